@@ -1,0 +1,29 @@
+//! The nouns: identifiers, names of vault objects, clouds, time. No I/O, and nothing that knows a service.
+
+mod application;
+mod certificate;
+mod chain;
+mod clock;
+mod cloud;
+mod ids;
+mod secret;
+mod text;
+mod thumbprint;
+mod vault;
+
+pub use application::{
+    AppManagementPolicy, Application, CredentialRestriction, KeyCredential, PasswordCredential, RestrictionKind,
+    ServicePrincipal,
+};
+pub use certificate::{
+    CertificateAttributes, CertificateOperation, CertificatePolicy, CertificateVersion, DeletedCertificate, IssuerName,
+    KeyType, KeyUsage, LifetimeAction, LifetimeTrigger, OperationStatus, VaultKey,
+};
+pub use chain::Chain;
+pub use clock::{Clock, SystemClock};
+pub use cloud::{Cloud, InvalidCloud};
+pub use ids::{AppId, CredentialId, InvalidId, ObjectId, TenantId};
+pub use secret::Secret;
+pub use text::printable;
+pub use thumbprint::{InvalidThumbprint, Thumbprint};
+pub use vault::{CertificateName, InvalidVaultObject, KeyUrl, Vault, VaultName, Version};

@@ -1,0 +1,34 @@
+//! Text that somebody else wrote.
+
+/// Makes text from a directory or a service safe for a terminal: control characters, bidirectional
+/// overrides and other invisible formatting become `\u{…}` escapes, so that a display name can
+/// neither move the cursor nor pretend to be another.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_invisible(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Unicode's general category Cf, as far as it changes what a reader sees (UAX #9, UTS #39).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_lose_their_power_and_umlauts_stay() {
+        assert_eq!(printable("\u{1b}[2Jbilling\u{202e}gnp"), "\\u{1b}[2Jbilling\\u{202e}gnp");
+        assert_eq!(printable("Rechnungs-Börse 請求"), "Rechnungs-Börse 請求");
+    }
+}

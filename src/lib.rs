@@ -1,0 +1,8 @@
+//! kvops gives Microsoft Entra applications credentials that nobody can copy, and proves it.
+//!
+//! The modules are layers, outermost first: each may use those below it and never one above. The
+//! table stands in `docs/ARCHITECTURE.md`, and a test reads the source to hold it.
+
+pub mod domain;
+#[cfg(feature = "lab")]
+pub mod lab;
