@@ -1,0 +1,406 @@
+//! One private key: RSA or elliptic curve, with signatures over digests as Key Vault makes them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{self, Digest};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, RsaKeyPair, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Secret;
+
+/// What a key is made of.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub(crate) enum KeyKind {
+    /// RSA with a modulus of so many bits.
+    Rsa(u32),
+    /// A point on a curve.
+    Ec(Curve),
+}
+
+impl KeyKind {
+    /// A short name without blanks: `rsa-2048`, `P-256`.
+    pub(crate) fn label(self) -> String {
+        match self {
+            Self::Rsa(bits) => format!("rsa-{bits}"),
+            Self::Ec(curve) => curve.as_wire().to_owned(),
+        }
+    }
+}
+
+/// A curve, by its JWK name.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub(crate) enum Curve {
+    P256,
+    /// secp256k1, `P-256K` in Key Vault.
+    P256K,
+    P384,
+    P521,
+}
+
+impl Curve {
+    const ALL: [Self; 4] = [Self::P256, Self::P256K, Self::P384, Self::P521];
+
+    /// Reads Key Vault's spelling.
+    pub(crate) fn from_wire(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|curve| curve.as_wire() == text)
+    }
+
+    /// Key Vault's spelling.
+    pub(crate) const fn as_wire(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P256K => "P-256K",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+        }
+    }
+
+    /// Size of the field in bits, which Key Vault states as `key_size`.
+    pub(crate) const fn bits(self) -> u32 {
+        match self {
+            Self::P256 | Self::P256K => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
+        }
+    }
+
+    /// The algorithm that signs with this curve.
+    pub(crate) const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::P256 => Algorithm::Es256,
+            Self::P256K => Algorithm::Es256K,
+            Self::P384 => Algorithm::Es384,
+            Self::P521 => Algorithm::Es512,
+        }
+    }
+
+    const fn signing(self) -> &'static EcdsaSigningAlgorithm {
+        match self {
+            Self::P256 => &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
+            Self::P256K => &signature::ECDSA_P256K1_SHA256_FIXED_SIGNING,
+            Self::P384 => &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
+            Self::P521 => &signature::ECDSA_P521_SHA512_FIXED_SIGNING,
+        }
+    }
+}
+
+/// A signature algorithm of RFC 7518 3.1, or `ES256K` of RFC 8812.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es256K,
+    Es384,
+    Es512,
+}
+
+impl Algorithm {
+    /// Reads the JOSE name.
+    pub(crate) fn from_wire(text: &str) -> Option<Self> {
+        Some(match text {
+            "RS256" => Self::Rs256,
+            "RS384" => Self::Rs384,
+            "RS512" => Self::Rs512,
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            "ES256" => Self::Es256,
+            "ES256K" => Self::Es256K,
+            "ES384" => Self::Es384,
+            "ES512" => Self::Es512,
+            _ => return None,
+        })
+    }
+
+    /// Bytes of the digest that is signed.
+    pub(crate) fn digest_len(self) -> usize {
+        self.digest().output_len()
+    }
+
+    /// The digest that goes with the algorithm, of `message`.
+    pub(crate) fn hash(self, message: &[u8]) -> Vec<u8> {
+        digest::digest(self.digest(), message).as_ref().to_vec()
+    }
+
+    /// Whether keys of this kind can sign with it.
+    pub(crate) fn fits(self, kind: KeyKind) -> bool {
+        match kind {
+            KeyKind::Rsa(_) => self.rsa().is_some(),
+            KeyKind::Ec(curve) => curve.algorithm() == self,
+        }
+    }
+
+    const fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Rs256 | Self::Ps256 | Self::Es256 | Self::Es256K => &digest::SHA256,
+            Self::Rs384 | Self::Ps384 | Self::Es384 => &digest::SHA384,
+            Self::Rs512 | Self::Ps512 | Self::Es512 => &digest::SHA512,
+        }
+    }
+
+    const fn rsa(self) -> Option<&'static signature::RsaSignatureEncoding> {
+        Some(match self {
+            Self::Rs256 => &signature::RSA_PKCS1_SHA256,
+            Self::Rs384 => &signature::RSA_PKCS1_SHA384,
+            Self::Rs512 => &signature::RSA_PKCS1_SHA512,
+            Self::Ps256 => &signature::RSA_PSS_SHA256,
+            Self::Ps384 => &signature::RSA_PSS_SHA384,
+            Self::Ps512 => &signature::RSA_PSS_SHA512,
+            _ => return None,
+        })
+    }
+
+    const fn verification(self) -> &'static dyn signature::VerificationAlgorithm {
+        match self {
+            Self::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Self::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Self::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+            Self::Ps384 => &signature::RSA_PSS_2048_8192_SHA384,
+            Self::Ps512 => &signature::RSA_PSS_2048_8192_SHA512,
+            Self::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Self::Es256K => &signature::ECDSA_P256K1_SHA256_FIXED,
+            Self::Es384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Self::Es512 => &signature::ECDSA_P521_SHA512_FIXED,
+        }
+    }
+}
+
+/// The numbers of a public key, big-endian, without leading zeros for RSA and at full length for EC.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum PublicKey {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Ec { curve: Curve, x: Vec<u8>, y: Vec<u8> },
+}
+
+/// A private key. Clones share it; `Debug` shows its kind alone; it serialises as base64 PKCS#8.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct PrivateKey(Arc<Inner>);
+
+struct Inner {
+    kind: KeyKind,
+    pkcs8: Secret<Vec<u8>>,
+    pair: Pair,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair),
+    Ec(EcdsaKeyPair),
+}
+
+impl PrivateKey {
+    /// Makes a key. RSA takes up to a second; [`super::KeyPool`] makes them ahead.
+    pub(crate) fn generate(kind: KeyKind) -> Self {
+        #[expect(clippy::expect_used, reason = "fails only when the system gives no randomness or no memory")]
+        Self::try_generate(kind).expect("a key can be made")
+    }
+
+    fn try_generate(kind: KeyKind) -> Option<Self> {
+        let (pair, pkcs8) = match kind {
+            KeyKind::Rsa(bits) => {
+                let size = match bits {
+                    2048 => KeySize::Rsa2048,
+                    3072 => KeySize::Rsa3072,
+                    _ => KeySize::Rsa4096,
+                };
+                let pair = RsaKeyPair::generate(size).ok()?;
+                let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+                let der = der.as_ref().to_vec();
+                (Pair::Rsa(pair), der)
+            }
+            KeyKind::Ec(curve) => {
+                let pair = EcdsaKeyPair::generate(curve.signing()).ok()?;
+                let der = pair.to_pkcs8v1().ok()?.as_ref().to_vec();
+                (Pair::Ec(pair), der)
+            }
+        };
+        Some(Self::new(pair, pkcs8))
+    }
+
+    /// Reads PKCS#8. `None` if it is no RSA key of at least 2048 bits and on no curve of Key Vault.
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Option<Self> {
+        let pair = RsaKeyPair::from_pkcs8(der).map(Pair::Rsa).ok().or_else(|| {
+            Curve::ALL.into_iter().find_map(|curve| EcdsaKeyPair::from_pkcs8(curve.signing(), der).map(Pair::Ec).ok())
+        })?;
+        Some(Self::new(pair, der.to_vec()))
+    }
+
+    fn new(pair: Pair, pkcs8: Vec<u8>) -> Self {
+        let kind = match &pair {
+            Pair::Rsa(pair) => KeyKind::Rsa(u32::try_from(pair.public_modulus_len() * 8).unwrap_or_default()),
+            Pair::Ec(pair) => KeyKind::Ec(
+                Curve::ALL.into_iter().find(|curve| curve.signing() == pair.algorithm()).unwrap_or(Curve::P256),
+            ),
+        };
+        Self(Arc::new(Inner { kind, pkcs8: Secret::new(pkcs8), pair }))
+    }
+
+    /// What the key is made of.
+    pub(crate) fn kind(&self) -> KeyKind {
+        self.0.kind
+    }
+
+    /// The key itself, for the secret of an exportable certificate and for saving.
+    pub(crate) fn pkcs8(&self) -> &Secret<Vec<u8>> {
+        &self.0.pkcs8
+    }
+
+    /// The public half as numbers.
+    pub(crate) fn public(&self) -> PublicKey {
+        match (&self.0.pair, self.0.kind) {
+            (Pair::Rsa(pair), _) => {
+                let key = pair.public_key();
+                PublicKey::Rsa {
+                    n: key.modulus().big_endian_without_leading_zero().to_vec(),
+                    e: key.exponent().big_endian_without_leading_zero().to_vec(),
+                }
+            }
+            (Pair::Ec(pair), kind) => {
+                // X9.62 uncompressed: one byte 4, then both coordinates at full length.
+                let point = pair.public_key().as_ref();
+                let (x, y) = point[1..].split_at(point.len() / 2);
+                let curve = if let KeyKind::Ec(curve) = kind { curve } else { Curve::P256 };
+                PublicKey::Ec { curve, x: x.to_vec(), y: y.to_vec() }
+            }
+        }
+    }
+
+    /// The public half as SubjectPublicKeyInfo, DER.
+    pub(crate) fn spki(&self) -> Vec<u8> {
+        let der: Result<PublicKeyX509Der<'_>, _> = match &self.0.pair {
+            Pair::Rsa(pair) => pair.public_key().as_der(),
+            Pair::Ec(pair) => pair.public_key().as_der(),
+        };
+        der.map(|der| der.as_ref().to_vec()).unwrap_or_default()
+    }
+
+    /// Signs a digest. `None` if the algorithm does not fit the key or the digest has another
+    /// length. EC signatures are r‖s, as in JWS.
+    pub(crate) fn sign(&self, algorithm: Algorithm, digest: &[u8]) -> Option<Vec<u8>> {
+        if !algorithm.fits(self.kind()) {
+            return None;
+        }
+        let digest = Digest::import_less_safe(digest, algorithm.digest()).ok()?;
+        match &self.0.pair {
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign_digest(algorithm.rsa()?, &digest, &mut signature).ok()?;
+                Some(signature)
+            }
+            Pair::Ec(pair) => Some(pair.sign_digest(&digest).ok()?.as_ref().to_vec()),
+        }
+    }
+
+    /// Whether the signature of a digest is right. `None` if algorithm, key and digest do not go
+    /// together.
+    pub(crate) fn verify(&self, algorithm: Algorithm, digest: &[u8], signature: &[u8]) -> Option<bool> {
+        if !algorithm.fits(self.kind()) {
+            return None;
+        }
+        let digest = Digest::import_less_safe(digest, algorithm.digest()).ok()?;
+        let public = match &self.0.pair {
+            Pair::Rsa(pair) => pair.public_key().as_ref().to_vec(),
+            Pair::Ec(pair) => pair.public_key().as_ref().to_vec(),
+        };
+        Some(UnparsedPublicKey::new(algorithm.verification(), public).verify_digest(&digest, signature).is_ok())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({})", self.kind().label())
+    }
+}
+
+impl From<PrivateKey> for String {
+    fn from(key: PrivateKey) -> Self {
+        STANDARD.encode(key.pkcs8().expose())
+    }
+}
+
+impl TryFrom<String> for PrivateKey {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let der = STANDARD.decode(text).map_err(|_| "a private key is not base64")?;
+        Self::from_pkcs8(&der).ok_or("a private key is not PKCS#8")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [KeyKind; 5] = [
+        KeyKind::Rsa(2048),
+        KeyKind::Ec(Curve::P256),
+        KeyKind::Ec(Curve::P256K),
+        KeyKind::Ec(Curve::P384),
+        KeyKind::Ec(Curve::P521),
+    ];
+
+    #[test]
+    fn what_a_key_signs_it_verifies_and_nothing_else() {
+        for kind in KINDS {
+            let key = PrivateKey::generate(kind);
+            let algorithms = match kind {
+                KeyKind::Rsa(_) => vec!["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+                KeyKind::Ec(Curve::P256) => vec!["ES256"],
+                KeyKind::Ec(Curve::P256K) => vec!["ES256K"],
+                KeyKind::Ec(Curve::P384) => vec!["ES384"],
+                KeyKind::Ec(Curve::P521) => vec!["ES512"],
+            };
+            for name in algorithms {
+                let algorithm = Algorithm::from_wire(name).unwrap();
+                let digest = algorithm.hash(b"message");
+                let mut signature = key.sign(algorithm, &digest).unwrap();
+                assert_eq!(key.verify(algorithm, &digest, &signature), Some(true), "{name}");
+                assert_eq!(key.verify(algorithm, &algorithm.hash(b"other"), &signature), Some(false), "{name}");
+                signature[8] ^= 1;
+                assert_eq!(key.verify(algorithm, &digest, &signature), Some(false), "{name}");
+                assert_eq!(key.sign(algorithm, &digest[1..]), None, "{name} takes digests of one length");
+            }
+        }
+    }
+
+    #[test]
+    fn an_algorithm_of_another_kind_is_refused() {
+        let key = PrivateKey::generate(KeyKind::Ec(Curve::P256));
+        for name in ["RS256", "PS256", "ES256K", "ES384", "ES512"] {
+            let algorithm = Algorithm::from_wire(name).unwrap();
+            assert_eq!(key.sign(algorithm, &algorithm.hash(b"")), None, "{name}");
+        }
+        assert_eq!(Algorithm::from_wire("none"), None);
+    }
+
+    #[test]
+    fn a_key_survives_saving_and_is_not_shown() {
+        for kind in KINDS {
+            let key = PrivateKey::generate(kind);
+            let saved = serde_json::to_string(&key).unwrap();
+            let loaded: PrivateKey = serde_json::from_str(&saved).unwrap();
+            assert_eq!((loaded.kind(), loaded.public(), loaded.spki()), (kind, key.public(), key.spki()));
+            assert_eq!(format!("{key:?}"), format!("PrivateKey({})", kind.label()));
+        }
+    }
+
+    #[test]
+    fn ec_signatures_are_two_numbers_of_full_length() {
+        for (curve, length) in [(Curve::P256, 64), (Curve::P384, 96), (Curve::P521, 132)] {
+            let key = PrivateKey::generate(KeyKind::Ec(curve));
+            let algorithm = curve.algorithm();
+            assert_eq!(key.sign(algorithm, &algorithm.hash(b"")).unwrap().len(), length);
+        }
+    }
+}
