@@ -6,3 +6,4 @@
 pub mod domain;
 #[cfg(feature = "lab")]
 pub mod lab;
+pub mod pki;

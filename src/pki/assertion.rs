@@ -1,0 +1,104 @@
+//! The client assertion that Entra takes in place of a secret (RFC 7523).
+//!
+//! Form: <https://learn.microsoft.com/entra/identity-platform/certificate-credentials>.
+
+use serde_json::{Map, Value, json};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::certificate::Certificate;
+use super::error::Error;
+use super::jws::{Algorithm, Compact, SigningInput};
+use super::signer::Signer;
+use crate::domain::AppId;
+
+/// The longest assertion that kvops makes.
+pub const MAX_ASSERTION_LIFETIME: Duration = Duration::minutes(10);
+
+/// What an assertion says, and when.
+#[derive(Clone, Debug)]
+pub struct AssertionRequest {
+    /// The application that signs in: `iss` and `sub`.
+    pub client: AppId,
+    /// The token endpoint of the tenant: `aud`.
+    pub audience: String,
+    /// The moment of signing by the service's clock, as far as it is known.
+    pub now: OffsetDateTime,
+    /// How long it lives, at most [`MAX_ASSERTION_LIFETIME`].
+    pub lifetime: Duration,
+    /// How far `nbf` lies before `now`, against clock skew.
+    pub backdate: Duration,
+    /// `jti`.
+    pub id: Uuid,
+    /// PS256 with `x5t#S256`, or RS256 with `x5t`.
+    pub algorithm: Algorithm,
+}
+
+impl AssertionRequest {
+    /// The defaults: PS256, 300 s, backdated by 30 s.
+    pub fn new(client: AppId, audience: impl Into<String>, now: OffsetDateTime, id: Uuid) -> Self {
+        Self {
+            client,
+            audience: audience.into(),
+            now,
+            lifetime: Duration::minutes(5),
+            backdate: Duration::seconds(30),
+            id,
+            algorithm: Algorithm::default(),
+        }
+    }
+}
+
+/// A signed client assertion.
+#[derive(Clone, Debug)]
+pub struct ClientAssertion(Compact);
+
+impl ClientAssertion {
+    /// Builds the assertion and has it signed by the key of `signer`'s certificate.
+    pub async fn sign(request: &AssertionRequest, signer: &dyn Signer) -> Result<Self, Error> {
+        if request.lifetime > MAX_ASSERTION_LIFETIME || request.lifetime < Duration::SECOND {
+            return Err(Error::Lifetime {
+                asked: request.lifetime.whole_seconds(),
+                limit: MAX_ASSERTION_LIFETIME.whole_seconds(),
+            });
+        }
+        input(request, signer.certificate()).sign(signer).await.map(Self)
+    }
+
+    /// Header, claims and text.
+    pub fn compact(&self) -> &Compact {
+        &self.0
+    }
+}
+
+fn input(request: &AssertionRequest, certificate: &Certificate) -> SigningInput {
+    let header = header(request.algorithm, certificate);
+    // A fresh certificate is valid from ten minutes before its creation, never from earlier.
+    let not_before = (request.now - request.backdate).max(certificate.not_before());
+    let claims = members(json!({
+        "aud": request.audience,
+        "iss": request.client,
+        "sub": request.client,
+        "jti": request.id,
+        "iat": request.now.unix_timestamp(),
+        "nbf": not_before.unix_timestamp(),
+        "exp": (request.now + request.lifetime).unix_timestamp(),
+    }));
+    SigningInput::new(request.algorithm, header, claims)
+}
+
+/// The JOSE header that names the certificate: RFC 7515 4.1.7 and 4.1.8, unpadded base64url.
+pub(super) fn header(algorithm: Algorithm, certificate: &Certificate) -> Map<String, Value> {
+    let (name, thumbprint) = match algorithm {
+        Algorithm::Ps256 => ("x5t#S256", certificate.sha256()),
+        Algorithm::Rs256 => ("x5t", certificate.sha1()),
+    };
+    members(json!({ "alg": algorithm.name(), "typ": "JWT", name: thumbprint.base64url() }))
+}
+
+pub(super) fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,27 @@
+//! X.509, JWK and JWS: what is signed, by whom, and how it is checked. No network.
+//!
+//! Signing is typed. The only things that a [`Signer`] can be asked to sign are [`SigningInput`]s,
+//! and those come from a [`ClientAssertion`] or a [`PossessionProof`]; nothing signs bytes that a
+//! caller supplies, because an oracle for bytes is an oracle for tokens.
+
+mod assertion;
+mod certificate;
+mod error;
+mod jwk;
+mod jws;
+mod local;
+mod proof;
+mod public_key;
+mod signer;
+#[cfg(test)]
+mod tests;
+
+pub use assertion::{AssertionRequest, ClientAssertion, MAX_ASSERTION_LIFETIME};
+pub use certificate::Certificate;
+pub use error::Error;
+pub use jwk::{Jwk, JwkSet};
+pub use jws::{Algorithm, Compact, DecodedToken, SigningInput};
+pub use local::LocalKey;
+pub use proof::{PossessionProof, ProofRequest};
+pub use public_key::PublicKey;
+pub use signer::Signer;

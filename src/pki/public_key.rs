@@ -1,0 +1,81 @@
+//! Public keys, and what they verify.
+
+use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use x509_parser::public_key::PublicKey as ParsedKey;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use super::error::Error;
+use super::jws::Algorithm;
+
+/// The key in a certificate.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PublicKey {
+    /// An RSA key.
+    Rsa {
+        /// `n`, big-endian without leading zeros.
+        modulus: Vec<u8>,
+        /// `e`, big-endian without leading zeros.
+        exponent: Vec<u8>,
+        /// `RSAPublicKey` of RFC 8017 A.1.1, DER.
+        pkcs1: Vec<u8>,
+    },
+    /// An elliptic-curve point.
+    Ec {
+        /// Bits of the field.
+        bits: usize,
+        /// `04 ‖ x ‖ y`.
+        point: Vec<u8>,
+    },
+}
+
+impl PublicKey {
+    pub(super) fn new(info: &SubjectPublicKeyInfo<'_>) -> Result<Self, Error> {
+        match info.parsed().map_err(|error| Error::Certificate(error.to_string()))? {
+            ParsedKey::RSA(rsa) => Ok(Self::Rsa {
+                modulus: without_leading_zeros(rsa.modulus),
+                exponent: without_leading_zeros(rsa.exponent),
+                pkcs1: info.subject_public_key.data.to_vec(),
+            }),
+            ParsedKey::EC(point) => Ok(Self::Ec { bits: point.key_size(), point: point.data().to_vec() }),
+            _ => Err(Error::KeyKind(info.algorithm.algorithm.to_id_string())),
+        }
+    }
+
+    /// Bits of the modulus or of the field.
+    pub fn bits(&self) -> usize {
+        match self {
+            Self::Rsa { modulus, .. } => {
+                modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize)
+            }
+            Self::Ec { bits, .. } => *bits,
+        }
+    }
+
+    /// For people: `RSA 3072`, `EC 256`.
+    pub fn description(&self) -> String {
+        let kind = match self {
+            Self::Rsa { .. } => "RSA",
+            Self::Ec { .. } => "EC",
+        };
+        format!("{kind} {}", self.bits())
+    }
+
+    /// Checks a JWS signature over `message`. Every algorithm here is an RSA one, so an EC key
+    /// verifies nothing.
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        let Self::Rsa { pkcs1, .. } = self else {
+            return Err(Error::KeyKind(self.description()));
+        };
+        let parameters = match algorithm {
+            Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
+            Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+        };
+        UnparsedPublicKey::new(parameters, pkcs1).verify(message, signature).map_err(|_| Error::Signature)
+    }
+}
+
+/// A JWK's `n` and an ASN.1 integer may carry a sign byte; comparisons must not see it.
+pub(super) fn without_leading_zeros(number: &[u8]) -> Vec<u8> {
+    let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+    number[start..].to_vec()
+}
