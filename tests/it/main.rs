@@ -1,1 +1,5 @@
+//! The one integration test binary. A file beside this one is a module here.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod architecture;
