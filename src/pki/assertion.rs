@@ -6,10 +6,9 @@ use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::certificate::Certificate;
 use super::error::Error;
 use super::jws::{Algorithm, Compact, SigningInput};
-use super::signer::Signer;
+use super::signer::{Signer, SignerIdentity};
 use crate::domain::AppId;
 
 /// The longest assertion that kvops makes.
@@ -62,7 +61,7 @@ impl ClientAssertion {
                 limit: MAX_ASSERTION_LIFETIME.whole_seconds(),
             });
         }
-        input(request, signer.certificate()).sign(signer).await.map(Self)
+        input(request, signer.identity())?.sign(signer).await.map(Self)
     }
 
     /// Header, claims and text.
@@ -71,10 +70,10 @@ impl ClientAssertion {
     }
 }
 
-fn input(request: &AssertionRequest, certificate: &Certificate) -> SigningInput {
-    let header = header(request.algorithm, certificate);
+fn input(request: &AssertionRequest, identity: &SignerIdentity) -> Result<SigningInput, Error> {
+    let header = header(request.algorithm, identity)?;
     // A fresh certificate is valid from ten minutes before its creation, never from earlier.
-    let not_before = (request.now - request.backdate).max(certificate.not_before());
+    let not_before = latest(request.now - request.backdate, identity);
     let claims = members(json!({
         "aud": request.audience,
         "iss": request.client,
@@ -84,16 +83,22 @@ fn input(request: &AssertionRequest, certificate: &Certificate) -> SigningInput 
         "nbf": not_before.unix_timestamp(),
         "exp": (request.now + request.lifetime).unix_timestamp(),
     }));
-    SigningInput::new(request.algorithm, header, claims)
+    Ok(SigningInput::new(request.algorithm, header, claims))
 }
 
 /// The JOSE header that names the certificate: RFC 7515 4.1.7 and 4.1.8, unpadded base64url.
-pub(super) fn header(algorithm: Algorithm, certificate: &Certificate) -> Map<String, Value> {
-    let (name, thumbprint) = match algorithm {
-        Algorithm::Ps256 => ("x5t#S256", certificate.sha256()),
-        Algorithm::Rs256 => ("x5t", certificate.sha1()),
+pub(super) fn header(algorithm: Algorithm, identity: &SignerIdentity) -> Result<Map<String, Value>, Error> {
+    let name = match algorithm {
+        Algorithm::Ps256 => "x5t#S256",
+        Algorithm::Rs256 => "x5t",
     };
-    members(json!({ "alg": algorithm.name(), "typ": "JWT", name: thumbprint.base64url() }))
+    let thumbprint = identity.thumbprint(algorithm)?.base64url();
+    Ok(members(json!({ "alg": algorithm.name(), "typ": "JWT", name: thumbprint })))
+}
+
+/// `nbf`: `wanted`, but not before the certificate itself.
+pub(super) fn latest(wanted: OffsetDateTime, identity: &SignerIdentity) -> OffsetDateTime {
+    identity.not_before().map_or(wanted, |start| start.max(wanted))
 }
 
 pub(super) fn members(value: Value) -> Map<String, Value> {

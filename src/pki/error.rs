@@ -2,6 +2,9 @@
 
 use std::error::Error as StdError;
 
+use super::jws::Algorithm;
+use crate::domain::Thumbprint;
+
 /// A certificate, key or token that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +34,14 @@ pub enum Error {
         asked: i64,
         /// Longest allowed, in seconds.
         limit: i64,
+    },
+    /// Only one thumbprint is known, and the algorithm needs the other.
+    #[error("{algorithm} needs the certificate's {} thumbprint, and {known} is not one", match algorithm { Algorithm::Ps256 => "SHA-256", Algorithm::Rs256 => "SHA-1" })]
+    ThumbprintKind {
+        /// What was to be used.
+        algorithm: Algorithm,
+        /// What is known.
+        known: Thumbprint,
     },
     /// Whoever holds the key did not sign.
     #[error("signing failed")]

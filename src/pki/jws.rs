@@ -82,7 +82,7 @@ impl SigningInput {
     pub(super) async fn sign(self, signer: &dyn Signer) -> Result<Compact, Error> {
         let signature = signer.sign(&self).await?;
         // A vault that signed with another version would else only be noticed by Entra, as AADSTS700027.
-        signer.certificate().public_key().verify(self.algorithm, self.bytes(), &signature)?;
+        signer.identity().check(self.algorithm, self.bytes(), &signature)?;
         let text = format!("{}.{}", self.text, URL_SAFE_NO_PAD.encode(signature));
         Ok(Compact { input: self, text: Secret::new(text) })
     }

@@ -12,13 +12,13 @@ use super::certificate::Certificate;
 use super::error::Error;
 use super::jws::{Algorithm, SigningInput};
 use super::public_key::PublicKey;
-use super::signer::Signer;
+use super::signer::{Signer, SignerIdentity};
 use crate::domain::Secret;
 
 /// An RSA key with its certificate.
 #[derive(Debug)]
 pub struct LocalKey {
-    certificate: Certificate,
+    identity: SignerIdentity,
     key: RsaKeyPair,
 }
 
@@ -58,14 +58,14 @@ impl LocalKey {
         if !is_pair {
             return Err(Error::LocalKey("the private key is not that of the certificate".to_owned()));
         }
-        Ok(Self { certificate, key })
+        Ok(Self { identity: SignerIdentity::Certificate(Box::new(certificate)), key })
     }
 }
 
 #[async_trait]
 impl Signer for LocalKey {
-    fn certificate(&self) -> &Certificate {
-        &self.certificate
+    fn identity(&self) -> &SignerIdentity {
+        &self.identity
     }
 
     async fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Error> {

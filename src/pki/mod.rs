@@ -24,4 +24,4 @@ pub use jws::{Algorithm, Compact, DecodedToken, SigningInput};
 pub use local::LocalKey;
 pub use proof::{PossessionProof, ProofRequest};
 pub use public_key::PublicKey;
-pub use signer::Signer;
+pub use signer::{Signer, SignerIdentity};

@@ -5,7 +5,7 @@
 use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
-use super::assertion::{header, members};
+use super::assertion::{header, latest, members};
 use super::error::Error;
 use super::jws::{Algorithm, Compact, SigningInput};
 use super::signer::Signer;
@@ -35,14 +35,14 @@ pub struct PossessionProof(Compact);
 impl PossessionProof {
     /// Builds the proof and has it signed. Always RS256 with `x5t`: nothing else is documented.
     pub async fn sign(request: ProofRequest, signer: &dyn Signer) -> Result<Self, Error> {
-        let not_before = (request.now - request.backdate).max(signer.certificate().not_before());
+        let not_before = latest(request.now - request.backdate, signer.identity());
         let claims = members(json!({
             "aud": AUDIENCE,
             "iss": request.object,
             "nbf": not_before.unix_timestamp(),
             "exp": (request.now + LIFETIME).unix_timestamp(),
         }));
-        let header = header(Algorithm::Rs256, signer.certificate());
+        let header = header(Algorithm::Rs256, signer.identity())?;
         SigningInput::new(Algorithm::Rs256, header, claims).sign(signer).await.map(Self)
     }
 

@@ -46,7 +46,10 @@ fn an_assertion_has_exactly_the_documented_header_and_claims() {
     let key = key();
     let assertion = block_on(ClientAssertion::sign(&request(), &key)).unwrap();
     let (header, claims) = parts(assertion.compact());
-    assert_eq!(header, json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": key.certificate().sha256().base64url() }));
+    assert_eq!(
+        header,
+        json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": key.identity().certificate().unwrap().sha256().base64url() })
+    );
     assert_eq!(
         claims,
         json!({
@@ -63,7 +66,10 @@ fn rs256_names_the_certificate_by_its_sha1() {
     let assertion =
         block_on(ClientAssertion::sign(&AssertionRequest { algorithm: Algorithm::Rs256, ..request() }, &key)).unwrap();
     let (header, _) = parts(assertion.compact());
-    assert_eq!(header, json!({ "alg": "RS256", "typ": "JWT", "x5t": key.certificate().sha1().base64url() }));
+    assert_eq!(
+        header,
+        json!({ "alg": "RS256", "typ": "JWT", "x5t": key.identity().certificate().unwrap().sha1().base64url() })
+    );
 }
 
 #[test]
@@ -103,8 +109,8 @@ struct WrongVersion(LocalKey, LocalKey);
 
 #[async_trait::async_trait]
 impl Signer for WrongVersion {
-    fn certificate(&self) -> &Certificate {
-        self.0.certificate()
+    fn identity(&self) -> &SignerIdentity {
+        self.0.identity()
     }
 
     async fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Error> {
@@ -116,6 +122,33 @@ impl Signer for WrongVersion {
 fn a_signature_by_another_version_is_noticed_before_it_is_sent() {
     let outcome = block_on(ClientAssertion::sign(&request(), &WrongVersion(key(), key())));
     assert!(matches!(outcome, Err(Error::Signature)));
+}
+
+/// May sign, and knows no more than a thumbprint.
+#[derive(Debug)]
+struct Stranger(LocalKey, SignerIdentity);
+
+#[async_trait::async_trait]
+impl Signer for Stranger {
+    fn identity(&self) -> &SignerIdentity {
+        &self.1
+    }
+
+    async fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Error> {
+        self.0.sign(input).await
+    }
+}
+
+#[test]
+fn a_thumbprint_is_enough_to_sign_if_it_is_the_right_one() {
+    let key = key();
+    let sha1 = key.identity().certificate().unwrap().sha1();
+    let stranger = Stranger(key, SignerIdentity::Thumbprint(sha1));
+    let algorithm = stranger.identity().algorithm();
+    let assertion = block_on(ClientAssertion::sign(&AssertionRequest { algorithm, ..request() }, &stranger)).unwrap();
+    assert_eq!(parts(assertion.compact()).0, json!({ "alg": "RS256", "typ": "JWT", "x5t": sha1.base64url() }));
+    let error = block_on(ClientAssertion::sign(&request(), &stranger)).unwrap_err();
+    assert_eq!(error.to_string(), format!("PS256 needs the certificate's SHA-256 thumbprint, and {sha1} is not one"));
 }
 
 #[test]
