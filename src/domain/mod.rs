@@ -5,6 +5,7 @@ mod certificate;
 mod chain;
 mod clock;
 mod cloud;
+mod environment;
 mod ids;
 mod secret;
 mod text;
@@ -22,6 +23,7 @@ pub use certificate::{
 pub use chain::Chain;
 pub use clock::{Clock, SystemClock};
 pub use cloud::{Cloud, InvalidCloud};
+pub use environment::Environment;
 pub use ids::{AppId, CredentialId, InvalidId, ObjectId, TenantId};
 pub use secret::Secret;
 pub use text::printable;
