@@ -1,0 +1,234 @@
+//! Applications, service principals and what belongs to them: what Graph writes and Entra reads.
+
+mod first_party;
+mod object;
+mod scale;
+mod table;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+pub(crate) use first_party::GRAPH_APP_ID;
+pub(crate) use object::{
+    Application, Credentials, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, RoleAssignment,
+    ServicePrincipal,
+};
+pub(crate) use scale::Scale;
+pub(crate) use table::{Change, Table, View};
+
+/// The directory of the lab's tenant. Always asked through its methods, because a `scale` seed
+/// makes most of its objects up when they are looked at.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Directory {
+    applications: Table<Application>,
+    service_principals: Table<ServicePrincipal>,
+    scale: Option<Scale>,
+    pub(crate) users: BTreeMap<Uuid, User>,
+    /// Delegated consent, by its id.
+    pub(crate) grants: BTreeMap<String, PermissionGrant>,
+    pub(crate) policies: Policies,
+    /// Credential (`keyId`) → its last use at the token endpoint.
+    sign_ins: BTreeMap<Uuid, SignIn>,
+    /// When bulk reads of `keyCredentials` were served, within the last minute.
+    #[serde(skip)]
+    pub(crate) key_reads: Vec<OffsetDateTime>,
+    /// Counts changes.
+    revision: u64,
+    replication: Replication,
+}
+
+/// A person, as far as owners need one.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct User {
+    pub(crate) id: Uuid,
+    pub(crate) display_name: String,
+    pub(crate) user_principal_name: String,
+}
+
+/// Consent to delegated permissions.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct PermissionGrant {
+    pub(crate) client: Uuid,
+    /// `AllPrincipals` or `Principal`.
+    pub(crate) consent_type: String,
+    pub(crate) principal: Option<Uuid>,
+    pub(crate) resource: Uuid,
+    pub(crate) scope: String,
+}
+
+/// The app management policies, as Graph shows them.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Policies {
+    /// What differs from the default of the tenant's default policy.
+    pub(crate) default: serde_json::Map<String, Value>,
+    pub(crate) custom: BTreeMap<Uuid, Value>,
+    /// Application or service principal → custom policy. One at most.
+    pub(crate) assigned: BTreeMap<Uuid, Uuid>,
+}
+
+/// A credential's last use.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct SignIn {
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) at: OffsetDateTime,
+    /// Client id of the resource that the token was for.
+    pub(crate) resource: Option<Uuid>,
+}
+
+/// How reads lag behind writes.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Replication {
+    #[serde(with = "time::serde::rfc3339::option")]
+    written_at: Option<OffsetDateTime>,
+    reads_since: u32,
+}
+
+/// Which reads after a write meet a replica without it; the lowest bit is the first read.
+const STALE_READS: u32 = 0b0110_1001_0010_1100_0110_1011_0010_1101;
+
+impl Directory {
+    /// Makes the tenant as large as told. Written objects stay and take precedence.
+    pub(crate) fn scale(&mut self, scale: Scale) {
+        self.scale = Some(scale);
+    }
+
+    /// The registration with this client id.
+    pub(crate) fn application_by_app_id(&self, app_id: Uuid) -> Option<Cow<'_, Application>> {
+        self.find_by_app_id(app_id, View::Current)
+    }
+
+    /// The service principal of this client id.
+    pub(crate) fn service_principal_by_app_id(&self, app_id: Uuid) -> Option<Cow<'_, ServicePrincipal>> {
+        self.find_by_app_id(app_id, View::Current)
+    }
+
+    /// An object by its object id.
+    pub(crate) fn find<T: Object>(&self, id: Uuid, view: View) -> Option<Cow<'_, T>> {
+        T::table(self).find(self.scale.as_ref(), id, view)
+    }
+
+    /// An object by its client id.
+    pub(crate) fn find_by_app_id<T: Object>(&self, app_id: Uuid, view: View) -> Option<Cow<'_, T>> {
+        T::table(self).find_by_app_id(self.scale.as_ref(), app_id, view)
+    }
+
+    /// All objects of a kind that may match `hint`, from a position on, in the order in which they
+    /// were created. A position is a cursor: opaque, and one more continues after it.
+    pub(crate) fn scan<'a, T: Object>(
+        &'a self,
+        hint: &Hint,
+        from: u64,
+        view: View,
+    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> {
+        let scale = self.scale.as_ref();
+        let all = scale.map_or(0..0, |scale| scale.created_within(T::KIND, hint.created_from, hint.created_to));
+        let range = match (scale, &hint.display_name) {
+            // Once one of them was changed, any may bear any name.
+            (Some(scale), Some(name)) if !T::table(self).holds_generated() => {
+                scale.index_of_name(T::KIND, name).map_or(0..0, |index| index..index + 1)
+            }
+            _ => all,
+        };
+        T::table(self).scan(scale, from, range, view)
+    }
+
+    /// How many objects of a kind there are.
+    pub(crate) fn count<T: Object>(&self) -> usize {
+        T::table(self).count(self.scale.as_ref())
+    }
+
+    /// Creates or replaces an object.
+    pub(crate) fn put<T: Object>(&mut self, object: T, now: OffsetDateTime) {
+        let revision = self.change(now);
+        let scale = self.scale.take();
+        T::table_mut(self).put(scale.as_ref(), object, now, revision);
+        self.scale = scale;
+    }
+
+    /// Moves an object to the deleted items. False if there is none.
+    pub(crate) fn delete<T: Object>(&mut self, id: Uuid, now: OffsetDateTime) -> bool {
+        let revision = self.change(now);
+        let scale = self.scale.take();
+        let found = T::table_mut(self).delete(scale.as_ref(), id, now, revision);
+        self.scale = scale;
+        found
+    }
+
+    /// Takes an object out of the deleted items.
+    pub(crate) fn restore<T: Object>(&mut self, id: Uuid, now: OffsetDateTime) -> Option<T> {
+        let revision = self.change(now);
+        T::table_mut(self).restore(id, now, revision)
+    }
+
+    /// Forgets an object of the deleted items. False if it is not there.
+    pub(crate) fn purge<T: Object>(&mut self, id: Uuid, now: OffsetDateTime) -> bool {
+        let revision = self.change(now);
+        T::table_mut(self).purge(id, now, revision)
+    }
+
+    /// The deleted items of a kind, with the time of their deletion.
+    pub(crate) fn deleted<T: Object>(&self, now: OffsetDateTime) -> impl Iterator<Item = (&T, OffsetDateTime)> {
+        T::table(self).deleted(now)
+    }
+
+    /// What changed after a revision, oldest change first.
+    pub(crate) fn changes<T: Object>(&self, after: u64) -> Vec<Change<'_, T>> {
+        let mut changes: Vec<_> = T::table(self).changes(after).collect();
+        changes.sort_by_key(|(revision, _)| *revision);
+        changes.into_iter().map(|(_, change)| change).collect()
+    }
+
+    /// The number of the last change.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Notes that a credential was used for a token to the application `resource`.
+    pub(crate) fn record_sign_in(&mut self, key_id: Uuid, resource: Option<Uuid>, at: OffsetDateTime) {
+        self.sign_ins.insert(key_id, SignIn { at, resource });
+    }
+
+    /// A credential's last use.
+    pub(crate) fn sign_in(&self, key_id: Uuid) -> Option<SignIn> {
+        self.sign_ins.get(&key_id).copied()
+    }
+
+    /// The replica that the next read meets. For `lag` seconds after a write, reads come from two
+    /// replicas in a fixed irregular order that begins with the slower one.
+    pub(crate) fn next_view(&mut self, now: OffsetDateTime, lag: u32) -> View {
+        let lag = Duration::seconds(lag.into());
+        let Replication { written_at, reads_since } = &mut self.replication;
+        match *written_at {
+            Some(at) if at <= now && now < at + lag => {
+                let is_stale = STALE_READS.rotate_right(*reads_since) & 1 == 1;
+                *reads_since = reads_since.wrapping_add(1);
+                if is_stale { View::AsOf(now - lag) } else { View::Current }
+            }
+            _ => View::Current,
+        }
+    }
+
+    /// Lets every replica catch up. For seeds, whose objects have been there for long.
+    pub(crate) fn settle(&mut self) {
+        self.replication = Replication::default();
+    }
+
+    fn change(&mut self, now: OffsetDateTime) -> u64 {
+        self.replication = Replication { written_at: Some(now), reads_since: 0 };
+        self.revision += 1;
+        self.revision
+    }
+}
+
+/// What a query already knows about its matches, so that a tenant of a million need not be read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Hint {
+    pub(crate) created_from: Option<OffsetDateTime>,
+    pub(crate) created_to: Option<OffsetDateTime>,
+    pub(crate) display_name: Option<String>,
+}

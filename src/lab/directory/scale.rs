@@ -1,0 +1,310 @@
+//! Tenants of any size: objects that are computed from their number when somebody looks.
+//!
+//! Nothing is stored. An identifier holds its object's number, mixed with a hash, so that a look-up
+//! by id costs as little as a look-up by number, and a foreign GUID is recognised as one.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::object::{
+    Application, Credentials, FederatedCredential, KeyCredential, Kind, PasswordCredential, ServicePrincipal,
+};
+
+/// The measures of a made-up tenant.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Scale {
+    pub(crate) seed: u64,
+    pub(crate) applications: u32,
+    /// Those below the number of applications belong to them; the others to foreign tenants.
+    pub(crate) service_principals: u32,
+    /// The moment around which credentials are valid, expired and about to expire.
+    #[serde(with = "time::serde::rfc3339")]
+    pub(crate) now: OffsetDateTime,
+}
+
+/// The tenant grew by one application in this time, evenly, up to its `now`.
+const HISTORY: Duration = Duration::days(8 * 365);
+
+/// What is what in an identifier's hash.
+#[derive(Clone, Copy)]
+enum Salt {
+    Application = 1,
+    ServicePrincipal = 2,
+    AppId = 3,
+    ForeignAppId = 4,
+    Credential = 5,
+    Thumbprint = 6,
+    Choice = 7,
+}
+
+impl Scale {
+    /// How many objects there are of a kind.
+    pub(super) fn len(&self, kind: Kind) -> u32 {
+        match kind {
+            Kind::Application => self.applications,
+            Kind::ServicePrincipal => self.service_principals,
+        }
+    }
+
+    /// The number of the object with this id.
+    pub(super) fn index_of_id(&self, kind: Kind, id: Uuid) -> Option<u32> {
+        let salt = match kind {
+            Kind::Application => Salt::Application,
+            Kind::ServicePrincipal => Salt::ServicePrincipal,
+        };
+        self.index_of(salt, id).filter(|&index| index < self.len(kind))
+    }
+
+    /// The number of the object with this client id.
+    pub(super) fn index_of_app_id(&self, kind: Kind, app_id: Uuid) -> Option<u32> {
+        let own = self.index_of(Salt::AppId, app_id).filter(|&index| index < self.applications);
+        let foreign = || self.index_of(Salt::ForeignAppId, app_id).filter(|&index| index >= self.applications);
+        own.or_else(foreign).filter(|&index| index < self.len(kind))
+    }
+
+    /// The number of the object with this display name.
+    pub(super) fn index_of_name(&self, kind: Kind, name: &str) -> Option<u32> {
+        let index = name.rsplit('-').next()?.parse().ok()?;
+        (index < self.len(kind) && self.name(index) == name).then_some(index)
+    }
+
+    /// The numbers of the objects that were created in a span of time.
+    pub(super) fn created_within(
+        &self,
+        kind: Kind,
+        from: Option<OffsetDateTime>,
+        to: Option<OffsetDateTime>,
+    ) -> Range<u32> {
+        let len = self.len(kind);
+        let first_at_or_after = |moment: OffsetDateTime| {
+            let (mut low, mut high) = (0, len);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if self.created_at(middle) < moment { low = middle + 1 } else { high = middle }
+            }
+            low
+        };
+        let start = from.map_or(0, first_at_or_after);
+        // The end is an estimate from above, since `le` and `lt` are told apart by the filter itself.
+        let end = to.map_or(len, |moment| first_at_or_after(moment + Duration::SECOND));
+        start..end.max(start)
+    }
+
+    pub(super) fn name(&self, index: u32) -> String {
+        const TEAMS: [&str; 8] = ["billing", "crm", "deploy", "hr", "ingest", "portal", "reports", "sync"];
+        format!("{}-{index:07}", TEAMS[self.choice(index, 1, TEAMS.len() as u64) as usize])
+    }
+
+    pub(super) fn application(&self, index: u32) -> Application {
+        Application {
+            id: self.id(Salt::Application, index),
+            app_id: self.id(Salt::AppId, index),
+            created_at: self.created_at(index),
+            credentials: self.credentials(index),
+            federated: if self.choice(index, 2, 20) == 0 { vec![self.federated(index)] } else { Vec::new() },
+            owners: if self.choice(index, 3, 4) == 0 {
+                BTreeSet::new()
+            } else {
+                BTreeSet::from([self.id(Salt::ServicePrincipal, 0)])
+            },
+            members: self.members(index),
+        }
+    }
+
+    pub(super) fn service_principal(&self, index: u32) -> ServicePrincipal {
+        let is_own = index < self.applications;
+        let mut members = Map::new();
+        members.insert("displayName".to_owned(), json!(self.name(index)));
+        members.insert("appDisplayName".to_owned(), json!(self.name(index)));
+        if !is_own {
+            members.insert("appOwnerOrganizationId".to_owned(), json!(self.id(Salt::Choice, index)));
+        }
+        // One in fifty hides a secret where the portal does not show it.
+        let credentials = if self.choice(index, 4, 50) == 0 {
+            Credentials { keys: Vec::new(), passwords: vec![self.password(index, 9, 700, 30)] }
+        } else {
+            Credentials::default()
+        };
+        ServicePrincipal {
+            id: self.id(Salt::ServicePrincipal, index),
+            app_id: self.id(if is_own { Salt::AppId } else { Salt::ForeignAppId }, index),
+            created_at: self.created_at(index),
+            credentials,
+            owners: BTreeSet::new(),
+            roles: Vec::new(),
+            members,
+        }
+    }
+
+    pub(super) fn created_at(&self, index: u32) -> OffsetDateTime {
+        let of = i64::from(self.applications.max(self.service_principals).max(1));
+        let age = HISTORY.whole_seconds() * (of - i64::from(index)) / of;
+        (self.now - Duration::seconds(age)).replace_nanosecond(0).unwrap_or(self.now)
+    }
+
+    /// A mixture in which each fault occurs and most objects are in order.
+    fn credentials(&self, index: u32) -> Credentials {
+        let (mut keys, mut passwords) = (Vec::new(), Vec::new());
+        match self.choice(index, 5, 100) {
+            0..30 => keys.push(self.key(index, 0, 60, 120)),
+            30..40 => keys.push(self.key(index, 0, 400, -35)),
+            40..45 => keys.push(self.key(index, 0, 360, 5)),
+            45..50 => keys.extend([self.key(index, 0, 85, 5), self.key(index, 1, 2, 88)]),
+            50..52 => keys.push(self.key(index, 0, 300, 3350)),
+            52..67 => passwords.push(self.password(index, 2, 90, 90)),
+            67..72 => passwords.push(self.password(index, 2, 200, 530)),
+            72..74 => passwords.push(self.password(index, 2, 900, 26_000)),
+            74..79 => passwords.push(self.password(index, 2, 800, -70)),
+            79..84 => {
+                keys.push(self.key(index, 0, 10, 170));
+                passwords.push(self.password(index, 2, 170, 10));
+            }
+            _ => {}
+        }
+        Credentials { keys, passwords }
+    }
+
+    fn key(&self, index: u32, slot: u64, age_days: i64, left_days: i64) -> KeyCredential {
+        let print: String =
+            (0..5).map(|word| format!("{:08X}", self.hash(Salt::Thumbprint, index, slot * 5 + word) as u32)).collect();
+        KeyCredential {
+            key_id: self.random_guid(Salt::Credential, index, slot),
+            key: Vec::new(),
+            custom_key_identifier: Some(print),
+            display_name: Some(format!("CN={}", self.name(index))),
+            start: self.now - Duration::days(age_days),
+            end: self.now + Duration::days(left_days),
+            kind: "AsymmetricX509Cert".to_owned(),
+            usage: "Verify".to_owned(),
+            added_at: self.now - Duration::days(age_days),
+        }
+    }
+
+    fn password(&self, index: u32, slot: u64, age_days: i64, left_days: i64) -> PasswordCredential {
+        PasswordCredential {
+            key_id: self.random_guid(Salt::Credential, index, slot),
+            secret_text: format!("{:040x}", self.hash(Salt::Credential, index, slot + 100)),
+            display_name: None,
+            start: self.now - Duration::days(age_days),
+            end: self.now + Duration::days(left_days),
+            added_at: self.now - Duration::days(age_days),
+        }
+    }
+
+    fn federated(&self, index: u32) -> FederatedCredential {
+        FederatedCredential {
+            id: self.random_guid(Salt::Credential, index, 3),
+            name: "pipeline".to_owned(),
+            issuer: "https://token.actions.githubusercontent.com".to_owned(),
+            subject: format!("repo:contoso/{}:environment:production", self.name(index)),
+            description: None,
+            audiences: vec!["api://AzureADTokenExchange".to_owned()],
+        }
+    }
+
+    fn members(&self, index: u32) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("displayName".to_owned(), json!(self.name(index)));
+        let audience = if self.choice(index, 6, 10) == 0 { "AzureADMultipleOrgs" } else { "AzureADMyOrg" };
+        members.insert("signInAudience".to_owned(), json!(audience));
+        if self.choice(index, 7, 8) == 0 {
+            members.insert(
+                "web".to_owned(),
+                json!({
+                    "redirectUris": [format!("https://{}.contoso.example/signin", self.name(index))],
+                    "implicitGrantSettings": {
+                        "enableAccessTokenIssuance": self.choice(index, 8, 5) == 0,
+                        "enableIdTokenIssuance": true,
+                    },
+                }),
+            );
+        }
+        members
+    }
+
+    /// 0 ≤ result < of, the same whenever it is asked.
+    fn choice(&self, index: u32, what: u64, of: u64) -> u64 {
+        self.hash(Salt::Choice, index, what) % of
+    }
+
+    fn random_guid(&self, salt: Salt, index: u32, slot: u64) -> Uuid {
+        let high = self.hash(salt, index, 2 * slot);
+        let low = self.hash(salt, index, 2 * slot + 1);
+        uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes()).into_uuid()
+    }
+
+    /// 90 bits of hash and, behind a mask that depends on them, the number.
+    fn id(&self, salt: Salt, index: u32) -> Uuid {
+        let high = self.hash(salt, index, 0);
+        let middle = self.hash(salt, index, 1) as u32;
+        let masked = index ^ mix(u64::from(middle) ^ self.seed) as u32;
+        let bits = (u128::from(high) << 64) | (u128::from(middle) << 32) | u128::from(masked);
+        uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
+    }
+
+    fn index_of(&self, salt: Salt, id: Uuid) -> Option<u32> {
+        let bits = id.as_u128();
+        // The variant takes two bits of the middle, and the mask was made before it was set.
+        (0..4).find_map(|variant| {
+            let middle = ((bits >> 32) as u32 & 0x3fff_ffff) | (variant << 30);
+            let index = bits as u32 ^ mix(u64::from(middle) ^ self.seed) as u32;
+            (self.id(salt, index) == id).then_some(index)
+        })
+    }
+
+    fn hash(&self, salt: Salt, index: u32, word: u64) -> u64 {
+        mix(mix(mix(self.seed ^ salt as u64) ^ u64::from(index)) ^ word)
+    }
+}
+
+/// The finaliser of SplitMix64: each bit of the result depends on each bit of the input.
+fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn scale() -> Scale {
+        Scale { seed: 7, applications: 1000, service_principals: 1200, now: datetime!(2026-11-21 12:00 UTC) }
+    }
+
+    #[test]
+    fn an_object_is_found_by_each_of_its_names_and_a_stranger_by_none() {
+        let scale = scale();
+        for index in [0, 1, 17, 999] {
+            let app = scale.application(index);
+            assert_eq!(scale.index_of_id(Kind::Application, app.id), Some(index));
+            assert_eq!(scale.index_of_app_id(Kind::Application, app.app_id), Some(index));
+            assert_eq!(scale.index_of_name(Kind::Application, &scale.name(index)), Some(index));
+            assert_eq!(scale.index_of_id(Kind::ServicePrincipal, app.id), None);
+            assert_eq!(scale.service_principal(index).app_id, app.app_id);
+        }
+        let foreign = scale.service_principal(1100);
+        assert_eq!(scale.index_of_app_id(Kind::ServicePrincipal, foreign.app_id), Some(1100));
+        assert_eq!(scale.index_of_app_id(Kind::Application, foreign.app_id), None);
+        assert_eq!(scale.index_of_id(Kind::Application, Uuid::from_u128(42)), None);
+    }
+
+    #[test]
+    fn shards_by_creation_time_cover_all_without_overlap() {
+        let scale = scale();
+        let middle = scale.created_at(500);
+        let old = scale.created_within(Kind::Application, None, Some(middle));
+        let new = scale.created_within(Kind::Application, Some(middle), None);
+        assert_eq!((old.start, new.end), (0, 1000));
+        assert_eq!(new.start, 500);
+        assert!(old.end >= 500 && old.end <= 501, "{old:?}");
+    }
+}
