@@ -1,5 +1,7 @@
 //! All that the lab knows, behind one lock. Services are functions of the world and a request.
 
+use rand::Rng as _;
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -27,6 +29,22 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// An empty world whose services live on `port`.
+    pub(crate) fn new(port: u16, clock: LabClock, random: u64) -> Self {
+        let mut random = ChaCha20Rng::seed_from_u64(random);
+        Self {
+            tenant: uuid::Builder::from_random_bytes(random.random()).into_uuid(),
+            site: Site { port },
+            clock,
+            settings: Settings::default(),
+            directory: Directory::default(),
+            entra: Entra::default(),
+            keyvault: KeyVault::default(),
+            keys: KeyPool::default(),
+            random,
+        }
+    }
+
     /// The lab's time.
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
@@ -34,7 +52,18 @@ impl World {
 
     /// A GUID from the lab's seeded generator.
     pub(crate) fn guid(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(rand::Rng::random(&mut self.random)).into_uuid()
+        uuid::Builder::from_random_bytes(self.random.random()).into_uuid()
+    }
+
+    /// A client secret as Entra makes them: 40 characters, among them `~`, `_`, `.` and `-`.
+    pub(crate) fn password(&mut self) -> String {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789~_.-";
+        (0..40).map(|_| char::from(ALPHABET[self.random.random_range(0..ALPHABET.len())])).collect()
+    }
+
+    /// The verified domain names of the tenant; the first is the initial one.
+    pub(crate) fn domains(&self) -> [&'static str; 2] {
+        ["contoso.onmicrosoft.com", "contoso.com"]
     }
 }
 
@@ -59,6 +88,39 @@ impl Site {
     /// `https://NAME.vault.localhost:PORT`, without a slash at the end.
     pub(crate) fn vault_url(&self, name: &str) -> String {
         format!("https://{name}.{}", self.vault_suffix())
+    }
+}
+
+/// How faithful to the services' delays and moods a lab is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Behaviour {
+    /// No delays: everything holds at once.
+    #[default]
+    Tame,
+    /// Delays as recorded, without chance.
+    Realistic,
+    /// Delays, pages of two with empty ones between, and one request in twenty turned away.
+    Hostile,
+}
+
+impl Behaviour {
+    /// The settings that it stands for.
+    pub(crate) fn settings(self) -> Settings {
+        let tame = Settings {
+            token_propagation: 0,
+            graph_propagation: 0,
+            issue_delay: 0,
+            soft_delete_lag: 0,
+            empty_pages: false,
+            page_size: 0,
+            budgets: false,
+            throttle_percent: 0,
+        };
+        match self {
+            Self::Tame => tame,
+            Self::Realistic => Settings::default(),
+            Self::Hostile => Settings { empty_pages: true, page_size: 2, throttle_percent: 5, ..Settings::default() },
+        }
     }
 }
 

@@ -12,7 +12,17 @@ pub(crate) struct Entra {}
 
 /// Answers a request for the authority's host.
 pub(crate) fn answer(_world: &mut World, _request: &Request) -> Reply {
+    Reply::empty(http::StatusCode::NOT_FOUND)
+}
+
+/// Answers a request for a machine's own identity endpoint: IMDS, App Service.
+pub(crate) fn answer_identity(_world: &mut World, _request: &Request) -> Reply {
     Reply::empty(http::StatusCode::NOT_IMPLEMENTED)
+}
+
+/// Application and object id in a token that this lab has signed, whatever else is wrong with it.
+pub(crate) fn speaker(_world: &World, _token: &str) -> Option<(Uuid, Uuid)> {
+    None
 }
 
 /// Who a verified access token speaks for.

@@ -1,0 +1,42 @@
+//! The variables that tell programs where a lab is.
+
+use super::Lab;
+
+/// Names and values, in the order to show them.
+pub(super) fn variables(lab: &Lab) -> Vec<(String, String)> {
+    let origin = format!("https://localhost:{}", lab.port);
+    let operator = &lab.operator;
+    [
+        ("LAB_AUTHORITY", origin.clone()),
+        ("LAB_TENANT", lab.with_world(|world| world.tenant.to_string())),
+        ("LAB_VAULT_URL", format!("https://{}.vault.localhost:{}", operator.vault, lab.port)),
+        ("LAB_VAULT_SUFFIX", format!("vault.localhost:{}", lab.port)),
+        ("LAB_GRAPH_URL", origin.clone()),
+        ("LAB_ARM_URL", origin),
+        ("LAB_CA", lab.dir.join("ca.pem").display().to_string()),
+        ("LAB_CLIENT_ID", operator.app_id.to_string()),
+        ("LAB_CLIENT_SECRET", operator.secret.expose().clone()),
+        ("LAB_APP_OBJECT_ID", operator.subject_object_id.to_string()),
+        ("LAB_APP_ID", operator.subject_app_id.to_string()),
+        ("LAB_CONTROL_URL", lab.control_url()),
+        ("LAB_IDENTITY_URL", lab.identity_url()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// `export NAME='value'`, a line each.
+pub(super) fn exports(variables: &[(String, String)]) -> String {
+    variables.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_in_a_value_stays_inside_its_quotes() {
+        let exports = exports(&[("LAB_CA".to_owned(), "/o'brien/ca.pem".to_owned())]);
+        assert_eq!(exports, "export LAB_CA='/o'\\''brien/ca.pem'\n");
+    }
+}
