@@ -4,6 +4,7 @@
 //! table stands in `docs/ARCHITECTURE.md`, and a test reads the source to hold it.
 
 pub mod domain;
+pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod pki;

@@ -1,0 +1,78 @@
+//! Lists that come in pages.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::auth::Auth;
+use super::client::Client;
+use super::error::{Cause, Error};
+use super::operation::Operation;
+use super::request::Request;
+use super::response::Response;
+
+/// The pages of one list, read one by one. Links are followed as they are, except to another
+/// origin or back to a page that was read; an empty page is no end.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    client: &'a Client,
+    operation: Operation,
+    auth: &'a Auth,
+    template: Request,
+    next: Option<Url>,
+    read: HashSet<String>,
+}
+
+/// A page of Key Vault or of Graph.
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    value: Vec<T>,
+    #[serde(alias = "@odata.nextLink", alias = "nextLink", default)]
+    next_link: Option<String>,
+}
+
+impl<'a> Pages<'a> {
+    /// The list that begins with the answer to `first`.
+    pub fn new(client: &'a Client, operation: &Operation, first: Request, auth: &'a Auth) -> Self {
+        let next = Some(first.url.clone());
+        Self { client, operation: *operation, auth, template: first, next, read: HashSet::new() }
+    }
+
+    /// The next page's items, or `None` after the last page.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>, Error> {
+        let Some(url) = self.next.take() else { return Ok(None) };
+        self.read.insert(url.to_string());
+        let request = Request { url, ..self.template.clone() };
+        let response = self.client.send(&self.operation, &request, self.auth).await?;
+        let page: Page<T> = response.json()?;
+        if let Some(link) = page.next_link.filter(|link| !link.is_empty()) {
+            self.next = Some(self.follow(&request.url, &link, &response)?);
+        }
+        Ok(Some(page.value))
+    }
+
+    /// All items of all pages.
+    pub async fn all<T: DeserializeOwned>(mut self) -> Result<Vec<T>, Error> {
+        let mut items = Vec::new();
+        while let Some(page) = self.next().await? {
+            items.extend(page);
+        }
+        Ok(items)
+    }
+
+    /// `Url` drops the `:443` that Key Vault writes; nothing else about the link changes.
+    fn follow(&self, from: &Url, link: &str, response: &Response) -> Result<Url, Error> {
+        let url = from.join(link).map_err(|_| response.unreadable("has a link to its next page that is no URL"))?;
+        if url.origin() != from.origin() {
+            let to = url.host_str().unwrap_or(link).to_owned();
+            return Err(response.failed(Cause::Foreign { to }));
+        }
+        if self.read.contains(url.as_str()) {
+            return Err(response.failed(Cause::PageLoop));
+        }
+        Ok(url)
+    }
+}

@@ -1,0 +1,182 @@
+//! The connections below everything: TLS roots, names, proxies and time limits.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect;
+use url::{Host, Url};
+
+use super::retry::Outcome;
+use crate::domain::Cloud;
+
+/// How connections are made. There is one reqwest client for each way, made when it is first used.
+#[derive(Debug)]
+pub(super) struct Transport {
+    cloud: Cloud,
+    roots: Vec<reqwest::Certificate>,
+    connect_timeout: Duration,
+    request_timeout: Duration,
+    proxied: OnceLock<reqwest::Client>,
+    direct: OnceLock<reqwest::Client>,
+    local: OnceLock<reqwest::Client>,
+}
+
+/// Roots that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the additional trusted roots of cloud {cloud} are not PEM certificates")]
+pub struct InvalidRoots {
+    cloud: String,
+    #[source]
+    source: reqwest::Error,
+}
+
+/// The name could not be resolved. Found again in the chain of what reqwest reports.
+#[derive(Debug, thiserror::Error)]
+#[error("the name {host} cannot be resolved")]
+struct Unresolvable {
+    host: String,
+    #[source]
+    source: io::Error,
+}
+
+impl Transport {
+    pub(super) fn new(
+        cloud: &Cloud,
+        more_roots: &[Vec<u8>],
+        connect_timeout: Duration,
+        request_timeout: Duration,
+    ) -> Result<Self, InvalidRoots> {
+        let mut roots = Vec::new();
+        for pem in cloud.ca_pem().into_iter().chain(more_roots.iter().map(Vec::as_slice)) {
+            let bundle = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|source| InvalidRoots { cloud: cloud.name().to_owned(), source })?;
+            roots.extend(bundle);
+        }
+        Ok(Self {
+            cloud: cloud.clone(),
+            roots,
+            connect_timeout,
+            request_timeout,
+            proxied: OnceLock::new(),
+            direct: OnceLock::new(),
+            local: OnceLock::new(),
+        })
+    }
+
+    /// The client for a URL. Hosts that the cloud's own table resolves are reached directly: a
+    /// proxy would not know them. For all others the environment decides (`HTTPS_PROXY`,
+    /// `NO_PROXY`). Plain `http` is for identity endpoints of this machine, and never proxied.
+    pub(super) fn client_for(&self, url: &Url) -> Result<&reqwest::Client, reqwest::Error> {
+        let host = url.host_str().unwrap_or_default();
+        if url.scheme() == "http" {
+            return once(&self.local, || {
+                let quick = self.connect_timeout.min(Duration::from_secs(1));
+                self.builder().https_only(false).no_proxy().tls_certs_only([]).connect_timeout(quick).build()
+            });
+        }
+        if self.cloud.address_of(host).is_some() {
+            return once(&self.direct, || self.builder().no_proxy().tls_certs_merge(self.roots.clone()).build());
+        }
+        once(&self.proxied, || self.builder().tls_certs_merge(self.roots.clone()).build())
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
+            .user_agent(concat!("kvops/", env!("CARGO_PKG_VERSION")))
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.request_timeout)
+            .pool_idle_timeout(Duration::from_secs(90))
+            .dns_resolver(Resolver(self.cloud.clone()))
+    }
+}
+
+/// Whether a plain `http` endpoint is on this machine or its link: anything farther would show
+/// tokens to the network.
+pub(super) fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unicast_link_local(),
+        None => false,
+    }
+}
+
+/// What an error of reqwest means for the question whether the service has seen the request.
+pub(super) fn outcome(error: &reqwest::Error) -> Outcome {
+    if error.is_builder() || is_final(error) {
+        Outcome::Unreachable
+    } else if error.is_connect() {
+        Outcome::NotSent
+    } else {
+        Outcome::Lost
+    }
+}
+
+/// A name that does not exist, or a certificate that is not trusted, will not get better in a minute.
+fn is_final(error: &reqwest::Error) -> bool {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        // An `io::Error` hides the error that it wraps from `source`.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if error.is::<Unresolvable>() || error.is::<rustls::Error>() || wrapped.is_some_and(|w| w.is::<rustls::Error>())
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+fn once(
+    cell: &OnceLock<reqwest::Client>,
+    build: impl FnOnce() -> Result<reqwest::Client, reqwest::Error>,
+) -> Result<&reqwest::Client, reqwest::Error> {
+    if let Some(client) = cell.get() {
+        return Ok(client);
+    }
+    let client = build()?;
+    Ok(cell.get_or_init(|| client))
+}
+
+/// The cloud's table first, then the system.
+#[derive(Debug)]
+struct Resolver(Cloud);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let known = self.0.address_of(&host);
+        Box::pin(async move {
+            if let Some(address) = known {
+                let addresses: Addrs = Box::new(std::iter::once(SocketAddr::new(address, 0)));
+                return Ok(addresses);
+            }
+            let found = tokio::net::lookup_host((host.as_str(), 0)).await.map(Iterator::collect::<Vec<_>>);
+            let found = found.map_err(|source| Unresolvable { host, source })?;
+            let addresses: Addrs = Box::new(found.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_and_its_link_are_local() {
+        for local in ["http://localhost:1/", "http://127.0.0.1/", "http://169.254.169.254/", "http://[::1]:4/"] {
+            assert!(is_local(&local.parse().unwrap()), "{local}");
+        }
+        for far in ["http://10.0.0.1/", "http://example.com/", "http://localhost.example/", "http://[2001:db8::1]/"] {
+            assert!(!is_local(&far.parse().unwrap()), "{far}");
+        }
+    }
+}
