@@ -1,0 +1,55 @@
+//! What can be wrong with the configuration.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::domain::InvalidCloud;
+
+/// A setting or a file that cannot be used, with its place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file that was named, and cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file that is not what it should be; the text of the source shows line and caret.
+    #[error("{} is not a valid configuration\n{source}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words.
+        source: toml::de::Error,
+    },
+    /// A value that does not parse.
+    #[error("{origin}: {problem}")]
+    Value {
+        /// Flag, variable or file.
+        origin: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A cloud that no table defines.
+    #[error("{origin}: there is no cloud `{name}`; known are {known}")]
+    UnknownCloud {
+        /// Flag, variable or file.
+        origin: String,
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A cloud table that cannot be used.
+    #[error("{}", path.display())]
+    Cloud {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: InvalidCloud,
+    },
+}

@@ -1,0 +1,126 @@
+//! `kvops.toml`: its shape, and where it is found.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::env;
+use super::error::Error;
+use crate::domain::{AppId, Cloud, Environment, TenantId};
+
+/// One configuration file.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigFile {
+    /// Where it is; paths inside it are relative to its folder.
+    pub path: PathBuf,
+    /// What it says.
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Content {
+    #[serde(default)]
+    pub(super) defaults: Defaults,
+    #[serde(default)]
+    pub(super) cloud: BTreeMap<String, CloudTable>,
+    #[serde(default)]
+    pub(super) app: BTreeMap<String, AppEntry>,
+}
+
+/// The `[defaults]` table.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Defaults {
+    pub(super) cloud: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) credential: Option<String>,
+    pub(super) vault_credential: Option<String>,
+    pub(super) graph_credential: Option<String>,
+    pub(super) output: Option<String>,
+    pub(super) company: Option<String>,
+}
+
+/// A `[cloud.NAME]` table: the hosts of one cloud.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CloudTable {
+    authority: String,
+    graph: String,
+    vault_suffix: String,
+    arm: String,
+    ca: Option<PathBuf>,
+    #[serde(default)]
+    resolve: BTreeMap<String, IpAddr>,
+}
+
+/// An `[app.NAME]` table: an application and the certificate that signs for it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppEntry {
+    /// The application's client id.
+    pub app: AppId,
+    /// Vault name or URL.
+    pub vault: Option<String>,
+    /// Name of the certificate.
+    pub certificate: Option<String>,
+    /// Tenant, where it is not the default one.
+    pub tenant: Option<TenantId>,
+}
+
+impl ConfigFile {
+    /// Reads the file at `path`.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let content = toml::from_str(&text).map_err(|source| Error::Syntax { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), content })
+    }
+
+    /// The files that apply, strongest first: the one named (or the nearest `kvops.toml` above
+    /// `folder`), then the user's own.
+    pub fn find(named: Option<&Path>, folder: &Path, environment: &Environment) -> Result<Vec<Self>, Error> {
+        let mut files = Vec::new();
+        match named {
+            Some(path) => files.push(Self::read(path)?),
+            None => {
+                let candidates = folder.ancestors().map(|folder| folder.join("kvops.toml"));
+                files.extend(Self::first_of(candidates)?);
+            }
+        }
+        let home = || environment.get(env::HOME).map(|home| Path::new(home).join(".config"));
+        let folder = environment.get(env::CONFIG_HOME).map(PathBuf::from).or_else(home);
+        files.extend(Self::first_of(folder.map(|folder| folder.join("kvops/config.toml")))?);
+        Ok(files)
+    }
+
+    fn first_of(candidates: impl IntoIterator<Item = PathBuf>) -> Result<Option<Self>, Error> {
+        for path in candidates {
+            match Self::read(&path) {
+                Err(Error::Read { source, .. })
+                    if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+                found => return found.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn cloud(&self, name: &str) -> Option<Result<Cloud, Error>> {
+        self.content.cloud.get(name).map(|table| self.build(name, table))
+    }
+
+    fn build(&self, name: &str, table: &CloudTable) -> Result<Cloud, Error> {
+        let cloud = Cloud::custom(name, &table.authority, &table.graph, &table.vault_suffix, &table.arm)
+            .map_err(|source| Error::Cloud { path: self.path.clone(), source })?
+            .with_resolve(table.resolve.clone());
+        let Some(ca) = &table.ca else {
+            return Ok(cloud);
+        };
+        let path = self.path.parent().unwrap_or(Path::new("")).join(ca);
+        let pem = fs::read(&path).map_err(|source| Error::Read { path, source })?;
+        Ok(cloud.with_ca(pem))
+    }
+}

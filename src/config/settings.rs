@@ -1,0 +1,274 @@
+//! The settings in force, each with its origin.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::env;
+use super::error::Error;
+use super::file::{AppEntry, ConfigFile, Content};
+use crate::domain::{Cloud, Environment, TenantId};
+
+/// Where a value came from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// A flag on the command line.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A configuration file.
+    File(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::File(path) => path.display().fmt(f),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and its origin.
+#[derive(Clone, Debug)]
+pub struct Setting<T> {
+    /// The value in force.
+    pub value: T,
+    /// Who said so.
+    pub origin: Origin,
+}
+
+/// What the global flags say.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--cloud`
+    pub cloud: Option<String>,
+    /// `--tenant`
+    pub tenant: Option<String>,
+    /// `--credential`
+    pub credential: Option<String>,
+    /// `--vault-credential`
+    pub vault_credential: Option<String>,
+    /// `--graph-credential`
+    pub graph_credential: Option<String>,
+    /// `--output`
+    pub output: Option<String>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+}
+
+/// All settings, merged.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the cloud.
+    pub cloud: Setting<String>,
+    /// The tenant, if anybody named one.
+    pub tenant: Option<Setting<TenantId>>,
+    /// The credential source for everything that has none of its own.
+    pub credential: Setting<String>,
+    /// The credential source for vaults.
+    pub vault_credential: Setting<String>,
+    /// The credential source for Graph.
+    pub graph_credential: Setting<String>,
+    /// The output format, if anybody named one; otherwise the terminal decides.
+    pub output: Option<Setting<String>>,
+    /// The company in certificate subjects.
+    pub company: Setting<String>,
+    files: Vec<ConfigFile>,
+    extra_roots: Vec<Vec<u8>>,
+}
+
+impl Settings {
+    /// Merges flags, environment and the files that apply in `folder`.
+    pub fn load(flags: &Flags, environment: &Environment, folder: &Path) -> Result<Self, Error> {
+        let named = flags.config.clone().or_else(|| environment.get(env::CONFIG).map(PathBuf::from));
+        let files = ConfigFile::find(named.as_deref(), folder, environment)?;
+        let layers = Layers { environment, files: &files };
+        let cloud = layers.text(&flags.cloud, "cloud", env::CLOUD, |c| c.defaults.cloud.as_ref());
+        let tenant = layers.text(&flags.tenant, "tenant", env::TENANT, |c| c.defaults.tenant.as_ref());
+        let credential =
+            layers.text(&flags.credential, "credential", env::CREDENTIAL, |c| c.defaults.credential.as_ref());
+        let credential = credential.unwrap_or_else(|| Setting::default("auto"));
+        let vault_credential = layers.text(&flags.vault_credential, "vault-credential", env::VAULT_CREDENTIAL, |c| {
+            c.defaults.vault_credential.as_ref()
+        });
+        let graph_credential = layers.text(&flags.graph_credential, "graph-credential", env::GRAPH_CREDENTIAL, |c| {
+            c.defaults.graph_credential.as_ref()
+        });
+        Ok(Self {
+            cloud: cloud.unwrap_or_else(|| Setting::default("public")),
+            tenant: tenant.map(Setting::parse).transpose()?,
+            vault_credential: vault_credential.unwrap_or_else(|| credential.clone()),
+            graph_credential: graph_credential.unwrap_or_else(|| credential.clone()),
+            credential,
+            output: layers.text(&flags.output, "output", env::OUTPUT, |c| c.defaults.output.as_ref()),
+            company: layers
+                .text(&None, "", env::COMPANY, |c| c.defaults.company.as_ref())
+                .unwrap_or_else(|| Setting::default("contoso")),
+            extra_roots: extra_roots(environment)?,
+            files,
+        })
+    }
+
+    /// The cloud in force: a well-known one, or that of a `[cloud.NAME]` table.
+    pub fn cloud(&self) -> Result<Cloud, Error> {
+        let name = self.cloud.value.as_str();
+        if let Some(found) = self.files.iter().find_map(|file| file.cloud(name)) {
+            return found;
+        }
+        match name {
+            "public" => Ok(Cloud::public()),
+            "usgov" => Ok(Cloud::us_government()),
+            "china" => Ok(Cloud::china()),
+            _ => {
+                let tables = self.files.iter().flat_map(|file| file.content.cloud.keys().map(String::as_str));
+                let known: Vec<_> = ["public", "usgov", "china"].into_iter().chain(tables).collect();
+                Err(Error::UnknownCloud {
+                    origin: self.cloud.origin.to_string(),
+                    name: name.to_owned(),
+                    known: known.join(", "),
+                })
+            }
+        }
+    }
+
+    /// The `[app.NAME]` table of this name.
+    pub fn app(&self, name: &str) -> Option<&AppEntry> {
+        self.files.iter().find_map(|file| file.content.app.get(name))
+    }
+
+    /// Roots to trust beside the system's and the cloud's, PEM.
+    pub fn extra_roots(&self) -> &[Vec<u8>] {
+        &self.extra_roots
+    }
+
+    /// The files that were read, strongest first.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+}
+
+impl Setting<String> {
+    fn default(value: &str) -> Self {
+        Self { value: value.to_owned(), origin: Origin::Default }
+    }
+
+    fn parse<T>(self) -> Result<Setting<T>, Error>
+    where
+        T: std::str::FromStr<Err: fmt::Display>,
+    {
+        match self.value.parse() {
+            Ok(value) => Ok(Setting { value, origin: self.origin }),
+            Err(problem) => Err(Error::Value { origin: self.origin.to_string(), problem: problem.to_string() }),
+        }
+    }
+}
+
+struct Layers<'a> {
+    environment: &'a Environment,
+    files: &'a [ConfigFile],
+}
+
+impl Layers<'_> {
+    fn text(
+        &self,
+        flag: &Option<String>,
+        flag_name: &'static str,
+        variable: &'static str,
+        in_file: impl Fn(&Content) -> Option<&String>,
+    ) -> Option<Setting<String>> {
+        if let Some(value) = flag {
+            return Some(Setting { value: value.clone(), origin: Origin::Flag(flag_name) });
+        }
+        if let Some(value) = self.environment.get(variable) {
+            return Some(Setting { value: value.to_owned(), origin: Origin::Variable(variable) });
+        }
+        self.files.iter().find_map(|file| {
+            let value = in_file(&file.content)?.clone();
+            Some(Setting { value, origin: Origin::File(file.path.clone()) })
+        })
+    }
+}
+
+fn extra_roots(environment: &Environment) -> Result<Vec<Vec<u8>>, Error> {
+    let paths = [env::CA, env::SSL_CERT_FILE].into_iter().filter_map(|name| environment.get(name));
+    let read = |path: &str| fs::read(path).map_err(|source| Error::Read { path: path.into(), source });
+    paths.map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [defaults]
+        cloud = "contoso-lab"
+        tenant = "contoso.example"
+        credential = "cli"
+
+        [cloud.contoso-lab]
+        authority = "https://localhost:8443"
+        graph = "https://localhost:8443"
+        vault_suffix = "vault.localhost:8443"
+        arm = "https://localhost:8443"
+        resolve = { "*.vault.localhost" = "127.0.0.1" }
+    "#;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn load(flags: Flags, variables: &[(&str, &str)], file: &str) -> Result<Settings, Error> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("kvops.toml"), file).unwrap();
+        let below = folder.path().join("a/b");
+        fs::create_dir_all(&below).unwrap();
+        Settings::load(&flags, &environment(variables), &below)
+    }
+
+    #[test]
+    fn flags_beat_variables_beat_the_nearest_file_beat_defaults() {
+        let flags = Flags { tenant: Some("flag.example".to_owned()), ..Flags::default() };
+        let settings = load(flags, &[("KVOPS_TENANT", "env.example"), ("KVOPS_CREDENTIAL", "mi")], FILE).unwrap();
+        let tenant = settings.tenant.unwrap();
+        assert_eq!((tenant.value.as_str(), tenant.origin), ("flag.example", Origin::Flag("tenant")));
+        assert_eq!(
+            (settings.credential.value.as_str(), settings.credential.origin.to_string().as_str()),
+            ("mi", "KVOPS_CREDENTIAL")
+        );
+        assert!(matches!(settings.cloud.origin, Origin::File(_)));
+        assert_eq!(settings.graph_credential.value, "mi");
+        assert_eq!((settings.company.value.as_str(), settings.company.origin), ("contoso", Origin::Default));
+    }
+
+    #[test]
+    fn a_table_is_a_cloud() {
+        let cloud = load(Flags::default(), &[], FILE).unwrap().cloud().unwrap();
+        assert_eq!((cloud.name(), cloud.vault_suffix()), ("contoso-lab", "vault.localhost:8443"));
+    }
+
+    #[test]
+    fn an_unknown_cloud_is_named_with_those_that_there_are() {
+        let flags = Flags { cloud: Some("mars".to_owned()), ..Flags::default() };
+        let error = load(flags, &[], FILE).unwrap().cloud().unwrap_err().to_string();
+        assert_eq!(error, "--cloud: there is no cloud `mars`; known are public, usgov, china, contoso-lab");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let error = load(Flags::default(), &[], "[defaults]\ncluod = \"public\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("cluod") && error.contains('^'), "{error}");
+    }
+
+    #[test]
+    fn a_named_file_that_is_missing_is_an_error_and_a_searched_one_is_not() {
+        let missing = Flags { config: Some("/nonexistent/kvops.toml".into()), ..Flags::default() };
+        assert!(matches!(load(missing, &[], FILE), Err(Error::Read { .. })));
+        let nowhere = Settings::load(&Flags::default(), &environment(&[]), Path::new("/nonexistent/a"));
+        assert_eq!(nowhere.unwrap().cloud.value, "public");
+    }
+}
