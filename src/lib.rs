@@ -3,9 +3,12 @@
 //! The modules are layers, outermost first: each may use those below it and never one above. The
 //! table stands in `docs/ARCHITECTURE.md`, and a test reads the source to hold it.
 
+#[doc(hidden)]
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod pki;
+pub mod provision;

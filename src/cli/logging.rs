@@ -1,38 +1,39 @@
 //! Log lines on standard error: off by default but for warnings, never a body, never a secret.
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::writer::MakeWriterExt as _;
+use tracing::Level;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::Global;
 use crate::domain::Environment;
 
-/// Starts logging as `-v`, `--trace` and `KVOPS_LOG` say. The libraries below are held at warnings:
-/// at their lowest levels they show frames.
+/// Starts logging as `-v`, `--trace` and `KVOPS_LOG` say. The libraries below are held at
+/// warnings whatever anybody asks for: at their lowest levels they show headers and frames.
 pub(crate) fn start(global: &Global, environment: &Environment) -> Result<(), Failure> {
     let ours = match global.verbose {
         0 => "warn",
         1 => "info",
         _ => "debug",
     };
-    let mut filter = format!("warn,kvops={ours},hyper=off,h2=off,rustls=off");
-    if global.trace {
-        filter.push_str(",kvops::http=debug");
+    let mut wanted = format!("warn,kvops={ours},kvops::http={}", if global.trace { "debug" } else { ours });
+    if let Some(more) = environment.get("KVOPS_LOG") {
+        wanted.push(',');
+        wanted.push_str(more);
     }
-    if let Some(wanted) = environment.get("KVOPS_LOG") {
-        filter.push(',');
-        filter.push_str(wanted);
-    }
-    let filter = EnvFilter::try_new(&filter)
+    let wanted = EnvFilter::try_new(&wanted)
         .map_err(|error| Failure::new(Exit::Usage, format!("KVOPS_LOG is not a filter: {error}")))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr.with_max_level(tracing::Level::TRACE))
-        .with_ansi(false)
-        .with_target(false);
-    let outcome = if global.log_format == LogFormat::Json { lines.json().try_init() } else { lines.without_time().try_init() };
-    outcome.map_err(|error| Failure::new(Exit::Usage, format!("logging cannot start: {error}")))
+    let allowed = filter_fn(|line| line.target().starts_with("kvops") || *line.level() <= Level::WARN);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    let lines = match global.log_format {
+        LogFormat::Json => lines.json().boxed(),
+        LogFormat::Text => lines.without_time().boxed(),
+    };
+    let started = registry().with(lines.with_filter(wanted.and(allowed))).try_init();
+    started.map_err(|error| Failure::new(Exit::Usage, format!("logging cannot start: {error}")))
 }
 
 /// How a log line is written.

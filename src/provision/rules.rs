@@ -53,15 +53,24 @@ pub fn judge_policy(policy: &CertificatePolicy) -> Vec<Gap> {
     let is_signature_only = policy.key_usage.len() == 1 && policy.key_usage[0].is_digital_signature();
     if !is_signature_only {
         let usage: Vec<_> = policy.key_usage.iter().map(ToString::to_string).collect();
-        gaps.push(gap("key-usage", format!("the policy's key usage is [{}], not [digitalSignature]", usage.join(", "))));
+        gaps.push(gap(
+            "key-usage",
+            format!("the policy's key usage is [{}], not [digitalSignature]", usage.join(", ")),
+        ));
     }
     if policy.extended_key_usage != [CLIENT_AUTH] {
         let usage = policy.extended_key_usage.join(", ");
-        gaps.push(gap("extended-key-usage", format!("the policy's extended key usage is [{usage}], not [{CLIENT_AUTH}]")));
+        gaps.push(gap(
+            "extended-key-usage",
+            format!("the policy's extended key usage is [{usage}], not [{CLIENT_AUTH}]"),
+        ));
     }
     if policy.validity_months.is_none_or(|months| months == 0 || months > MAX_VALIDITY_MONTHS) {
         let months = shown(policy.validity_months);
-        gaps.push(gap("validity", format!("the policy's validity is {months} months, more than {MAX_VALIDITY_MONTHS}")));
+        gaps.push(gap(
+            "validity",
+            format!("the policy's validity is {months} months, more than {MAX_VALIDITY_MONTHS}"),
+        ));
     }
     if policy.lifetime_actions.iter().any(LifetimeAction::is_auto_renew) {
         gaps.push(gap("auto-renew", "the policy renews on its own, which makes a version that no application trusts"));
@@ -96,9 +105,9 @@ pub fn judge_version(certificate: &Certificate, key: &VaultKey) -> Vec<Gap> {
 pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if !certificate.is_digital_signature_only() {
-        let usage = certificate.key_usage().map_or("absent, which permits all".to_owned(), |usage| {
-            format!("[{}]", usage.join(", "))
-        });
+        let usage = certificate
+            .key_usage()
+            .map_or("absent, which permits all".to_owned(), |usage| format!("[{}]", usage.join(", ")));
         gaps.push(gap("key-usage", format!("the certificate's key usage is {usage}, not [digitalSignature]")));
     }
     if certificate.is_ca() {
@@ -106,7 +115,10 @@ pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
     }
     match certificate.public_key() {
         PublicKey::Rsa { .. } if certificate.public_key().bits() >= MIN_RSA_BITS => {}
-        key => gaps.push(gap("key-size", format!("the certificate's key is {}, not RSA of 2048 bits or more", key.description()))),
+        key => gaps.push(gap(
+            "key-size",
+            format!("the certificate's key is {}, not RSA of 2048 bits or more", key.description()),
+        )),
     }
     gaps
 }
@@ -181,10 +193,9 @@ mod tests {
     #[test]
     fn automatic_renewal_is_refused_beside_mail() {
         let mut policy = hardened();
-        policy.lifetime_actions.push(LifetimeAction {
-            action: "AutoRenew".to_owned(),
-            trigger: LifetimeTrigger::LifetimePercentage(80),
-        });
+        policy
+            .lifetime_actions
+            .push(LifetimeAction { action: "AutoRenew".to_owned(), trigger: LifetimeTrigger::LifetimePercentage(80) });
         assert_eq!(judge_policy(&policy)[0].rule, "auto-renew");
     }
 

@@ -1,0 +1,73 @@
+//! The command line: the only place that knows flags, standard output, colour and exit codes.
+
+mod completions;
+mod config;
+mod console;
+mod exit;
+mod failure;
+mod global;
+mod logging;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use self::console::Console;
+use self::failure::Failure;
+use self::global::Global;
+use crate::config::process_environment;
+use crate::domain::Environment;
+
+pub use self::exit::Exit;
+
+/// Gives Microsoft Entra applications credentials that nobody can copy, and proves it.
+#[derive(Debug, clap::Parser)]
+#[command(name = "kvops", version, about, long_about = None, propagate_version = false, max_term_width = 110)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Settings in force, and where each came from
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Completions for a shell
+    Completions(completions::Args),
+    /// The manual page
+    Man,
+}
+
+/// Runs the program and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output, everything else to standard error.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let environment = process_environment();
+    let outcome = logging::start(&cli.global, &environment).and_then(|()| run(&cli, &environment));
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            Console::new(None, cli.global.no_color, cli.global.quiet, &environment).failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Config(command) => config::run(command, &cli.global, environment),
+        Command::Completions(args) => completions::run(args, &mut Cli::command()),
+        Command::Man => completions::man(Cli::command()),
+    }
+}
