@@ -203,6 +203,11 @@ impl Client {
         }
     }
 
+    /// An error about a request that was never made.
+    pub(super) fn not_sent(&self, operation: &Operation, url: &Url, source: Box<dyn StdError + Send + Sync>) -> Error {
+        Error::new(self.context(operation, url), Cause::Unreachable(source))
+    }
+
     /// One request and its answer, or the lack of one; measured, counted and traced.
     async fn attempt(
         &self,

@@ -5,6 +5,7 @@
 //! of their errors.
 
 mod auth;
+pub mod azure;
 mod body;
 mod challenge;
 mod client;

@@ -43,6 +43,11 @@ impl<'a> Pages<'a> {
 
     /// The next page's items, or `None` after the last page.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<Vec<T>>, Error> {
+        Ok(self.next_with_response().await?.map(|(items, _)| items))
+    }
+
+    /// The same, with the answer, so that what is wrong with an item can be told with its ids.
+    pub async fn next_with_response<T: DeserializeOwned>(&mut self) -> Result<Option<(Vec<T>, Response)>, Error> {
         let Some(url) = self.next.take() else { return Ok(None) };
         self.read.insert(url.to_string());
         let request = Request { url, ..self.template.clone() };
@@ -51,7 +56,7 @@ impl<'a> Pages<'a> {
         if let Some(link) = page.next_link.filter(|link| !link.is_empty()) {
             self.next = Some(self.follow(&request.url, &link, &response)?);
         }
-        Ok(Some(page.value))
+        Ok(Some((page.value, response)))
     }
 
     /// All items of all pages.
