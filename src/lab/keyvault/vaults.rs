@@ -1,0 +1,120 @@
+//! The vaults of the lab.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::access::{Access, Mode};
+use super::model::{Retention, Tags, Vault};
+use crate::lab::world::World;
+
+/// All vaults of the lab.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub(crate) struct KeyVault {
+    vaults: BTreeMap<String, Vault>,
+    subscription: Uuid,
+}
+
+/// What a new vault is like.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct VaultOptions {
+    pub(crate) mode: Mode,
+    pub(crate) location: String,
+    pub(crate) resource_group: String,
+    /// Days for which deleted objects are kept: 7 to 90.
+    pub(crate) retention_days: u32,
+    pub(crate) purge_protection: bool,
+    pub(crate) tags: Tags,
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Rbac,
+            location: "westus".to_owned(),
+            resource_group: "lab".to_owned(),
+            retention_days: 90,
+            purge_protection: false,
+            tags: Tags::new(),
+        }
+    }
+}
+
+impl KeyVault {
+    /// A vault by its name, in any case.
+    pub(crate) fn vault(&self, name: &str) -> Option<&Vault> {
+        self.vaults.get(&name.to_ascii_lowercase())
+    }
+
+    pub(super) fn vault_mut(&mut self, name: &str) -> Option<&mut Vault> {
+        self.vaults.get_mut(&name.to_ascii_lowercase())
+    }
+
+    /// All vaults, by name.
+    pub(crate) fn vaults(&self) -> impl Iterator<Item = &Vault> {
+        self.vaults.values()
+    }
+
+    /// The subscription that all vaults belong to.
+    pub(crate) fn subscription(&self) -> Uuid {
+        self.subscription
+    }
+}
+
+impl Vault {
+    /// In lower case.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The Azure region: `westus`.
+    pub(crate) fn location(&self) -> &str {
+        &self.location
+    }
+
+    pub(crate) fn resource_group(&self) -> &str {
+        &self.resource_group
+    }
+
+    /// The tags of the vault itself, as Resource Manager shows them.
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// `enableRbacAuthorization` of Resource Manager.
+    pub(crate) fn uses_rbac(&self) -> bool {
+        self.access.mode == Mode::Rbac
+    }
+
+    /// Days of retention, and whether purging is forbidden.
+    pub(crate) fn retention(&self) -> (u32, bool) {
+        (self.retention.days, self.retention.purge_protection)
+    }
+}
+
+/// Makes a vault. One of that name is replaced.
+pub(crate) fn create_vault(world: &mut World, name: &str, options: VaultOptions) {
+    if world.keyvault.subscription.is_nil() {
+        world.keyvault.subscription = world.guid();
+    }
+    let name = name.to_ascii_lowercase();
+    let vault = Vault {
+        name: name.clone(),
+        location: options.location,
+        resource_group: options.resource_group,
+        subscription: world.keyvault.subscription,
+        tags: options.tags,
+        access: Access { mode: options.mode, ..Access::default() },
+        retention: Retention { days: options.retention_days, purge_protection: options.purge_protection },
+        certificates: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        contacts: Vec::new(),
+        issuers: BTreeMap::new(),
+        purged: BTreeMap::new(),
+        generated: 0,
+    };
+    world.keyvault.vaults.insert(name, vault);
+}
