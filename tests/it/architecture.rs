@@ -178,6 +178,29 @@ fn the_scripts_that_the_documents_name_exist() {
     assert_nothing(&missing);
 }
 
+#[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    let sources: String = [root().join("src"), root().join("tests")]
+        .into_iter()
+        .flat_map(|folder| files_below(&folder))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let model = read("docs/THREAT-MODEL.md");
+    let claims: Vec<&str> = model.lines().filter(|line| line.starts_with("| ") && line.contains("_")).collect();
+    assert!(claims.len() > 10, "the tables of the threat model were not found");
+    let missing: Vec<String> = claims
+        .into_iter()
+        .flat_map(|claim| claim.split('`').skip(1).step_by(2))
+        .filter(|name| {
+            name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        })
+        .filter(|name| !sources.contains(&format!("fn {name}(")))
+        .map(|name| format!("docs/THREAT-MODEL.md names {name}, which is no test"))
+        .collect();
+    assert_nothing(&missing);
+}
+
 fn layer_names() -> Vec<&'static str> {
     LAYERS.iter().map(|(name, _)| *name).collect()
 }
@@ -208,9 +231,13 @@ fn entries(folder: &str) -> Vec<PathBuf> {
 
 /// Every file of the repository, as far as a walk that leaves out build output can tell.
 fn repository_files() -> Vec<PathBuf> {
+    files_below(root())
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     const BUILT: &[&str] = &["target", ".git", "node_modules", ".venv", "kvops-demo"];
     let mut files = Vec::new();
-    let mut folders = vec![root().to_path_buf()];
+    let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let path = entry.path();
