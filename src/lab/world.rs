@@ -142,6 +142,14 @@ pub(crate) struct Settings {
     pub(crate) page_size: u32,
     /// Enforce the request budgets of the real services.
     pub(crate) budgets: bool,
+    /// Whether an application without any permission may read its own objects in the directory.
+    pub(crate) read_own_application: bool,
+    /// Whether `addKey` and `removeKey` take proofs that are signed with PS256.
+    pub(crate) pss_proofs: bool,
+    /// Whether lists show the bytes of certificates when `keyCredentials` is selected.
+    pub(crate) keys_in_lists: bool,
+    /// Refuse `addPassword` within a second after a change of certificates of the same object.
+    pub(crate) concurrency_violations: bool,
     /// Percentage of requests answered 429 or 503, drawn from the seed.
     pub(crate) throttle_percent: u32,
 }
@@ -157,6 +165,10 @@ impl Default for Settings {
             empty_pages: false,
             page_size: 0,
             budgets: true,
+            read_own_application: false,
+            pss_proofs: false,
+            keys_in_lists: false,
+            concurrency_violations: false,
             throttle_percent: 0,
         }
     }

@@ -34,9 +34,12 @@ pub(crate) struct Directory {
     pub(crate) policies: Policies,
     /// Credential (`keyId`) → its last use at the token endpoint.
     sign_ins: BTreeMap<Uuid, SignIn>,
-    /// When bulk reads of `keyCredentials` were served, within the last minute.
+    /// When reads that select `keyCredentials` were served, within the last minute.
     #[serde(skip)]
     pub(crate) key_reads: Vec<OffsetDateTime>,
+    /// The last change of `keyCredentials`, and of which object.
+    #[serde(skip)]
+    pub(crate) keys_changed: Option<(Uuid, OffsetDateTime)>,
     /// Counts changes.
     revision: u64,
     replication: Replication,
@@ -92,6 +95,9 @@ struct Replication {
 const STALE_READS: u32 = 0b0110_1001_0010_1100_0110_1011_0010_1101;
 
 impl Directory {
+    /// The tenant's verified domain.
+    pub(crate) const DOMAIN: &str = "kvopslab.onmicrosoft.com";
+
     /// Makes the tenant as large as told. Written objects stay and take precedence.
     pub(crate) fn scale(&mut self, scale: Scale) {
         self.scale = Some(scale);
@@ -125,6 +131,26 @@ impl Directory {
         from: u64,
         view: View,
     ) -> impl Iterator<Item = (u64, Cow<'a, T>)> {
+        let one = hint.id.is_some() || hint.app_id.is_some();
+        let found = if one && from == 0 { self.find_hinted(hint, view) } else { None };
+        let rest = (!one).then(|| self.scan_all(hint, from, view));
+        found.map(|object| (0, object)).into_iter().chain(rest.into_iter().flatten())
+    }
+
+    fn find_hinted<'a, T: Object>(&'a self, hint: &Hint, view: View) -> Option<Cow<'a, T>> {
+        match (&hint.id, &hint.app_id) {
+            (Some(id), _) => self.find(Uuid::try_parse(id).ok()?, view),
+            (None, Some(app_id)) => self.find_by_app_id(Uuid::try_parse(app_id).ok()?, view),
+            (None, None) => None,
+        }
+    }
+
+    fn scan_all<'a, T: Object>(
+        &'a self,
+        hint: &Hint,
+        from: u64,
+        view: View,
+    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> {
         let scale = self.scale.as_ref();
         let all = scale.map_or(0..0, |scale| scale.created_within(T::KIND, hint.created_from, hint.created_to));
         let range = match (scale, &hint.display_name) {
@@ -135,6 +161,11 @@ impl Directory {
             _ => all,
         };
         T::table(self).scan(scale, from, range, view)
+    }
+
+    /// The objects that somebody has written, without those that a `scale` seed makes up.
+    pub(crate) fn stored<T: Object>(&self, view: View) -> impl Iterator<Item = &T> {
+        T::table(self).stored(view)
     }
 
     /// How many objects of a kind there are.
@@ -231,4 +262,7 @@ pub(crate) struct Hint {
     pub(crate) created_from: Option<OffsetDateTime>,
     pub(crate) created_to: Option<OffsetDateTime>,
     pub(crate) display_name: Option<String>,
+    /// Object id and client id, as text that may be no GUID.
+    pub(crate) id: Option<String>,
+    pub(crate) app_id: Option<String>,
 }

@@ -135,6 +135,11 @@ impl<T: Object> Table<T> {
         made_up.chain(written)
     }
 
+    /// The objects that have been written.
+    pub(super) fn stored(&self, view: View) -> impl Iterator<Item = &T> {
+        self.positions.values().filter_map(move |id| self.entries.get(id)?.seen(view))
+    }
+
     /// Whether an object of a `scale` seed has been changed.
     pub(super) fn holds_generated(&self) -> bool {
         self.positions.range(..FIRST_WRITTEN).next().is_some()

@@ -1,0 +1,452 @@
+//! `$filter`: its grammar, and whether an object matches.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::fault::Fault;
+use crate::lab::directory::Hint;
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    And(Box<Self>, Box<Self>),
+    Or(Box<Self>, Box<Self>),
+    Not(Box<Self>),
+    Compare(Vec<String>, Operator, Value),
+    In(Vec<String>, Vec<Value>),
+    /// `startswith`, `endswith` and `contains`.
+    Text(Vec<String>, TextTest, String),
+    /// `collection/any(x:condition)`; the variable is the first name of its paths.
+    Any(Vec<String>, String, Option<Box<Self>>),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Operator {
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum TextTest {
+    StartsWith,
+    EndsWith,
+    Contains,
+}
+
+impl Expr {
+    /// Whether the members of an object satisfy it. Text is compared without case, as the
+    /// directory does.
+    pub(super) fn matches(&self, members: &Value) -> bool {
+        self.holds(members, &[])
+    }
+
+    /// What only the eventually consistent index can answer.
+    pub(super) fn is_advanced(&self) -> bool {
+        match self {
+            Self::And(left, right) | Self::Or(left, right) => left.is_advanced() || right.is_advanced(),
+            Self::Not(_) => true,
+            Self::Compare(_, operator, _) => *operator == Operator::Ne,
+            Self::In(..) => false,
+            Self::Text(_, test, _) => *test != TextTest::StartsWith,
+            Self::Any(_, _, inner) => inner.as_ref().is_some_and(|inner| inner.is_advanced()),
+        }
+    }
+
+    /// What every match has in common, for the directory to look only there.
+    pub(super) fn hint(&self) -> Hint {
+        match self {
+            Self::And(left, right) => {
+                let (left, right) = (left.hint(), right.hint());
+                Hint {
+                    created_from: left.created_from.max(right.created_from),
+                    created_to: match (left.created_to, right.created_to) {
+                        (Some(left), Some(right)) => Some(left.min(right)),
+                        (left, right) => left.or(right),
+                    },
+                    display_name: left.display_name.or(right.display_name),
+                    id: left.id.or(right.id),
+                    app_id: left.app_id.or(right.app_id),
+                }
+            }
+            Self::Compare(path, operator, value) if path.len() == 1 => {
+                let text = value.as_str().unwrap_or_default();
+                let mut hint = Hint::default();
+                match (path[0].as_str(), operator) {
+                    ("createdDateTime", Operator::Ge | Operator::Gt) => hint.created_from = moment(text),
+                    ("createdDateTime", Operator::Le | Operator::Lt) => hint.created_to = moment(text),
+                    ("displayName", Operator::Eq) => hint.display_name = Some(text.to_owned()),
+                    ("id", Operator::Eq) => hint.id = Some(text.to_owned()),
+                    ("appId", Operator::Eq) => hint.app_id = Some(text.to_owned()),
+                    _ => {}
+                }
+                hint
+            }
+            Self::Any(path, _, Some(inner)) if path == &["servicePrincipalNames"] => match inner.as_ref() {
+                // A client id among the names belongs to one object; a URI has to be searched for.
+                Self::Compare(_, Operator::Eq, Value::String(text)) if uuid::Uuid::try_parse(text).is_ok() => {
+                    Hint { app_id: Some(text.clone()), ..Hint::default() }
+                }
+                _ => Hint::default(),
+            },
+            _ => Hint::default(),
+        }
+    }
+
+    fn holds(&self, members: &Value, bound: &[(&str, &Value)]) -> bool {
+        match self {
+            Self::And(left, right) => left.holds(members, bound) && right.holds(members, bound),
+            Self::Or(left, right) => left.holds(members, bound) || right.holds(members, bound),
+            Self::Not(inner) => !inner.holds(members, bound),
+            Self::Compare(path, operator, literal) => compare(look_up(members, bound, path), *operator, literal),
+            Self::In(path, literals) => {
+                let value = look_up(members, bound, path);
+                literals.iter().any(|literal| compare(value, Operator::Eq, literal))
+            }
+            Self::Text(path, test, text) => look_up(members, bound, path).as_str().is_some_and(|value| {
+                let (value, text) = (value.to_lowercase(), text.to_lowercase());
+                match test {
+                    TextTest::StartsWith => value.starts_with(&text),
+                    TextTest::EndsWith => value.ends_with(&text),
+                    TextTest::Contains => value.contains(&text),
+                }
+            }),
+            Self::Any(path, variable, inner) => {
+                look_up(members, bound, path).as_array().into_iter().flatten().any(|element| {
+                    inner.as_ref().is_none_or(|inner| {
+                        let mut bound = bound.to_vec();
+                        bound.push((variable, element));
+                        inner.holds(members, &bound)
+                    })
+                })
+            }
+        }
+    }
+}
+
+/// Reads a `$filter`.
+pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
+    let mut parser = Parser { tokens: tokens(text)?, next: 0, text };
+    let expr = parser.or()?;
+    if parser.next == parser.tokens.len() { Ok(expr) } else { Err(invalid(text)) }
+}
+
+/// Reads a `$search`: `"displayName:words"`, which looks for the words anywhere in the name.
+pub(super) fn parse_search(text: &str) -> Result<Expr, Fault> {
+    let inner = text.trim().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inner.and_then(|inner| inner.split_once(':')) {
+        Some((name, words)) => Ok(Expr::Text(vec![name.to_owned()], TextTest::Contains, words.to_owned())),
+        None => Err(Fault::malformed(format!("Syntax error: {text} is no clause of the form \"property:value\"."))),
+    }
+}
+
+fn look_up<'a>(members: &'a Value, bound: &[(&str, &'a Value)], path: &[String]) -> &'a Value {
+    static NULL: Value = Value::Null;
+    let Some((first, rest)) = path.split_first() else { return &NULL };
+    let variable = bound.iter().rev().find(|(name, _)| name == first).map(|(_, value)| *value);
+    let start = variable.unwrap_or_else(|| members.get(first).unwrap_or(&NULL));
+    rest.iter().fold(start, |value, name| value.get(name).unwrap_or(&NULL))
+}
+
+fn compare(value: &Value, operator: Operator, literal: &Value) -> bool {
+    let ordering = match (value, literal) {
+        (Value::String(value), Value::String(literal)) => Some(match (moment(value), moment(literal)) {
+            (Some(value), Some(literal)) => value.cmp(&literal),
+            _ => value.to_lowercase().cmp(&literal.to_lowercase()),
+        }),
+        (Value::Number(value), Value::Number(literal)) => {
+            value.as_f64().zip(literal.as_f64()).and_then(|(value, literal)| value.partial_cmp(&literal))
+        }
+        (value, literal) if value == literal => Some(Ordering::Equal),
+        _ => None,
+    };
+    match operator {
+        Operator::Eq => ordering == Some(Ordering::Equal),
+        Operator::Ne => ordering != Some(Ordering::Equal),
+        Operator::Gt => ordering == Some(Ordering::Greater),
+        Operator::Ge => ordering.is_some_and(Ordering::is_ge),
+        Operator::Lt => ordering == Some(Ordering::Less),
+        Operator::Le => ordering.is_some_and(Ordering::is_le),
+    }
+}
+
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok()
+}
+
+fn invalid(text: &str) -> Fault {
+    Fault::malformed(format!("Invalid filter clause: '{text}'."))
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Token {
+    Open,
+    Close,
+    Comma,
+    Colon,
+    Word(String),
+    Literal(String),
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
+    let mut tokens = Vec::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_whitespace() => {}
+            '(' => tokens.push(Token::Open),
+            ')' => tokens.push(Token::Close),
+            ',' => tokens.push(Token::Comma),
+            '\'' => {
+                let mut literal = String::new();
+                loop {
+                    match chars.next() {
+                        Some('\'') if chars.peek() == Some(&'\'') => {
+                            chars.next();
+                            literal.push('\'');
+                        }
+                        Some('\'') => break,
+                        Some(c) => literal.push(c),
+                        None => return Err(invalid(text)),
+                    }
+                }
+                tokens.push(Token::Literal(literal));
+            }
+            c => {
+                let mut word = String::from(c);
+                while let Some(&next) = chars.peek() {
+                    // `x:x/name` has a colon after one name; times have theirs after a digit.
+                    let ends = next.is_whitespace() || "(),'".contains(next);
+                    let is_variable = next == ':' && word.chars().all(|c| c.is_ascii_alphabetic());
+                    if ends || is_variable {
+                        break;
+                    }
+                    word.push(next);
+                    chars.next();
+                }
+                tokens.push(if word == ":" { Token::Colon } else { Token::Word(word) });
+                if chars.peek() == Some(&':') {
+                    chars.next();
+                    tokens.push(Token::Colon);
+                }
+            }
+        }
+    }
+    Ok(tokens)
+}
+
+struct Parser<'a> {
+    tokens: Vec<Token>,
+    next: usize,
+    text: &'a str,
+}
+
+impl Parser<'_> {
+    fn or(&mut self) -> Result<Expr, Fault> {
+        let mut left = self.and()?;
+        while self.takes_word("or") {
+            left = Expr::Or(Box::new(left), Box::new(self.and()?));
+        }
+        Ok(left)
+    }
+
+    fn and(&mut self) -> Result<Expr, Fault> {
+        let mut left = self.unary()?;
+        while self.takes_word("and") {
+            left = Expr::And(Box::new(left), Box::new(self.unary()?));
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Result<Expr, Fault> {
+        if self.takes_word("not") {
+            return Ok(Expr::Not(Box::new(self.unary()?)));
+        }
+        if self.takes(&Token::Open) {
+            let inner = self.or()?;
+            return if self.takes(&Token::Close) { Ok(inner) } else { Err(invalid(self.text)) };
+        }
+        self.condition()
+    }
+
+    fn condition(&mut self) -> Result<Expr, Fault> {
+        let word = self.word()?;
+        if self.peek() == Some(&Token::Open) {
+            let test = match word.to_ascii_lowercase().as_str() {
+                "startswith" => Some(TextTest::StartsWith),
+                "endswith" => Some(TextTest::EndsWith),
+                "contains" => Some(TextTest::Contains),
+                _ => None,
+            };
+            return match (test, word.strip_suffix("/any")) {
+                (Some(test), _) => self.text_test(test),
+                (None, Some(collection)) => self.any(path(collection)),
+                (None, None) => Err(Fault::unsupported_query(format!("Unsupported function '{word}' in the filter."))),
+            };
+        }
+        let operator = self.word()?.to_ascii_lowercase();
+        let path = path(&word);
+        if operator == "in" {
+            return self.list().map(|values| Expr::In(path, values));
+        }
+        let operator = match operator.as_str() {
+            "eq" => Operator::Eq,
+            "ne" => Operator::Ne,
+            "gt" => Operator::Gt,
+            "ge" => Operator::Ge,
+            "lt" => Operator::Lt,
+            "le" => Operator::Le,
+            _ => return Err(invalid(self.text)),
+        };
+        Ok(Expr::Compare(path, operator, self.literal()?))
+    }
+
+    fn text_test(&mut self, test: TextTest) -> Result<Expr, Fault> {
+        self.next += 1;
+        let path = path(&self.word()?);
+        if !self.takes(&Token::Comma) {
+            return Err(invalid(self.text));
+        }
+        let text = match self.literal()? {
+            Value::String(text) => text,
+            _ => return Err(invalid(self.text)),
+        };
+        if self.takes(&Token::Close) { Ok(Expr::Text(path, test, text)) } else { Err(invalid(self.text)) }
+    }
+
+    fn any(&mut self, collection: Vec<String>) -> Result<Expr, Fault> {
+        self.next += 1;
+        if self.takes(&Token::Close) {
+            return Ok(Expr::Any(collection, String::new(), None));
+        }
+        let variable = self.word()?;
+        if !self.takes(&Token::Colon) {
+            return Err(invalid(self.text));
+        }
+        let inner = self.or()?;
+        if self.takes(&Token::Close) {
+            Ok(Expr::Any(collection, variable, Some(Box::new(inner))))
+        } else {
+            Err(invalid(self.text))
+        }
+    }
+
+    fn list(&mut self) -> Result<Vec<Value>, Fault> {
+        if !self.takes(&Token::Open) {
+            return Err(invalid(self.text));
+        }
+        let mut values = vec![self.literal()?];
+        while self.takes(&Token::Comma) {
+            values.push(self.literal()?);
+        }
+        if self.takes(&Token::Close) { Ok(values) } else { Err(invalid(self.text)) }
+    }
+
+    fn literal(&mut self) -> Result<Value, Fault> {
+        let token = self.tokens.get(self.next).cloned();
+        self.next += 1;
+        match token {
+            Some(Token::Literal(text)) => Ok(Value::String(text)),
+            Some(Token::Word(word)) => Ok(match word.as_str() {
+                "true" => Value::Bool(true),
+                "false" => Value::Bool(false),
+                "null" => Value::Null,
+                // A date-time or a GUID stands without quotes.
+                word => serde_json::from_str::<serde_json::Number>(word)
+                    .map_or_else(|_| Value::String(word.to_owned()), Value::Number),
+            }),
+            _ => Err(invalid(self.text)),
+        }
+    }
+
+    fn word(&mut self) -> Result<String, Fault> {
+        match self.tokens.get(self.next) {
+            Some(Token::Word(word)) => {
+                self.next += 1;
+                Ok(word.clone())
+            }
+            _ => Err(invalid(self.text)),
+        }
+    }
+
+    fn takes_word(&mut self, word: &str) -> bool {
+        let found = matches!(self.peek(), Some(Token::Word(next)) if next.eq_ignore_ascii_case(word));
+        self.next += usize::from(found);
+        found
+    }
+
+    fn takes(&mut self, token: &Token) -> bool {
+        let found = self.peek() == Some(token);
+        self.next += usize::from(found);
+        found
+    }
+
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.next)
+    }
+}
+
+fn path(word: &str) -> Vec<String> {
+    word.split('/').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn app() -> Value {
+        json!({
+            "id": "1", "appId": "aa", "displayName": "Billing's app", "createdDateTime": "2025-03-01T10:00:00Z",
+            "identifierUris": ["api://billing"], "tags": [], "publisherDomain": null,
+            "passwordCredentials": [{ "endDateTime": "2026-01-01T00:00:00Z" }],
+            "web": { "implicitGrantSettings": { "enableIdTokenIssuance": true } },
+        })
+    }
+
+    #[test]
+    fn each_form_matches_what_it_says_and_not_its_neighbour() {
+        for (text, expected) in [
+            ("appId eq 'AA'", true),
+            ("appId eq 'ab'", false),
+            ("displayName eq 'billing''s app'", true),
+            ("startswith(displayName,'Bill')", true),
+            ("startswith(displayName, 'ill')", false),
+            ("endswith(displayName,'APP')", true),
+            ("identifierUris/any(s:s eq 'api://billing')", true),
+            ("identifierUris/any(s:s eq 'api://other')", false),
+            ("tags/any()", false),
+            ("passwordCredentials/any(c:c/endDateTime le 2026-01-01T00:00:00Z)", true),
+            ("passwordCredentials/any(c:c/endDateTime lt 2026-01-01T00:00:00Z)", false),
+            ("createdDateTime ge 2025-01-01T00:00:00Z and createdDateTime lt 2025-03-01T10:00:00Z", false),
+            ("createdDateTime ge 2025-01-01T00:00:00Z and createdDateTime le 2025-03-01T10:00:00Z", true),
+            ("publisherDomain eq null", true),
+            ("web/implicitGrantSettings/enableIdTokenIssuance eq true", true),
+            ("appId eq 'x' or (displayName ne 'x' and not (id eq '2'))", true),
+            ("appId in ('x','aa')", true),
+        ] {
+            assert_eq!(parse(text).unwrap().matches(&app()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_filters_are_refused() {
+        for text in ["", "appId", "appId eq", "appId eq 'x", "(appId eq 'x'", "appId eq 'x' and", "foo(appId,'x')"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_some_need_the_index() {
+        assert!(!parse("startswith(displayName,'a') and appId eq 'x'").unwrap().is_advanced());
+        assert!(parse("displayName ne 'a'").unwrap().is_advanced());
+        assert!(parse("not startswith(displayName,'a')").unwrap().is_advanced());
+    }
+}

@@ -1,0 +1,201 @@
+//! Lists of applications and service principals: pages, counts and the links between pages.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::access::{Right, require};
+use super::fault::{Answer, Fault};
+use super::query::Query;
+use super::render::Style;
+use super::{budget, owners, query, render, reply};
+use crate::lab::directory::Object;
+use crate::lab::entra::Caller;
+use crate::lab::exchange::Request;
+use crate::lab::world::World;
+
+/// How long a link to the next page is good for, in seconds.
+const LINK_LIFETIME: i64 = 3600;
+
+/// What `$skiptoken` holds.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Cursor {
+    /// Where to go on: a position of the directory, or of the sorted list.
+    #[serde(rename = "p")]
+    pub(super) position: u64,
+    /// When it was issued, in seconds of the epoch.
+    #[serde(rename = "t")]
+    pub(super) issued_at: i64,
+    /// Whether the page that it leads to is empty.
+    #[serde(rename = "e")]
+    pub(super) is_gap: bool,
+}
+
+/// `GET /applications`.
+pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Request) -> Answer {
+    require(caller, Right::ReadApplications)?;
+    let query = Query::parse(request, T::KIND)?;
+    let cursor = cursor(world, request)?;
+    if query.selects_keys() {
+        budget::spend_key_read(world)?;
+    }
+    let view = world.directory.next_view(world.now(), world.settings.graph_propagation);
+    let mut size = query.page;
+    if world.settings.page_size > 0 {
+        size = size.min(world.settings.page_size as usize);
+    }
+    if cursor.is_gap {
+        let next = Cursor { is_gap: false, ..fresh(world, cursor.position) };
+        return page::<T>(world, request, &query, Vec::new(), Some(next));
+    }
+
+    let style = Style { keys: query.selects_keys() && world.settings.keys_in_lists, ..Style::plain(world) };
+    let hint = query.filter.as_ref().map(super::filter::Expr::hint).unwrap_or_default();
+    let matching = |from: u64| {
+        let filter = query.filter.as_ref();
+        world
+            .directory
+            .scan::<T>(&hint, from, view)
+            .map(move |(position, object)| {
+                let entity = Value::Object(render::entity(object.as_ref(), style));
+                (position, object, entity)
+            })
+            .filter(move |(_, _, entity)| filter.is_none_or(|filter| filter.matches(entity)))
+    };
+    let with_owners = |object: &T, entity: Value| {
+        let Value::Object(mut entity) = entity else { return Map::new() };
+        if let Some(expanded) = &query.expand {
+            owners::expand(world, object, expanded, &mut entity);
+        }
+        entity
+    };
+
+    let mut entities = Vec::new();
+    let mut next = None;
+    if let Some((name, descending)) = &query.order_by {
+        let mut sorted: Vec<_> = matching(0).collect();
+        sorted.sort_by_cached_key(|(_, _, entity)| sort_key(&entity[name.as_str()]));
+        if *descending {
+            sorted.reverse();
+        }
+        let from = usize::try_from(cursor.position).unwrap_or(usize::MAX);
+        for (_, object, entity) in sorted.iter().skip(from).take(size) {
+            entities.push(with_owners(object, entity.clone()));
+        }
+        if sorted.len() > from.saturating_add(size) {
+            next = Some(cursor.position + size as u64);
+        }
+    } else {
+        for (position, object, entity) in matching(cursor.position) {
+            if entities.len() == size {
+                next = Some(position);
+                break;
+            }
+            entities.push(with_owners(&object, entity));
+        }
+    }
+    let next = next.map(|position| Cursor { is_gap: world.settings.empty_pages, ..fresh(world, position) });
+    page::<T>(world, request, &query, entities, next)
+}
+
+/// `GET /applications/$count`.
+pub(super) fn count<T: Object>(world: &mut World, caller: &Caller, request: &Request) -> Answer {
+    require(caller, Right::ReadApplications)?;
+    query::require_eventual(request)?;
+    let filter = request.query("$filter").map(super::filter::parse).transpose()?;
+    Ok(reply::count(matches::<T>(world, filter.as_ref())))
+}
+
+/// A link to the same request with one parameter replaced.
+pub(super) fn link(world: &World, request: &Request, path: &str, name: &str, value: &str) -> String {
+    let mut url = format!("{}/{}/{path}?", world.site.origin(), reply::version(request));
+    let kept = request
+        .query
+        .iter()
+        .filter(|(other, _)| !["$skiptoken", "$deltatoken"].iter().any(|token| token.eq_ignore_ascii_case(other)));
+    for (name, value) in kept.map(|(name, value)| (name.as_str(), value.as_str())).chain([(name, value)]) {
+        if !url.ends_with('?') {
+            url.push('&');
+        }
+        url.push_str(name);
+        url.push('=');
+        url.extend(url::form_urlencoded::byte_serialize(value.as_bytes()).map(|part| part.replace('+', "%20")));
+    }
+    url
+}
+
+/// A token of ours as opaque text.
+pub(super) fn encode(token: &impl Serialize) -> String {
+    // A struct of numbers and booleans always serialises.
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(token).unwrap_or_default())
+}
+
+/// Opaque text as a token of ours.
+pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+}
+
+/// A cursor of this moment.
+pub(super) fn fresh(world: &World, position: u64) -> Cursor {
+    Cursor { position, issued_at: world.now().unix_timestamp(), is_gap: false }
+}
+
+/// The cursor of a request; its absence means the beginning.
+pub(super) fn cursor(world: &World, request: &Request) -> Result<Cursor, Fault> {
+    let Some(text) = request.query("$skiptoken") else { return Ok(fresh(world, 0)) };
+    let cursor: Cursor =
+        decode(text).ok_or_else(|| Fault::bad_request("The specified page token value is invalid."))?;
+    if world.now().unix_timestamp() - cursor.issued_at > LINK_LIFETIME {
+        return Err(Fault::new(
+            StatusCode::BAD_REQUEST,
+            "Directory_ExpiredPageToken",
+            "The specified page token value has expired and can no longer be included in your request.",
+        ));
+    }
+    Ok(cursor)
+}
+
+fn page<T: Object>(
+    world: &World,
+    request: &Request,
+    query: &Query,
+    entities: Vec<Map<String, Value>>,
+    next: Option<Cursor>,
+) -> Answer {
+    let mut context = query::project(T::KIND, render::template(T::KIND).clone(), query.select.as_deref())?.0;
+    if query.expand.is_some() && query.select.is_none() {
+        context.push_str("(owners())");
+    }
+    let mut body = Map::new();
+    if query.count && request.query("$skiptoken").is_none() {
+        body.insert("@odata.count".to_owned(), json!(matches::<T>(world, query.filter.as_ref())));
+    }
+    if let Some(next) = next {
+        let url = link(world, request, T::KIND.collection(), "$skiptoken", &encode(&next));
+        body.insert("@odata.nextLink".to_owned(), json!(url));
+    }
+    let project = |entity| Ok(Value::Object(query::project(T::KIND, entity, query.select.as_deref())?.1));
+    let value = entities.into_iter().map(project).collect::<Result<Vec<_>, Fault>>()?;
+    body.insert("value".to_owned(), Value::Array(value));
+    Ok(reply::entity(world, request, StatusCode::OK, &context, body))
+}
+
+fn matches<T: Object>(world: &World, filter: Option<&super::filter::Expr>) -> usize {
+    let Some(filter) = filter else { return world.directory.count::<T>() };
+    let style = Style::plain(world);
+    let hint = filter.hint();
+    let all = world.directory.scan::<T>(&hint, 0, crate::lab::directory::View::Current);
+    all.filter(|(_, object)| filter.matches(&Value::Object(render::entity(object.as_ref(), style)))).count()
+}
+
+/// Null first, text without case; times are text that sorts.
+fn sort_key(value: &Value) -> (u8, String) {
+    match value {
+        Value::Null => (0, String::new()),
+        Value::String(text) => (1, text.to_lowercase()),
+        other => (2, other.to_string()),
+    }
+}
