@@ -29,10 +29,10 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// An empty world whose services live on `port`.
+    /// A world whose services live on `port`, with nothing in it but Microsoft's service principals.
     pub(crate) fn new(port: u16, clock: LabClock, random: u64) -> Self {
         let mut random = ChaCha20Rng::seed_from_u64(random);
-        Self {
+        let mut world = Self {
             tenant: uuid::Builder::from_random_bytes(random.random()).into_uuid(),
             site: Site { port },
             clock,
@@ -42,7 +42,12 @@ impl World {
             keyvault: KeyVault::default(),
             keys: KeyPool::default(),
             random,
-        }
+        };
+        let now = world.now();
+        let Self { directory, random, .. } = &mut world;
+        directory.add_first_party(now, || uuid::Builder::from_random_bytes(random.random()).into_uuid());
+        directory.settle();
+        world
     }
 
     /// The lab's time.
@@ -115,6 +120,7 @@ impl Behaviour {
             page_size: 0,
             budgets: false,
             throttle_percent: 0,
+            ..Settings::default()
         };
         match self {
             Self::Tame => tame,

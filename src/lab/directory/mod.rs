@@ -95,9 +95,6 @@ struct Replication {
 const STALE_READS: u32 = 0b0110_1001_0010_1100_0110_1011_0010_1101;
 
 impl Directory {
-    /// The tenant's verified domain.
-    pub(crate) const DOMAIN: &str = "kvopslab.onmicrosoft.com";
-
     /// Makes the tenant as large as told. Written objects stay and take precedence.
     pub(crate) fn scale(&mut self, scale: Scale) {
         self.scale = Some(scale);

@@ -90,7 +90,7 @@ pub(super) fn add_password<T: Object>(
     }
     let password = PasswordCredential {
         key_id: world.guid(),
-        secret_text: secret_text(world),
+        secret_text: world.password(),
         display_name: credentials::text(&sent, "displayName")?.map(str::to_owned),
         start: credentials::whole_seconds(start),
         end: credentials::whole_seconds(end),
@@ -165,15 +165,6 @@ fn no_such_credential(key_id: Uuid) -> Fault {
 fn two_years_after(start: OffsetDateTime) -> OffsetDateTime {
     // 29 February has no anniversary two years on.
     start.replace_year(start.year() + 2).unwrap_or(start + Duration::days(730))
-}
-
-/// 40 characters that look like the service's: three, a mark, and the rest.
-fn secret_text(world: &mut World) -> String {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.~";
-    let mut letter = || char::from(ALPHABET[rand::Rng::random_range(&mut world.random, 0..ALPHABET.len())]);
-    let head: String = (0..3).map(|_| letter()).collect();
-    let tail: String = (0..34).map(|_| letter()).collect();
-    format!("{head}8Q~{tail}")
 }
 
 fn object(value: Value) -> Map<String, Value> {

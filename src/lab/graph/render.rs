@@ -11,8 +11,7 @@ use time::macros::format_description;
 use uuid::Uuid;
 
 use crate::lab::directory::{
-    Application, Directory, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, ServicePrincipal,
-    User,
+    Application, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, ServicePrincipal, User,
 };
 use crate::lab::world::World;
 
@@ -40,6 +39,8 @@ pub(super) fn template(kind: Kind) -> &'static Map<String, Value> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Style {
     pub(super) tenant: Uuid,
+    /// The tenant's initial domain, as `publisherDomain`.
+    pub(super) domain: &'static str,
     /// Show the bytes of certificates.
     pub(super) keys: bool,
     /// Creation time with seven decimals, as only the answer to a POST has it.
@@ -48,8 +49,8 @@ pub(super) struct Style {
 
 impl Style {
     /// What every read shows.
-    pub(super) const fn plain(world: &World) -> Self {
-        Self { tenant: world.tenant, keys: false, precise: false }
+    pub(super) fn plain(world: &World) -> Self {
+        Self { tenant: world.tenant, domain: world.domains()[0], keys: false, precise: false }
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn entity<T: Object>(object: &T, style: Style) -> Map<String, Value> 
             _ if own.contains_key(name) => merged(default, &own[name]),
             "createdDateTime" if style.precise => json!(precise(object.created_at())),
             "createdDateTime" => json!(seconds(object.created_at())),
-            "publisherDomain" => json!(Directory::DOMAIN),
+            "publisherDomain" => json!(style.domain),
             "appOwnerOrganizationId" => json!(style.tenant),
             "servicePrincipalNames" => json!([object.app_id()]),
             _ => default.clone(),

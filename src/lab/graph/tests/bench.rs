@@ -1,17 +1,15 @@
 //! A world with one caller, and short words for requests.
 
 use http::{HeaderMap, HeaderName, Method};
-use rand::SeedableRng as _;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::{Uuid, uuid};
 
 use crate::lab::clock::LabClock;
-use crate::lab::directory::Directory;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
-use crate::lab::world::{Settings, Site, World};
+use crate::lab::world::World;
 
 pub(super) const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
 pub(super) const OPERATOR: Uuid = uuid!("0b0e0f00-0000-4000-8000-000000000001");
@@ -25,23 +23,8 @@ pub(super) struct Bench {
 impl Bench {
     /// A tenant without anything but Microsoft's service principals, and replicas without lag.
     pub(super) fn new() -> Self {
-        let mut world = World {
-            tenant: uuid!("7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10"),
-            site: Site { port: 8443 },
-            clock: LabClock::frozen(NOW),
-            settings: Settings { graph_propagation: 0, ..Settings::default() },
-            directory: Directory::default(),
-            entra: Default::default(),
-            keyvault: Default::default(),
-            keys: Default::default(),
-            random: rand_chacha::ChaCha20Rng::seed_from_u64(1),
-        };
-        let mut next = 0;
-        world.directory.add_first_party(NOW, || {
-            next += 1;
-            Uuid::from_u128(next)
-        });
-        world.directory.settle();
+        let mut world = World::new(8443, LabClock::frozen(NOW), 1);
+        world.settings.graph_propagation = 0;
         Self { world, caller: app(OPERATOR, &["Application.ReadWrite.All"]), headers: HeaderMap::new() }
     }
 
@@ -94,7 +77,7 @@ pub(super) fn app(app_id: Uuid, roles: &[&str]) -> Caller {
     Caller {
         app_id,
         object_id: Uuid::from_u128(app_id.as_u128() ^ 0xff),
-        tenant: uuid!("7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10"),
+        tenant: Uuid::nil(),
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
         scopes: Vec::new(),
         claims: Map::new(),
