@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod entra;
 pub mod http;
 pub mod keyvault;
 #[cfg(feature = "lab")]

@@ -63,7 +63,7 @@ pub(super) fn wanted(headers: &HeaderMap, url: &Url, cloud: &Cloud) -> Result<Op
 }
 
 /// The file that an Azure Arc agent's `Basic realm=FILE` challenge names.
-pub(crate) fn basic_realm(headers: &HeaderMap) -> Option<String> {
+pub(super) fn basic_realm(headers: &HeaderMap) -> Option<String> {
     let challenges = parse(headers);
     let basic = challenges.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"))?;
     basic.parameter("realm").map(str::to_owned)

@@ -186,8 +186,9 @@ impl Client {
                     }
                     context.request_id = context.request_id.or_else(|| failure.request_id.clone());
                     let retry_after = retry_after::retry_after(&answer.headers, self.now());
-                    let status = answer.status;
-                    (Outcome::Refused { status, retry_after }, Cause::Refused { status, failure, retry_after })
+                    let (status, basic_realm) = (answer.status, challenge::basic_realm(&answer.headers));
+                    let cause = Cause::Refused { status, failure, retry_after, basic_realm };
+                    (Outcome::Refused { status, retry_after }, cause)
                 }
                 Err(NoAnswer { outcome: Outcome::Lost, source }) => (Outcome::Lost, Cause::Lost(source)),
                 Err(NoAnswer { outcome, source }) => (outcome, Cause::Unreachable(source)),

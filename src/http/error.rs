@@ -50,6 +50,8 @@ pub enum Cause {
         failure: Failure,
         /// How long the service asked us to wait.
         retry_after: Option<Duration>,
+        /// The realm of a Basic challenge: an Azure Arc agent names a file there.
+        basic_realm: Option<String>,
     },
     /// No connection: the service has seen nothing.
     Unreachable(Box<dyn StdError + Send + Sync>),
@@ -141,6 +143,14 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.0.cause {
             Cause::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The realm of a Basic challenge.
+    pub fn basic_realm(&self) -> Option<&str> {
+        match &self.0.cause {
+            Cause::Refused { basic_realm, .. } => basic_realm.as_deref(),
             _ => None,
         }
     }

@@ -66,7 +66,7 @@ mod tests {
     fn six_minutes_are_measured_in_both_directions() {
         for minutes in [-6, 6] {
             let skew = difference(NOON + Duration::minutes(minutes), NOON, NOON + Duration::milliseconds(20)).unwrap();
-            assert_eq!(skew.whole_minutes(), minutes);
+            assert!((skew - Duration::minutes(minutes)).abs() < Duration::SECOND, "{skew}");
         }
     }
 
