@@ -30,6 +30,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio_rustls::TlsAcceptor;
 
+use self::keys::KeyPool;
 use self::router::Fate;
 use self::router::Shared;
 use self::server::Plane;
@@ -60,6 +61,8 @@ pub struct LabOptions {
     pub behaviour: Behaviour,
     /// Where all randomness comes from. Without it, from the system.
     pub random: Option<u64>,
+    /// A folder of private keys to take, and to fill, instead of making keys anew: for tests alone.
+    pub keys: Option<PathBuf>,
     /// Where `ca.pem` and `env` are written. Without it, to a temporary folder.
     pub dir: Option<PathBuf>,
 }
@@ -74,6 +77,7 @@ impl Default for LabOptions {
             seed: Seed::Small,
             behaviour: Behaviour::Tame,
             random: None,
+            keys: None,
             dir: None,
         }
     }
@@ -172,6 +176,7 @@ impl Lab {
         let (identity_port, identity) = listeners(&runtime, 0)?;
         let mut world = World::new(port, options.clock, random);
         world.settings = options.behaviour.settings();
+        world.keys = options.keys.map_or_else(KeyPool::stocked, KeyPool::with_folder);
         let operator = seed::plant(&mut world, &options.seed).map_err(Error::Seed)?;
 
         let shared = Arc::new(Shared::new(world));

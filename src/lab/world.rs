@@ -66,6 +66,12 @@ impl World {
         (0..40).map(|_| char::from(ALPHABET[self.random.random_range(0..ALPHABET.len())])).collect()
     }
 
+    /// Whether a name in a path or a URL means this tenant: its id or one of its domains.
+    pub(crate) fn is_tenant(&self, name: &str) -> bool {
+        Uuid::try_parse(name).is_ok_and(|id| id == self.tenant)
+            || self.domains().iter().any(|domain| domain.eq_ignore_ascii_case(name))
+    }
+
     /// The verified domain names of the tenant; the first is the initial one.
     pub(crate) fn domains(&self) -> [&'static str; 2] {
         ["contoso.onmicrosoft.com", "contoso.com"]

@@ -1,11 +1,21 @@
 //! What a lab holds at its start.
 
+mod operator;
+
 use std::str::FromStr;
 
+use serde_json::json;
+use time::Duration;
 use uuid::Uuid;
 
+use super::keyvault;
 use super::world::World;
 use crate::domain::Secret;
+
+pub(crate) use operator::assignment;
+
+/// The vault to work in. Every seed has it.
+const VAULT: &str = "contoso-kv";
 
 /// What a lab holds at its start. As text: `empty`, `small`, `scale:APPS,PRINCIPALS,VAULTS,CERTIFICATES`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -58,13 +68,21 @@ pub(crate) struct Operator {
 
 /// Fills an empty world.
 pub(crate) fn plant(world: &mut World, _seed: &Seed) -> Result<Operator, String> {
-    let (app_id, object_id) = (world.guid(), world.guid());
+    let long_ago = world.now() - Duration::days(400);
+    let mut guids: Vec<_> = (0..8).map(|_| world.guid()).collect();
+    world.directory.add_first_party(long_ago, || guids.pop().unwrap_or_default());
+    world.entra.identity_header = world.guid().simple().to_string();
+    let operator = operator::register(world, long_ago)?;
+    keyvault::create_vault(world, VAULT, keyvault::VaultOptions::default());
+    let right = json!({ "vault": VAULT, "principal": operator.principal, "role": "Key Vault Administrator" });
+    keyvault::grant(world, &right)?;
+    world.directory.settle();
     Ok(Operator {
-        app_id,
-        secret: world.password().into(),
-        subject_object_id: object_id,
-        subject_app_id: app_id,
-        vault: "contoso-kv",
+        app_id: operator.app_id,
+        secret: operator.secret,
+        subject_object_id: operator.object_id,
+        subject_app_id: operator.app_id,
+        vault: VAULT,
     })
 }
 
