@@ -164,6 +164,12 @@ fn each_script_fits_on_a_screen() {
 }
 
 #[test]
+fn each_source_file_has_one_reason_to_exist_and_so_fewer_than_five_hundred_lines() {
+    let long = files_where(|file| file.lines() >= 500);
+    assert_nothing(&long);
+}
+
+#[test]
 fn the_scripts_that_the_documents_name_exist() {
     let mut missing = Vec::new();
     for document in ["README.md", "docs/CONTRIBUTING.md", "docs/ARCHITECTURE.md"] {

@@ -47,6 +47,10 @@ impl SourceFile {
         prefixes.iter().any(|prefix| self.path.starts_with(prefix))
     }
 
+    pub(super) fn lines(&self) -> usize {
+        self.text.lines().count()
+    }
+
     /// The code alone.
     pub(super) fn code(&self) -> String {
         strip(&self.text, false)
