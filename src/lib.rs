@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod entra;
+pub mod graph;
 pub mod http;
 pub mod keyvault;
 #[cfg(feature = "lab")]
