@@ -1,0 +1,77 @@
+//! Why a certificate could not be provisioned, attached or proven.
+
+use std::time::Duration;
+
+use super::refusal::Refusal;
+use crate::domain::{CertificateName, CredentialId, KeyUrl, ObjectId};
+use crate::{entra, graph, keyvault, pki};
+
+/// A step that did not succeed. Running the command again goes on from what the services show.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The vault refused or failed.
+    #[error(transparent)]
+    Vault(#[from] keyvault::Error),
+    /// Graph refused or failed.
+    #[error(transparent)]
+    Graph(#[from] graph::Error),
+    /// There was no token.
+    #[error(transparent)]
+    Entra(#[from] entra::Error),
+    /// A certificate or a signature is not what it should be.
+    #[error(transparent)]
+    Pki(#[from] pki::Error),
+    /// A safety rule says no.
+    #[error(transparent)]
+    Refused(#[from] Box<Refusal>),
+    /// The vault's operation ended without a certificate.
+    #[error("the vault did not issue certificate {name}: {reason}")]
+    NotIssued {
+        /// Its name.
+        name: CertificateName,
+        /// The service's code and message, or who cancelled it.
+        reason: String,
+    },
+    /// Something did not happen in time.
+    #[error("{what} did not happen within {} s", waited.as_secs())]
+    Deadline {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        waited: Duration,
+    },
+    /// Other writers keep replacing the application's list of keys.
+    #[error("other writers keep changing the keys of application {application}: the new entry was lost {times} times")]
+    LostUpdates {
+        /// Object id.
+        application: ObjectId,
+        /// How often the list had to be repaired.
+        times: u32,
+    },
+    /// Entra does not accept the new key, although Graph shows it.
+    #[error("Entra still refuses key {key} as {key_id} after {} s", waited.as_secs())]
+    NotAccepted {
+        /// Version of the key.
+        key: KeyUrl,
+        /// Its entry on the application.
+        key_id: CredentialId,
+        /// How long it was tried.
+        waited: Duration,
+        /// The last refusal.
+        #[source]
+        source: entra::Error,
+    },
+    /// A token came, but not for a certificate.
+    #[error("the token does not say that a certificate was used (azpacr is {found}, not 2)")]
+    WrongProof {
+        /// What the token says.
+        found: String,
+    },
+    /// Somebody pressed Ctrl-C.
+    #[error("interrupted {before}")]
+    Interrupted {
+        /// Before or during which step.
+        before: String,
+    },
+}
