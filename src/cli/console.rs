@@ -74,6 +74,11 @@ impl Console {
         painted(self.has_colour, tone, text)
     }
 
+    /// Text for standard error, likewise.
+    pub(crate) fn paint_note(self, tone: Tone, text: &str) -> String {
+        painted(self.errors_have_colour, tone, text)
+    }
+
     /// Writes the result: `people` for a terminal, `machine` as JSON. A reader that has gone away
     /// is not an error.
     pub(crate) fn result(self, machine: &impl Serialize, people: impl FnOnce() -> String) -> io::Result<()> {
@@ -115,8 +120,8 @@ impl Console {
         }
     }
 
-    /// Shows what is going on, for anything that may take over a second. Without a terminal each
-    /// new text becomes a line.
+    /// Shows what is going on, for anything that may take over a second. Without a terminal only
+    /// what is done is said.
     pub(crate) fn progress(self) -> Progress {
         if !self.shows_progress {
             return Progress { bar: None, console: self };
@@ -142,7 +147,15 @@ impl Progress {
     pub(crate) fn set(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
-            None => self.console.note(text),
+            // Without a terminal, what is waited for would fill a log.
+            None => {}
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
         }
     }
 
@@ -157,9 +170,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.clear();
     }
 }
 

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use super::console::Format;
+use super::exit::Exit;
+use super::failure::Failure;
 use super::logging::LogFormat;
 use crate::config::Flags;
+use crate::entra::credential::UserAssigned;
 
 /// Flags that stand before or after any command.
 #[derive(Clone, Debug, clap::Args)]
@@ -12,9 +15,9 @@ pub(crate) struct Global {
     /// public, usgov, china, or one of a [cloud.NAME] table in kvops.toml
     #[arg(long, global = true, value_name = "NAME", help_heading = "Global options")]
     cloud: Option<String>,
-    /// Tenant, by GUID or domain name
+    /// Tenant, by GUID or domain name; `kvops token` takes several
     #[arg(long, global = true, value_name = "TENANT", help_heading = "Global options")]
-    tenant: Option<String>,
+    pub(crate) tenant: Vec<String>,
     /// Where kvops's own identity comes from: auto, cli, azd, env, mi, wif, pipelines, github
     #[arg(long, global = true, value_name = "SOURCE", help_heading = "Global options")]
     credential: Option<String>,
@@ -24,6 +27,9 @@ pub(crate) struct Global {
     /// The same, for Microsoft Graph alone
     #[arg(long, global = true, value_name = "SOURCE", help_heading = "Global options")]
     graph_credential: Option<String>,
+    /// Which managed identity: client:GUID, object:GUID or resource:/subscriptions/…
+    #[arg(long, global = true, value_name = "ID", help_heading = "Global options")]
+    managed_identity: Option<String>,
     /// Configuration file, in place of the nearest kvops.toml
     #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     config: Option<PathBuf>,
@@ -49,11 +55,17 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// `--managed-identity`, parsed.
+    pub(crate) fn managed_identity(&self) -> Result<Option<UserAssigned>, Failure> {
+        let parse = |text: &String| text.parse().map_err(|problem: String| Failure::new(Exit::Usage, problem));
+        self.managed_identity.as_ref().map(parse).transpose()
+    }
+
     /// What the configuration merges; `--output` is each command's own, because formats differ.
     pub(crate) fn flags(&self, output: Option<String>) -> Flags {
         Flags {
             cloud: self.cloud.clone(),
-            tenant: self.tenant.clone(),
+            tenant: self.tenant.first().cloned(),
             credential: self.credential.clone(),
             vault_credential: self.vault_credential.clone(),
             graph_credential: self.graph_credential.clone(),

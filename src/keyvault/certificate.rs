@@ -11,7 +11,7 @@ use super::error::Error;
 use super::list::{Contact, Contacts, ListedCertificate};
 use super::operation::content;
 use super::right::{
-    LIST, LIST_DELETED, LIST_VERSIONS, READ, READ_CONTACTS, READ_DELETED, READ_POLICY, RECOVER, UPDATE, UPDATE_POLICY,
+    LIST, LIST_DELETED, LIST_VERSIONS, READ, READ_CONTACTS, READ_DELETED, PURGE, READ_POLICY, RECOVER, UPDATE, UPDATE_POLICY,
 };
 use super::wire;
 use crate::domain::{
@@ -126,6 +126,17 @@ impl Client {
             })
             .await;
         self.version_in(&RECOVER, name, None, ended)
+    }
+
+    /// Purges a certificate in soft-delete, with its key and all versions, for good. The name is free
+    /// some seconds later.
+    pub async fn purge(&self, name: &CertificateName) -> Result<(), Error> {
+        let ended = self
+            .certificates(&PURGE, |client| async move {
+                client.purge_deleted_certificate(name.as_str(), None).await
+            })
+            .await;
+        ended.map(|_| ()).map_err(|source| self.certificate_failed(&PURGE, name, None, source))
     }
 
     /// Who gets mail about the certificates of the vault; nobody is an empty list.

@@ -37,6 +37,11 @@ const RIGHTS: &[Right] = &[
         role: CERTIFICATES_OFFICER,
     },
     Right {
+        policy: "certificates purge",
+        action: "Microsoft.KeyVault/vaults/certificates/purge/action",
+        role: "Key Vault Administrator",
+    },
+    Right {
         policy: "certificates managecontacts",
         action: "Microsoft.KeyVault/vaults/certificatecontacts/write",
         role: CERTIFICATES_OFFICER,
@@ -80,6 +85,7 @@ pub(super) const LIST_DELETED: Operation = safe("listing the deleted certificate
 pub(super) const READ_DELETED: Operation = safe("reading the deleted certificate", "certificates get");
 pub(super) const RECOVER: Operation =
     Operation::once(Service::KeyVault, "recovering the certificate", "certificates recover");
+pub(super) const PURGE: Operation = safe("purging the deleted certificate", "certificates purge");
 pub(super) const READ_CONTACTS: Operation = safe("reading the vault's contacts", "certificates managecontacts");
 pub(super) const READ_KEY: Operation = safe("reading the key", "keys get");
 pub(super) const SIGN: Operation = safe("signing with the key", "keys sign");
@@ -106,6 +112,7 @@ mod tests {
             LIST_DELETED,
             READ_DELETED,
             RECOVER,
+            PURGE,
             READ_CONTACTS,
             READ_KEY,
             SIGN,

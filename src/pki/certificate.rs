@@ -73,6 +73,18 @@ impl Certificate {
         Self::from_der(&der)
     }
 
+    /// Parses a file that may hold several certificates in PEM, in their order, or one as above.
+    pub fn chain_from_file(bytes: &[u8]) -> Result<Vec<Self>, Error> {
+        let mut chain = Vec::new();
+        for block in x509_parser::pem::Pem::iter_from_buffer(bytes) {
+            let block = block.map_err(|error| Error::Certificate(error.to_string()))?;
+            if block.label == "CERTIFICATE" {
+                chain.push(Self::from_der(&block.contents)?);
+            }
+        }
+        if chain.is_empty() { Ok(vec![Self::from_file(bytes)?]) } else { Ok(chain) }
+    }
+
     /// The bytes it was parsed from.
     pub fn der(&self) -> &[u8] {
         &self.der

@@ -1,6 +1,8 @@
 //! Public keys, and what they verify.
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as ParsedKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
@@ -39,6 +41,14 @@ impl PublicKey {
             ParsedKey::EC(point) => Ok(Self::Ec { bits: point.key_size(), point: point.data().to_vec() }),
             _ => Err(Error::KeyKind(info.algorithm.algorithm.to_id_string())),
         }
+    }
+
+    /// The key of a certification request (PKCS#10, RFC 2986), DER.
+    pub fn of_request(csr: &[u8]) -> Result<Self, Error> {
+        let unusable = |problem: String| Error::Certificate(format!("the request for it: {problem}"));
+        let (_, request) =
+            X509CertificationRequest::from_der(csr).map_err(|error| unusable(error.to_string()))?;
+        Self::new(&request.certification_request_info.subject_pki)
     }
 
     /// Bits of the modulus or of the field.

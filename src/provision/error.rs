@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::refusal::Refusal;
-use crate::domain::{CertificateName, CredentialId, KeyUrl, ObjectId};
+use crate::domain::{CertificateName, CredentialId, KeyUrl, ObjectId, Version};
 use crate::{entra, graph, keyvault, pki};
 
 /// A step that did not succeed. Running the command again goes on from what the services show.
@@ -68,6 +68,17 @@ pub enum Error {
         /// What the token says.
         found: String,
     },
+    /// A newer version than ours is the current one.
+    #[error("somebody else made version {version} of {name} at the same time, so it is not ours")]
+    Overtaken {
+        /// The certificate.
+        name: CertificateName,
+        /// The version that is current now.
+        version: Version,
+    },
+    /// A step needs the directory, and only the vault's half was asked for.
+    #[error("this needs an application, and none was named")]
+    NoDirectory,
     /// Somebody pressed Ctrl-C.
     #[error("interrupted {before}")]
     Interrupted {

@@ -3,10 +3,24 @@
 //! Observe, decide, act: [`plan::decide`] is a pure function of what was seen; the runner takes
 //! the steps it names and can be stopped and started again at any point.
 
+pub mod attach;
+mod error;
 pub mod lifetime;
+pub mod observe;
 pub mod plan;
+pub mod prove;
 mod refusal;
+mod report;
 pub mod rules;
+mod run;
+mod sign_in;
 pub mod spec;
+mod watch;
 
+pub use error::Error;
+pub use observe::Services;
 pub use refusal::Refusal;
+pub use report::{ApplicationFacts, CertificateFacts, Outcome, Report, exportability};
+pub use run::{Provisioner, Wish};
+pub use sign_in::SignIn;
+pub use watch::Watcher;

@@ -1,5 +1,7 @@
 //! What is to be done, decided from what was seen. Pure: no I/O, no clock of its own.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -8,9 +10,9 @@ use super::refusal::Refusal;
 use super::rules::Gap;
 use super::spec::CertificateSpec;
 use crate::domain::{
-    Application, CertificateOperation, CertificatePolicy, CredentialId, DeletedCertificate, KeyUrl, Vault,
+    Application, CertificateAttributes, CertificateName, CertificateOperation, CertificatePolicy, CredentialId,
+    DeletedCertificate, KeyUrl, OperationStatus, Vault,
 };
-use crate::domain::{CertificateAttributes, CertificateName, OperationStatus};
 use crate::pki::Certificate;
 
 /// Tag of a version: object id of the application that it was made for.
@@ -19,8 +21,12 @@ pub const TAG_APP: &str = "kvops-app";
 pub const TAG_KEY_ID: &str = "kvops-keyid";
 /// Tag of a version: how far it has come.
 pub const TAG_STATE: &str = "kvops-state";
+/// The state of a version that no token has been seen of yet.
+pub const STATE_ISSUED: &str = "issued";
 /// The state in which tokens have been seen.
 pub const STATE_PROVEN: &str = "proven";
+/// Value of [`TAG_APP`] on a version that was made without naming an application.
+pub const UNASSIGNED: &str = "unassigned";
 
 /// What was seen before anything is done.
 #[derive(Clone, Debug)]
@@ -33,8 +39,8 @@ pub struct Observed {
     pub name: CertificateName,
     /// What the vault has under that name.
     pub state: VaultState,
-    /// How many contacts the vault writes to; `None` when that may not be read.
-    pub contacts: Option<usize>,
+    /// Addresses that the vault writes to; `None` when they may not be read.
+    pub contacts: Option<Vec<String>>,
     /// The longest validity that the tenant's policies allow.
     pub limit: Limit,
     /// An attached certificate whose key this vault holds, able to prove possession.
@@ -72,6 +78,14 @@ pub struct Existing {
     pub made_for: Option<String>,
     /// The tag [`TAG_STATE`].
     pub state: Option<String>,
+    /// All tags of the version.
+    pub tags: BTreeMap<String, String>,
+    /// `attributes.exportable` of the key of this very version, where the service states it.
+    pub exportable: Option<bool>,
+    /// What the key may do.
+    pub operations: Vec<String>,
+    /// The policy in force.
+    pub policy: CertificatePolicy,
     /// How policy, certificate and key fall short.
     pub gaps: Vec<Gap>,
     /// A next version in the making.
@@ -96,6 +110,8 @@ pub struct Choices {
     pub recover: bool,
     /// Purge a deleted certificate of this name, for good.
     pub allow_purge: bool,
+    /// Complete the pending request with a certificate from an own CA.
+    pub merge: bool,
 }
 
 /// The steps towards the wish, in order.
@@ -123,6 +139,10 @@ pub enum Step {
     },
     /// Wait until the pending version exists.
     AwaitIssue,
+    /// Hand out the request for a certificate, and stop.
+    ExportRequest,
+    /// Complete the pending request with the certificate that was made for it.
+    Merge,
     /// Read certificate, policy and key back, and compare.
     Inspect,
     /// Add the certificate to the application.
@@ -156,6 +176,25 @@ pub enum AttachMethod {
     },
 }
 
+impl Step {
+    /// What the step does, for progress and for plans.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Recover => "recover the deleted certificate",
+            Self::Purge => "purge the deleted certificate",
+            Self::Create { .. } => "create the certificate in the vault",
+            Self::AwaitIssue => "wait until the vault has issued it",
+            Self::ExportRequest => "hand out the request for a certificate",
+            Self::Merge => "complete the request with the certificate given",
+            Self::Inspect => "read certificate, policy and key back and compare",
+            Self::Attach { method: AttachMethod::AddKey { .. } } => "attach it by addKey, with a proof signed in the vault",
+            Self::Attach { method: AttachMethod::Patch { .. } } => "attach it by PATCH of the application",
+            Self::Prove { .. } => "sign in with it",
+            Self::Record => "tag the version with keyId and state",
+        }
+    }
+}
+
 impl Plan {
     /// Whether nothing is going to be written.
     pub fn is_no_change(&self) -> bool {
@@ -174,38 +213,35 @@ pub fn decide(
     now: OffsetDateTime,
 ) -> Result<Plan, Box<Refusal>> {
     let mut steps = Vec::new();
-    let create = || Step::Create { policy: Box::new(spec.policy()) };
-    let attached = match &observed.state {
-        VaultState::Absent => {
-            steps.extend([create(), Step::AwaitIssue, Step::Inspect]);
-            false
-        }
+    let mut attached = false;
+    match &observed.state {
+        VaultState::Absent => steps.extend(create(spec)),
         VaultState::Deleted(deleted) => {
             steps.extend(undelete(deleted, observed, choices)?);
-            if choices.allow_purge {
-                steps.extend([create(), Step::AwaitIssue, Step::Inspect]);
-            } else {
+            if choices.recover {
                 // What comes back is judged when it is there.
                 return Ok(Plan { steps, warnings: Vec::new() });
             }
-            false
+            steps.extend(create(spec));
         }
         VaultState::Pending { operation, made_for } => {
-            await_own(operation, made_for.as_deref(), observed)?;
-            steps.extend([Step::AwaitIssue, Step::Inspect]);
-            false
+            steps.extend(go_on(operation, made_for.as_deref(), observed, choices)?);
         }
-        VaultState::Present(existing) => {
-            if is_spent(existing, now) {
-                steps.extend([create(), Step::AwaitIssue, Step::Inspect]);
-                false
-            } else {
-                accept(existing, observed, choices)?;
-                entry_of(observed, &existing.certificate).is_some()
+        VaultState::Present(existing) => match &existing.pending {
+            Some(operation) if operation.status == OperationStatus::InProgress => {
+                steps.extend(go_on(operation, existing.made_for.as_deref(), observed, choices)?);
             }
-        }
-    };
+            _ if is_spent(existing, now) => steps.extend(create(spec)),
+            _ => {
+                accept(existing, observed, choices)?;
+                attached = entry_of(observed, &existing.certificate).is_some();
+            }
+        },
+    }
     check_lifetime(spec, observed, &steps, now)?;
+    if steps.contains(&Step::ExportRequest) {
+        return Ok(Plan { steps, warnings: warnings(observed) });
+    }
     if let Some(application) = &observed.application {
         let is_proven = attached && is_recorded(observed, application);
         if !attached {
@@ -232,18 +268,28 @@ fn undelete(deleted: &DeletedCertificate, observed: &Observed, choices: Choices)
     Ok([Step::Purge])
 }
 
-fn await_own(
+fn create(spec: &CertificateSpec) -> Vec<Step> {
+    let create = Step::Create { policy: Box::new(spec.policy()) };
+    if spec.issuer.is_unknown() {
+        vec![create, Step::ExportRequest]
+    } else {
+        vec![create, Step::AwaitIssue, Step::Inspect]
+    }
+}
+
+/// What a version in the making needs, if it is one of ours.
+fn go_on(
     operation: &CertificateOperation,
     made_for: Option<&str>,
     observed: &Observed,
-) -> Result<(), Box<Refusal>> {
-    let is_own = match &observed.application {
-        Some(application) => made_for == Some(application.id.to_string().as_str()),
-        None => made_for == Some(""),
-    };
+    choices: Choices,
+) -> Result<Vec<Step>, Box<Refusal>> {
     let waits_for_merge = operation.issuer.as_ref().is_some_and(|issuer| issuer.is_unknown());
-    if operation.status == OperationStatus::InProgress && is_own && !waits_for_merge {
-        return Ok(());
+    if waits_for_merge && choices.merge {
+        return Ok(vec![Step::Merge, Step::Inspect]);
+    }
+    if made_for == Some(owner(observed.application.as_ref()).as_str()) {
+        return Ok(if waits_for_merge { vec![Step::ExportRequest] } else { vec![Step::AwaitIssue, Step::Inspect] });
     }
     Err(Refusal::Pending {
         vault: observed.vault.clone(),
@@ -252,6 +298,11 @@ fn await_own(
         waits_for_merge,
     }
     .into())
+}
+
+/// The value of [`TAG_APP`] for a version that is made now.
+pub fn owner(application: Option<&Application>) -> String {
+    application.map_or_else(|| UNASSIGNED.to_owned(), |application| application.id.to_string())
 }
 
 /// Whether the vault would no longer sign with it, so that only a new version helps.
@@ -267,22 +318,12 @@ fn accept(existing: &Existing, observed: &Observed, choices: Choices) -> Result<
     if existing.attributes.enabled == Some(false) {
         return Err(Refusal::Disabled { version }.into());
     }
-    if let Some(operation) = &existing.pending
-        && operation.status == OperationStatus::InProgress
-    {
-        return Err(Refusal::Pending {
-            vault: observed.vault.clone(),
-            name: observed.name.clone(),
-            operation: Box::new(operation.clone()),
-            waits_for_merge: operation.issuer.as_ref().is_some_and(|issuer| issuer.is_unknown()),
-        }
-        .into());
-    }
     let Some(application) = &observed.application else {
         return Ok(());
     };
     let is_own = existing.made_for.as_deref() == Some(application.id.to_string().as_str());
-    if is_own || choices.adopt || entry_of(observed, &existing.certificate).is_some() {
+    let is_free = existing.made_for.as_deref() == Some(UNASSIGNED);
+    if is_own || is_free || choices.adopt || entry_of(observed, &existing.certificate).is_some() {
         return Ok(());
     }
     Err(Refusal::NotOurs { version, made_for: existing.made_for.clone() }.into())
@@ -333,8 +374,8 @@ fn attach_method(observed: &Observed, application: &Application, now: OffsetDate
 fn warnings(observed: &Observed) -> Vec<String> {
     let mut warnings = Vec::new();
     let vault = observed.vault.name();
-    match observed.contacts {
-        Some(0) => warnings.push(format!(
+    match &observed.contacts {
+        Some(contacts) if contacts.is_empty() => warnings.push(format!(
             "vault {vault} has no contacts, so nobody gets the mail before expiry; add one with \
              `az keyvault certificate contact add --vault-name {vault} --email ADDRESS`"
         )),

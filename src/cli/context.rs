@@ -1,0 +1,236 @@
+//! Configuration made into what commands work with: cloud, clock, clients, console.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::clock::RemoteClock;
+use super::config;
+use super::console::{Console, Format, Progress};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::global::Global;
+use super::interrupt::Interrupt;
+use crate::config::{Setting, Settings};
+use crate::domain::{Application, Clock, Environment, SystemClock, TenantId, Vault};
+use crate::entra::credential::{Choice, Setup, ToolExecutor, credential};
+use crate::entra::{self, Tokens};
+use crate::graph;
+use crate::http::{self, TokenSource};
+use crate::keyvault;
+use crate::pki::Certificate;
+use crate::provision::Watcher;
+
+/// What a command is handed.
+#[derive(Debug)]
+pub(crate) struct Context {
+    settings: Settings,
+    environment: Environment,
+    console: Console,
+    http: http::Client,
+    vault_tokens: Arc<dyn TokenSource>,
+    graph_tokens: Arc<dyn TokenSource>,
+    tenant: Option<TenantId>,
+    interrupt: Interrupt,
+}
+
+impl Context {
+    /// Reads the configuration and makes the clients. Nothing is sent yet.
+    pub(crate) async fn new(global: &Global, environment: &Environment, format: Option<Format>) -> Result<Self, Failure> {
+        let settings = config::load(global, environment)?;
+        let tenant = settings.tenant.as_ref().map(|tenant| tenant.value.clone());
+        Self::with_home(global, environment, format, settings, tenant).await
+    }
+
+    /// The same, with `home` as the tenant that kvops itself signs in to.
+    pub(crate) async fn with_home(
+        global: &Global,
+        environment: &Environment,
+        format: Option<Format>,
+        settings: Settings,
+        home: Option<TenantId>,
+    ) -> Result<Self, Failure> {
+        let format = match format {
+            Some(format) => Some(format),
+            None => settings.output.as_ref().map(parse_format).transpose()?,
+        };
+        let console = Console::new(format, global.no_color, global.quiet, environment);
+        let clock: Arc<dyn Clock> = match environment.get("KVOPS_CLOCK") {
+            Some(address) => Arc::new(RemoteClock::at(address).await?),
+            None => Arc::new(SystemClock),
+        };
+        let cloud = settings.cloud().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+        let mut options = http::Options::new(Arc::clone(&clock));
+        options.more_roots = settings.extra_roots().to_vec();
+        let http = http::Client::new(&cloud, options).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+        let setup = Setup {
+            http: http.clone(),
+            environment: environment.clone(),
+            tenant: home,
+            managed_identity: global.managed_identity()?,
+            executor: Arc::new(ToolExecutor::default()),
+        };
+        let vault_tokens = tokens(&settings.vault_credential, &setup)?;
+        let graph_tokens = if settings.graph_credential.value == settings.vault_credential.value {
+            Arc::clone(&vault_tokens)
+        } else {
+            tokens(&settings.graph_credential, &setup)?
+        };
+        let tenant = settings.tenant.as_ref().map(|tenant| tenant.value.clone());
+        let tenant = tenant.or_else(|| environment.get("AZURE_TENANT_ID")?.parse().ok());
+        Ok(Self {
+            settings,
+            environment: environment.clone(),
+            console,
+            http,
+            vault_tokens,
+            graph_tokens,
+            tenant,
+            interrupt: Interrupt::listen(),
+        })
+    }
+
+    /// Where and how to write.
+    pub(crate) fn console(&self) -> Console {
+        self.console
+    }
+
+    /// The transport.
+    pub(crate) fn http(&self) -> &http::Client {
+        &self.http
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The process's environment.
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The company in certificate subjects.
+    pub(crate) fn company(&self) -> &str {
+        &self.settings.company.value
+    }
+
+    /// The tenant, which applications sign in to.
+    pub(crate) fn tenant(&self) -> Result<TenantId, Failure> {
+        self.tenant.clone().ok_or_else(|| {
+            Failure::new(Exit::Usage, "no tenant is known")
+                .hint("give --tenant, set KVOPS_TENANT or AZURE_TENANT_ID, or write tenant under [defaults] in kvops.toml")
+        })
+    }
+
+    /// The tenant, or any: for work in which no application signs in.
+    pub(crate) fn any_tenant(&self) -> TenantId {
+        let unused = || {
+            #[expect(clippy::expect_used, reason = "a literal domain name parses as a tenant")]
+            "organizations.invalid".parse().expect("a literal domain name")
+        };
+        self.tenant.clone().unwrap_or_else(unused)
+    }
+
+    /// A vault by name or URL.
+    pub(crate) fn vault(&self, text: &str) -> Result<Vault, Failure> {
+        Vault::parse(text, self.http.cloud()).map_err(|error| Failure::from_error(Exit::Usage, &error))
+    }
+
+    /// A client for a vault, as the identity for vaults.
+    pub(crate) fn vault_client(&self, vault: &Vault) -> keyvault::Client {
+        keyvault::Client::new(&self.http, &self.vault_tokens, vault.clone())
+    }
+
+    /// A client for Graph, as the identity for Graph.
+    pub(crate) fn graph_client(&self) -> graph::Client {
+        graph::Client::new(&self.http, &self.graph_tokens)
+    }
+
+    /// The credential for vaults, for use as a federated credential.
+    pub(crate) fn credential(&self, global: &Global) -> Result<Arc<dyn entra::Credential>, Failure> {
+        let setup = Setup {
+            http: self.http.clone(),
+            environment: self.environment.clone(),
+            tenant: None,
+            managed_identity: global.managed_identity()?,
+            executor: Arc::new(ToolExecutor::default()),
+        };
+        let choice = choice(&self.settings.credential)?;
+        credential(choice, &setup).map_err(Failure::from)
+    }
+
+    /// An application by object id, client id, `[app.NAME]` of the configuration, or display name.
+    pub(crate) async fn application(&self, graph: &graph::Client, text: &str) -> Result<Application, Failure> {
+        let reference = self.settings.app(text).map_or_else(|| text.to_owned(), |entry| entry.app.to_string());
+        Ok(graph.find_application(&reference).await?)
+    }
+
+    /// Certificates in a file: one in DER, or several in PEM, leaf first.
+    pub(crate) fn certificates(&self, path: &Path) -> Result<Vec<Certificate>, Failure> {
+        let unusable = |problem: String| Failure::new(Exit::Usage, format!("{}: {problem}", path.display()));
+        let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+        Certificate::chain_from_file(&bytes).map_err(|error| unusable(error.to_string()))
+    }
+
+    /// Writes a result.
+    pub(crate) fn print(&self, machine: &impl Serialize, people: impl FnOnce() -> String) -> Result<(), Failure> {
+        self.console.result(machine, people).map_err(|error| Failure::from_error(Exit::Upstream, &error))
+    }
+
+    /// Shows progress on standard error.
+    pub(crate) fn watcher(&self) -> Onlooker {
+        Onlooker { progress: self.console.progress(), interrupt: self.interrupt.clone() }
+    }
+
+    /// Whether the user wants to stop.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+}
+
+/// Shows a run on standard error, and passes Ctrl-C on to it.
+#[derive(Debug)]
+pub(crate) struct Onlooker {
+    progress: Progress,
+    interrupt: Interrupt,
+}
+
+impl Onlooker {
+    /// Takes the changing line away, before the result is written.
+    pub(crate) fn clear(&self) {
+        self.progress.clear();
+    }
+}
+
+impl Watcher for Onlooker {
+    fn doing(&self, what: &str) {
+        self.progress.set(what);
+    }
+
+    fn done(&self, what: &str) {
+        self.progress.say(what);
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.is_set()
+    }
+}
+
+fn choice(setting: &Setting<String>) -> Result<Choice, Failure> {
+    setting.value.parse().map_err(|problem: String| Failure::new(Exit::Usage, format!("{}: {problem}", setting.origin)))
+}
+
+fn tokens(setting: &Setting<String>, setup: &Setup) -> Result<Arc<dyn TokenSource>, Failure> {
+    let credential = credential(choice(setting)?, setup)?;
+    Ok(Tokens::new(credential, Arc::clone(setup.http.clock())))
+}
+
+fn parse_format(setting: &Setting<String>) -> Result<Format, Failure> {
+    match setting.value.as_str() {
+        "table" => Ok(Format::Table),
+        "json" => Ok(Format::Json),
+        other => Err(Failure::new(Exit::Usage, format!("{}: `{other}` is not table or json", setting.origin))),
+    }
+}

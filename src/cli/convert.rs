@@ -1,0 +1,285 @@
+//! From the library's errors to exit codes and advice.
+
+use std::error::Error as StdError;
+
+use super::exit::Exit;
+use super::failure::{Failure, ServiceFacts};
+use crate::domain::printable;
+use crate::entra;
+use crate::graph;
+use crate::http::{self, Cause, StatusCode};
+use crate::keyvault::{self, AccessMode};
+use crate::pki;
+use crate::provision::{self, Refusal};
+
+impl From<http::Error> for Failure {
+    fn from(error: http::Error) -> Self {
+        let failure = Self::from_error(exit_of(&error), &error).service(facts(&error));
+        match error.cause() {
+            Cause::Unreachable(_) => failure.hint(format!(
+                "check the name {} and the way there: DNS, proxy (HTTPS_PROXY, NO_PROXY) and trusted roots (KVOPS_CA)",
+                error.host()
+            )),
+            Cause::Token(source) => match find::<entra::Error>(source.as_ref()) {
+                Some(entra) => advise(failure, entra),
+                None => failure,
+            },
+            _ => failure,
+        }
+    }
+}
+
+/// Who is not let in is told so; everything else is the service's fault.
+fn exit_of(error: &http::Error) -> Exit {
+    match error.cause() {
+        Cause::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, .. } => Exit::Denied,
+        Cause::Token(source) => match find::<entra::Error>(source.as_ref()) {
+            Some(error) => exit_of_entra(error),
+            None => Exit::Denied,
+        },
+        Cause::Challenge { .. } => Exit::Denied,
+        _ => Exit::Upstream,
+    }
+}
+
+fn exit_of_entra(error: &entra::Error) -> Exit {
+    match error {
+        entra::Error::Setting { .. } | entra::Error::File { .. } | entra::Error::KeyFile { .. } => Exit::Usage,
+        entra::Error::Call { source, .. } => exit_of(source),
+        entra::Error::Assertion(source) => exit_of_signature(source),
+        entra::Error::Verification(_) => Exit::Upstream,
+        _ => Exit::Denied,
+    }
+}
+
+fn exit_of_signature(error: &pki::Error) -> Exit {
+    match error {
+        pki::Error::Signer(source) => find::<keyvault::Error>(source.as_ref()).map_or(Exit::Upstream, exit_of_vault),
+        pki::Error::Lifetime { .. } | pki::Error::LocalKey(_) | pki::Error::ThumbprintKind { .. } => Exit::Usage,
+        _ => Exit::Upstream,
+    }
+}
+
+fn exit_of_vault(error: &keyvault::Error) -> Exit {
+    use keyvault::Error::{
+        Conflict, DeletedButRecoverable, Disabled, Firewall, MissingPermission, NotFound, PendingExists,
+    };
+    match error {
+        NotFound { .. } => Exit::Usage,
+        MissingPermission { .. } | Firewall { .. } => Exit::Denied,
+        DeletedButRecoverable { .. } | Disabled { .. } => Exit::Refused,
+        PendingExists { .. } | Conflict { .. } => Exit::Changed,
+        other => other.http().map_or(Exit::Upstream, exit_of),
+    }
+}
+
+impl From<entra::Error> for Failure {
+    fn from(error: entra::Error) -> Self {
+        if let entra::Error::Assertion(pki::Error::Signer(source)) = &error
+            && let Some(vault) = find::<keyvault::Error>(source.as_ref())
+        {
+            return advise_vault(Self::from_error(exit_of_vault(vault), &error), vault);
+        }
+        advise(Self::from_error(exit_of_entra(&error), &error), &error)
+    }
+}
+
+fn advise(mut failure: Failure, error: &entra::Error) -> Failure {
+    if let Some(http) = error.http() {
+        let code = error.aadsts().map(|code| format!("AADSTS{code}"));
+        let known = facts(http);
+        failure = failure.service(ServiceFacts { code: code.or_else(|| known.code.clone()), ..known });
+    }
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+impl From<keyvault::Error> for Failure {
+    fn from(error: keyvault::Error) -> Self {
+        advise_vault(Self::from_error(exit_of_vault(&error), &error), &error)
+    }
+}
+
+fn advise_vault(mut failure: Failure, error: &keyvault::Error) -> Failure {
+    if let Some(http) = error.http() {
+        failure = failure.service(facts(http));
+    }
+    match error {
+        keyvault::Error::MissingPermission { vault, missing, .. } => {
+            let name = vault.name();
+            let by_role = format!(
+                "grant it with `az role assignment create --role \"{}\" --assignee OBJECT_ID --scope \
+                 /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.KeyVault/vaults/{name}`",
+                missing.right.role
+            );
+            let (kind, permission) = missing.right.policy.split_once(' ').unwrap_or(("certificates", "get"));
+            let kind = kind.trim_end_matches('s');
+            let by_policy = format!(
+                "grant it with `az keyvault set-policy --name {name} --object-id OBJECT_ID --{kind}-permissions {permission}`"
+            );
+            failure = match missing.mode {
+                AccessMode::Rbac => failure.hint(by_role),
+                AccessMode::AccessPolicy => failure.hint(by_policy),
+                AccessMode::Unknown => failure.hint(by_role).hint(by_policy),
+            };
+            failure.hint("run with -v to see which identity was used; a new assignment takes minutes to spread")
+        }
+        keyvault::Error::Firewall { private_only: true, .. } => {
+            failure.hint("run this from a network that has the vault's private endpoint")
+        }
+        keyvault::Error::Firewall { .. } => {
+            failure.hint("run this from a network that the vault's firewall lets in; it is not a matter of roles")
+        }
+        keyvault::Error::Call { source, .. } if matches!(source.cause(), Cause::Unreachable(_)) => failure.hint(format!(
+            "check the vault's name and the cloud: {} cannot be reached",
+            source.host()
+        )),
+        keyvault::Error::Call { source, .. } => match source.cause() {
+            Cause::Token(token) => match find::<entra::Error>(token.as_ref()) {
+                Some(entra) => advise(failure, entra),
+                None => failure,
+            },
+            _ => failure,
+        },
+        _ => failure,
+    }
+}
+
+impl From<graph::Error> for Failure {
+    fn from(error: graph::Error) -> Self {
+        let exit = match &error {
+            graph::Error::NoSuchApplication { .. } | graph::Error::Ambiguous { .. } => Exit::Usage,
+            graph::Error::MissingPermission { .. } | graph::Error::ProofRefused { .. } => Exit::Denied,
+            graph::Error::PolicyRefusal { .. } => Exit::Refused,
+            other => other.http().map_or(Exit::Upstream, exit_of),
+        };
+        let mut failure = Self::from_error(exit, &error);
+        if let Some(http) = error.http() {
+            failure = failure.service(facts(http));
+            if let Cause::Token(source) = http.cause()
+                && let Some(entra) = find::<entra::Error>(source.as_ref())
+            {
+                return advise(failure, entra);
+            }
+        }
+        match &error {
+            graph::Error::MissingPermission { .. } => failure.hint(
+                "have an administrator consent to it, or make this identity an owner of the application and grant \
+                 Application.ReadWrite.OwnedBy; run with -v to see which identity was used",
+            ),
+            graph::Error::ProofRefused { .. } => failure.hint(
+                "check that the signing certificate is attached to this application and valid now, and that the clock is right",
+            ),
+            graph::Error::NoSuchApplication { .. } => {
+                failure.hint("give an object id, a client id or the exact display name, and check --tenant")
+            }
+            graph::Error::Ambiguous { .. } => failure.hint("give the client id of the one you mean to --app"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<pki::Error> for Failure {
+    fn from(error: pki::Error) -> Self {
+        Self::from_error(exit_of_signature(&error), &error)
+    }
+}
+
+impl From<provision::Error> for Failure {
+    fn from(error: provision::Error) -> Self {
+        use provision::Error as E;
+        match error {
+            E::Vault(error) => error.into(),
+            E::Graph(error) => error.into(),
+            E::Entra(error) => error.into(),
+            E::Pki(error) => error.into(),
+            E::Refused(refusal) => (*refusal).into(),
+            E::NotAccepted { ref source, .. } => {
+                let failure = Self::from_error(Exit::Upstream, &error);
+                let facts = source.http().map(facts).unwrap_or_default();
+                failure
+                    .service(ServiceFacts { code: source.aadsts().map(|code| format!("AADSTS{code}")), ..facts })
+                    .hint("run the same command again: it goes on from here, and keys can take minutes to spread")
+                    .hint("check that --tenant is the application's own tenant and that it has a service principal there")
+            }
+            E::NotIssued { .. } | E::NoDirectory => Self::from_error(Exit::Upstream, &error),
+            E::Deadline { .. } => {
+                Self::from_error(Exit::Upstream, &error).hint("run the same command again: it goes on from here")
+            }
+            E::LostUpdates { .. } | E::Overtaken { .. } => Self::from_error(Exit::Changed, &error)
+                .hint("find out who else changes this application or certificate, then run the same command again"),
+            E::WrongProof { .. } => Self::from_error(Exit::Refused, &error),
+            E::Interrupted { .. } => {
+                Self::from_error(Exit::Interrupted, &error).hint("run the same command again: it goes on from here")
+            }
+            other => Self::from_error(Exit::Upstream, &other),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let exit = match refusal {
+            Refusal::Pending { .. } => Exit::Changed,
+            _ => Exit::Refused,
+        };
+        let failure = Self::new(exit, refusal.to_string());
+        match &refusal {
+            Refusal::SoftDeleted { .. } => failure
+                .hint("bring it back with --recover")
+                .hint("or choose another --name")
+                .hint("or purge it for good, with its key and all versions, with --allow-purge"),
+            Refusal::PurgeProtected { .. } => failure.hint("bring it back with --recover").hint("or choose another --name"),
+            Refusal::Pending { waits_for_merge: true, vault, name, .. } => failure
+                .hint("complete it with --merge FILE, with the certificate that was made for its request")
+                .hint(format!("or drop it with `az keyvault certificate pending delete --vault-name {} --name {name}`", vault.name())),
+            Refusal::Pending { vault, name, .. } => failure
+                .hint("wait until it has ended and run the same command again")
+                .hint(format!("or drop it with `az keyvault certificate pending delete --vault-name {} --name {name}`", vault.name())),
+            Refusal::NotHardened { .. } => {
+                failure.hint("choose another --name: the key of a version cannot be made safer afterwards")
+            }
+            Refusal::NotOurs { .. } => {
+                failure.hint("take it with --adopt if this application may share it, or choose another --name")
+            }
+            Refusal::Disabled { version } => failure.hint(format!(
+                "find out who disabled it and why; `az keyvault certificate set-attributes --id {version} --enabled true` \
+                 enables it again"
+            )),
+            Refusal::Lifetime { allowed_months, .. } if *allowed_months > 0 => {
+                failure.hint(format!("ask for --validity {allowed_months}, the longest that fits"))
+            }
+            Refusal::Lifetime { .. } => {
+                failure.hint("no whole month fits: ask the tenant's administrators for a custom policy for this application")
+            }
+            Refusal::NotAsAsked { .. } => {
+                failure.hint("nothing was attached; find out what changes the policies of this vault")
+            }
+            _ => failure,
+        }
+    }
+}
+
+/// What the service's support would ask for.
+fn facts(error: &http::Error) -> ServiceFacts {
+    ServiceFacts {
+        service: Some(error.operation().service.to_string()),
+        status: error.status().map(|status| status.as_u16()),
+        code: error.inner_code().or_else(|| error.code()).map(printable),
+        request_id: error.request_id().map(printable),
+        retryable: Some(error.is_transient()),
+    }
+}
+
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}

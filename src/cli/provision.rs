@@ -1,0 +1,178 @@
+//! `kvops provision`: a certificate that nobody can copy, trusted by an application and proven.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::console::Tone;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::global::{Global, Output};
+use super::view;
+use crate::domain::{CertificateName, Environment, IssuerName};
+use crate::pki::{Algorithm, Certificate};
+use crate::provision::plan::Choices;
+use crate::provision::spec::{self, CertificateSpec, KeySpec};
+use crate::provision::{Outcome, Provisioner, Report, Services, SignIn, Wish};
+
+/// What to provision.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Application: object id, client id or exact display name
+    #[arg(long, value_name = "APP", required_unless_present = "vault_only")]
+    app: Option<String>,
+    /// Vault: name or URL
+    #[arg(long, value_name = "VAULT")]
+    vault: String,
+    /// Name of the certificate in the vault
+    #[arg(long, value_name = "NAME")]
+    name: CertificateName,
+    /// Key: RSA:2048, RSA:3072, RSA:4096, or RSA-HSM with a size
+    #[arg(long, value_name = "KIND:BITS", default_value_t)]
+    key: KeySpec,
+    /// Validity in months, at most 12
+    #[arg(long, value_name = "MONTHS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=12))]
+    validity: u32,
+    /// Subject, in place of CN={app}.{company}.internal
+    #[arg(long, value_name = "DN")]
+    subject: Option<String>,
+    /// Issuer: Self, Unknown for a certificate of an own CA, or one that the vault knows
+    #[arg(long, value_name = "ISSUER", default_value = "Self")]
+    issuer: String,
+    /// Algorithm of the assertions that prove it
+    #[arg(long, value_name = "ALG", value_enum)]
+    alg: Option<Alg>,
+    /// Only the vault's half: create, and attach to nothing
+    #[arg(long)]
+    vault_only: bool,
+    /// Write the public certificate (DER) to a file
+    #[arg(long, value_name = "FILE")]
+    cer_out: Option<PathBuf>,
+    /// Write the certification request (PEM) to a file; goes with --issuer Unknown
+    #[arg(long, value_name = "FILE")]
+    csr_out: Option<PathBuf>,
+    /// Complete the pending request with this certificate: PEM, leaf first, or DER
+    #[arg(long, value_name = "FILE")]
+    merge: Option<PathBuf>,
+    /// Take a certificate that was not made for this application, if it is hardened
+    #[arg(long)]
+    adopt: bool,
+    /// Bring a deleted certificate of this name back
+    #[arg(long, conflicts_with = "allow_purge")]
+    recover: bool,
+    /// Purge a deleted certificate of this name, for good
+    #[arg(long)]
+    allow_purge: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// `--alg`
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Alg {
+    /// RSASSA-PSS, thumbprint as x5t#S256
+    #[value(name = "PS256")]
+    Ps256,
+    /// RSASSA-PKCS1-v1_5, thumbprint as x5t
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+impl From<Alg> for Algorithm {
+    fn from(alg: Alg) -> Self {
+        match alg {
+            Alg::Ps256 => Self::Ps256,
+            Alg::Rs256 => Self::Rs256,
+        }
+    }
+}
+
+/// Runs `kvops provision`.
+pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    let context = Context::new(global, environment, args.output.output).await?;
+    if args.issuer.eq_ignore_ascii_case("Unknown") && args.csr_out.is_none() && args.merge.is_none() && !args.plan {
+        return Err(Failure::new(Exit::Usage, "--issuer Unknown needs --csr-out FILE for the request, or --merge FILE for its certificate"));
+    }
+    let chain = args.merge.as_ref().map(|path| context.certificates(path)).transpose()?.unwrap_or_default();
+    let vault = context.vault_client(&context.vault(&args.vault)?);
+    let graph = (!args.vault_only).then(|| context.graph_client());
+    let application = match (&graph, &args.app) {
+        (Some(graph), Some(app)) => Some(context.application(graph, app).await?),
+        _ => None,
+    };
+    let subject = match (&args.subject, &application) {
+        (Some(subject), _) => subject.clone(),
+        (None, Some(app)) => spec::subject(app.display_name.as_deref(), app.app_id, context.company()),
+        (None, None) => format!("CN={}.{}.internal", args.name.as_str().to_ascii_lowercase(), context.company()),
+    };
+    let wish = Wish {
+        spec: CertificateSpec {
+            key: args.key.clone(),
+            subject,
+            validity_months: args.validity,
+            issuer: IssuerName(args.issuer.clone()),
+        },
+        name: args.name.clone(),
+        application: application.as_ref().map(|application| application.id),
+        choices: Choices {
+            adopt: args.adopt,
+            recover: args.recover,
+            allow_purge: args.allow_purge,
+            merge: !chain.is_empty(),
+        },
+        chain: chain.iter().map(|certificate: &Certificate| certificate.der().to_vec()).collect(),
+    };
+    let sign_in = SignIn {
+        http: context.http().clone(),
+        tenant: if args.vault_only { context.any_tenant() } else { context.tenant()? },
+        algorithm: args.alg.map(Algorithm::from),
+    };
+    let watcher = context.watcher();
+    let provisioner =
+        Provisioner { services: Services { vault: &vault, graph: graph.as_ref() }, sign_in: &sign_in, watcher: &watcher };
+    if args.plan {
+        let (observed, plan) = provisioner.plan(&wish).await?;
+        watcher.clear();
+        let view = view::PlanView::new(&context, &observed, &plan, &wish);
+        context.print(&view, || view.for_people(context.console()))?;
+        return Ok(Exit::Ok);
+    }
+    let outcome = provisioner.run(&wish).await;
+    watcher.clear();
+    let report = outcome?;
+    write_files(args, &report)?;
+    context.print(&report, || view::report(context.console(), &report))?;
+    for warning in &report.warnings {
+        context.console().warn(warning);
+    }
+    if !args.vault_only && report.outcome == Outcome::Provisioned {
+        context.console().note(&context.console().paint_note(
+            Tone::Faint,
+            "If this application runs in Azure, a managed identity as federated credential needs no certificate at all.",
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+fn write_files(args: &Args, report: &Report) -> Result<(), Failure> {
+    if let (Some(path), Some(facts)) = (&args.cer_out, &report.certificate) {
+        write(path, facts.certificate.der())?;
+    }
+    if let (Some(path), Some(request)) = (&args.csr_out, &report.request) {
+        let body = STANDARD.encode(request);
+        let lines: Vec<_> = body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+        let pem = format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", lines.join("\n"));
+        write(path, pem.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
+}

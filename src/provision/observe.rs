@@ -1,0 +1,177 @@
+//! Looking at vault and directory before anything is decided.
+
+use time::OffsetDateTime;
+
+use super::error::Error;
+use super::lifetime::Limit;
+use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultState};
+use super::rules::{judge_policy, judge_version};
+use crate::domain::{
+    Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus, Thumbprint,
+};
+use crate::graph;
+use crate::keyvault;
+use crate::pki::Certificate;
+
+/// The two services, each with its own identity.
+#[derive(Clone, Copy, Debug)]
+pub struct Services<'a> {
+    /// The vault.
+    pub vault: &'a keyvault::Client,
+    /// The directory; none when only the vault's half is wanted.
+    pub graph: Option<&'a graph::Client>,
+}
+
+/// Looks at everything that a decision rests on.
+pub async fn observe(
+    services: Services<'_>,
+    application: Option<ObjectId>,
+    name: &CertificateName,
+    now: OffsetDateTime,
+) -> Result<Observed, Error> {
+    let state = vault_state(services.vault, name);
+    let contacts = contacts(services.vault);
+    let (state, contacts) = futures::try_join!(state, contacts)?;
+    let application = match (services.graph, application) {
+        (Some(graph), Some(id)) => Some(graph.application(id).await?),
+        _ => None,
+    };
+    let limit = match (services.graph, &application) {
+        (Some(graph), Some(application)) => limit(graph, application, now).await?,
+        _ => Limit::None,
+    };
+    let signer = match &application {
+        Some(application) => signer(services.vault, application, name, now).await?,
+        None => None,
+    };
+    Ok(Observed { application, vault: services.vault.vault().clone(), name: name.clone(), state, contacts, limit, signer })
+}
+
+async fn vault_state(vault: &keyvault::Client, name: &CertificateName) -> Result<VaultState, Error> {
+    let version = match vault.certificate(name, None).await {
+        Ok(version) => version,
+        Err(error) if error.is_not_found() => return absent_or_deleted(vault, name).await,
+        Err(error) => return Err(error.into()),
+    };
+    let pending = match vault.operation(name).await {
+        Ok(operation) => Some(operation),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Some(der) = &version.der else {
+        // A placeholder: the first version is in the making, or its operation was deleted.
+        let made_for = version.tags.get(TAG_APP).cloned();
+        return Ok(match pending {
+            Some(operation) if operation.status == OperationStatus::InProgress => {
+                VaultState::Pending { operation: Box::new(operation), made_for }
+            }
+            _ => VaultState::Absent,
+        });
+    };
+    let certificate = Certificate::from_der(der)?;
+    existing(vault, &version, certificate, pending).await.map(|existing| VaultState::Present(Box::new(existing)))
+}
+
+/// Judges a version by its certificate, its key and the policy in force.
+pub(super) async fn existing(
+    vault: &keyvault::Client,
+    version: &CertificateVersion,
+    certificate: Certificate,
+    pending: Option<CertificateOperation>,
+) -> Result<Existing, Error> {
+    let key = vault.key(version.key.name(), Some(version.key.version())).await?;
+    let policy = match &version.policy {
+        Some(policy) => policy.clone(),
+        None => vault.policy(version.key.name()).await?,
+    };
+    let mut gaps = judge_policy(&policy);
+    for gap in judge_version(&certificate, &key) {
+        if gaps.iter().all(|known| known.rule != gap.rule) {
+            gaps.push(gap);
+        }
+    }
+    Ok(Existing {
+        key: version.key.clone(),
+        certificate,
+        attributes: version.attributes.clone(),
+        made_for: version.tags.get(TAG_APP).cloned(),
+        state: version.tags.get(TAG_STATE).cloned(),
+        tags: version.tags.clone(),
+        exportable: key.exportable,
+        operations: key.operations.clone(),
+        policy,
+        gaps,
+        pending,
+    })
+}
+
+async fn absent_or_deleted(vault: &keyvault::Client, name: &CertificateName) -> Result<VaultState, Error> {
+    match vault.deleted(name).await {
+        Ok(deleted) => Ok(VaultState::Deleted(deleted)),
+        Err(error) if error.is_not_found() => Ok(VaultState::Absent),
+        // Who may create but not look among the deleted learns of it from the creation.
+        Err(keyvault::Error::MissingPermission { .. }) => Ok(VaultState::Absent),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn contacts(vault: &keyvault::Client) -> Result<Option<Vec<String>>, Error> {
+    match vault.contacts().await {
+        Ok(contacts) => Ok(Some(contacts.into_iter().filter_map(|contact| contact.email).collect())),
+        Err(keyvault::Error::MissingPermission { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn limit(graph: &graph::Client, application: &Application, now: OffsetDateTime) -> Result<Limit, Error> {
+    match graph.app_management_policies(application.id).await {
+        Ok(policies) => Ok(Limit::of(&policies, application.created_date_time, now)),
+        Err(error @ graph::Error::MissingPermission { .. }) => Ok(Limit::Unknown { reason: error.to_string() }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Looks for a version in this vault that the application trusts: first among the versions of the
+/// certificate itself, then among the current versions of all others.
+async fn signer(
+    vault: &keyvault::Client,
+    application: &Application,
+    name: &CertificateName,
+    now: OffsetDateTime,
+) -> Result<Option<AttachedSigner>, Error> {
+    let trusted: Vec<_> = application
+        .key_credentials
+        .iter()
+        .filter(|key| key.is_for_sign_in() && key.is_valid_at(now))
+        .filter_map(|key| Some((key.thumbprint()?, key.key_id)))
+        .collect();
+    if trusted.is_empty() {
+        return Ok(None);
+    }
+    let find = |thumbprint: Option<Thumbprint>| {
+        let thumbprint = thumbprint?;
+        trusted.iter().find(|(known, _)| *known == thumbprint).map(|(_, key_id)| *key_id)
+    };
+    for listed in vault.versions(name).await? {
+        if let (Some(key_id), Some(version)) = (find(listed.thumbprint), &listed.version)
+            && listed.attributes.enabled != Some(false)
+        {
+            return Ok(Some(AttachedSigner { key: KeyUrl::new(vault.vault().clone(), name.clone(), version.clone()), key_id }));
+        }
+    }
+    let listed = match vault.list(false).await {
+        Ok(listed) => listed,
+        Err(keyvault::Error::MissingPermission { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    for listed in listed {
+        let Some(key_id) = find(listed.thumbprint).filter(|_| listed.attributes.enabled != Some(false)) else {
+            continue;
+        };
+        let version = vault.certificate(&listed.name, None).await?;
+        if version.thumbprint == listed.thumbprint {
+            return Ok(Some(AttachedSigner { key: version.key, key_id }));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,132 @@
+//! Proving a certificate by signing in with it.
+//!
+//! Graph showing a key says nothing about the token endpoint: that has a clock of its own, and a
+//! new key is unknown to it (AADSTS700027) for seconds or minutes.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::error::Error;
+use super::sign_in::SignIn;
+use super::watch::{self, Watcher};
+use crate::domain::{AppId, CredentialId, KeyUrl};
+use crate::pki::{DecodedToken, Signer};
+
+/// `azpacr` of a token that a certificate was used for.
+/// <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
+const BY_CERTIFICATE: &str = "2";
+
+/// What counts as a proof.
+#[derive(Clone, Copy, Debug)]
+pub struct ProofPolicy {
+    /// So many tokens in a row.
+    pub tokens: u32,
+    /// The least time from the first to the last: replicas take turns in answering.
+    pub spread: Duration,
+    /// When to give up, counted from the start.
+    pub deadline: Duration,
+}
+
+impl ProofPolicy {
+    /// For a key that has just been added: tokens over 20 s, within five minutes.
+    pub const fn of_new_key(tokens: u32) -> Self {
+        Self { tokens, spread: Duration::from_secs(20), deadline: Duration::from_secs(300) }
+    }
+
+    /// For a key that has been trusted before: one token, now.
+    pub const fn of_known_key() -> Self {
+        Self { tokens: 1, spread: Duration::ZERO, deadline: Duration::from_secs(30) }
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proof {
+    /// Tokens in a row.
+    pub tokens: u32,
+    /// Seconds until the first token: how long the key took to spread.
+    pub seconds_until_accepted: u64,
+    /// Seconds from the first to the last token.
+    pub seconds_observed: u64,
+    /// How the client proved itself, `azpacr` of the last token: `2` is a certificate.
+    pub azpacr: String,
+    /// `uti` of each token: its name in the sign-in log.
+    pub token_ids: Vec<String>,
+}
+
+/// Whose key, and where its entry is; for messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The application.
+    pub app: AppId,
+    /// The key.
+    pub key: &'a KeyUrl,
+    /// Its entry.
+    pub key_id: CredentialId,
+}
+
+/// Signs in until `policy` is satisfied. Only refusals that a new key gets while it spreads are
+/// waited out.
+pub async fn prove(
+    sign_in: &SignIn,
+    subject: Subject<'_>,
+    signer: &dyn Signer,
+    policy: ProofPolicy,
+    watcher: &dyn Watcher,
+) -> Result<Proof, Error> {
+    let clock = sign_in.clock();
+    let started = clock.now();
+    let elapsed = || (clock.now() - started).max(time::Duration::ZERO).unsigned_abs();
+    let pause = policy.spread / policy.tokens.saturating_sub(1).max(1);
+    let mut proof: Option<Proof> = None;
+    let mut first_at = Duration::ZERO;
+    let mut back_off = Duration::from_secs(2);
+    loop {
+        watch::check(watcher, "before the next proof by token")?;
+        match sign_in.graph_token(subject.app, signer).await {
+            Ok(token) => {
+                let decoded = DecodedToken::decode(&token.access_token)?;
+                let azpacr = decoded.client_authentication().unwrap_or_else(|| "absent".to_owned());
+                if azpacr != BY_CERTIFICATE {
+                    return Err(Error::WrongProof { found: azpacr });
+                }
+                if proof.is_none() {
+                    first_at = elapsed();
+                }
+                let seen = proof.get_or_insert_with(|| Proof {
+                    tokens: 0,
+                    seconds_until_accepted: first_at.as_secs(),
+                    seconds_observed: 0,
+                    azpacr: azpacr.clone(),
+                    token_ids: Vec::new(),
+                });
+                seen.tokens += 1;
+                seen.seconds_observed = (elapsed() - first_at).as_secs();
+                seen.token_ids.extend(decoded.text("uti"));
+                if seen.tokens >= policy.tokens {
+                    return Ok(seen.clone());
+                }
+                watcher.doing(&format!("token {} of {} received", seen.tokens, policy.tokens));
+                clock.sleep(pause).await;
+            }
+            Err(source) if source.may_be_spreading() => {
+                // Another replica still does not know it: the row starts anew.
+                proof = None;
+                let waited = elapsed();
+                if waited + back_off > policy.deadline {
+                    return Err(Error::NotAccepted {
+                        key: subject.key.clone(),
+                        key_id: subject.key_id,
+                        waited,
+                        source,
+                    });
+                }
+                watcher.doing(&watch::waiting("the token endpoint to learn of the key", waited, policy.deadline));
+                clock.sleep(back_off).await;
+                back_off = (back_off * 2).min(Duration::from_secs(15));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

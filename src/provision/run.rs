@@ -1,0 +1,352 @@
+//! Taking the steps of a plan. No progress is stored: a run that died is finished by running again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::attach::{self, Attachment, Way};
+use super::error::Error;
+use super::observe::{self, Services};
+use super::plan::{
+    self, AttachMethod, Choices, Existing, Observed, Plan, STATE_ISSUED, STATE_PROVEN, Step, TAG_APP, TAG_KEY_ID,
+    TAG_STATE,
+};
+use super::prove::{self, Proof, ProofPolicy, Subject};
+use super::refusal::Refusal;
+use super::report::{Outcome, Report};
+use super::rules;
+use super::sign_in::SignIn;
+use super::spec::CertificateSpec;
+use super::watch::{self, Watcher};
+use crate::domain::{
+    CertificateName, CertificateOperation, CertificatePolicy, CredentialId, ObjectId, OperationStatus, printable,
+};
+use crate::graph;
+use crate::http;
+use crate::keyvault::{self, NewCertificate, VaultSigner};
+use crate::pki::{Certificate, PublicKey, SignerIdentity};
+
+const ISSUE_DEADLINE: Duration = Duration::from_secs(300);
+const DELETION_DEADLINE: Duration = Duration::from_secs(120);
+/// So often the world may change between looking and acting before the run gives up.
+const MOST_ROUNDS: u32 = 4;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The certificate.
+    pub spec: CertificateSpec,
+    /// Its name.
+    pub name: CertificateName,
+    /// The application; none for the vault's half alone.
+    pub application: Option<ObjectId>,
+    /// What is allowed beyond the usual.
+    pub choices: Choices,
+    /// The certificate, leaf first, that an own CA made for the pending request.
+    pub chain: Vec<Vec<u8>>,
+}
+
+/// Everything that a run works with.
+#[derive(Clone, Copy, Debug)]
+pub struct Provisioner<'a> {
+    /// Vault and directory.
+    pub services: Services<'a>,
+    /// Makes tokens in the application's name.
+    pub sign_in: &'a SignIn,
+    /// Who looks on.
+    pub watcher: &'a dyn Watcher,
+}
+
+impl Provisioner<'_> {
+    /// Looks and decides, and does nothing.
+    pub async fn plan(&self, wish: &Wish) -> Result<(Observed, Plan), Error> {
+        self.watcher.doing("looking at vault and directory");
+        let now = self.now();
+        let observed = observe::observe(self.services, wish.application, &wish.name, now).await?;
+        let plan = plan::decide(&wish.spec, &observed, wish.choices, now)?;
+        Ok((observed, plan))
+    }
+
+    /// Looks, decides and acts.
+    pub async fn run(&self, wish: &Wish) -> Result<Report, Error> {
+        let mut wish = wish.clone();
+        for round in 1.. {
+            let (observed, plan) = self.plan(&wish).await?;
+            match self.act(&wish, &observed, &plan).await {
+                // Recovered: what came back has to be looked at.
+                Ok(None) => wish.choices.recover = false,
+                Ok(Some(report)) => return Ok(report),
+                Err(Error::Vault(error)) if round < MOST_ROUNDS && world_changed(&error) => {
+                    self.watcher.doing("the vault has changed meanwhile; looking again");
+                    if matches!(error, keyvault::Error::BeingDeleted { .. }) {
+                        self.await_deletion(&wish.name).await?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        unreachable!("the last round returns: `round < MOST_ROUNDS` fails there")
+    }
+
+    async fn act(&self, wish: &Wish, observed: &Observed, plan: &Plan) -> Result<Option<Report>, Error> {
+        let mut work = Work::new(observed, plan);
+        for step in &plan.steps {
+            watch::check(self.watcher, step.title())?;
+            match step {
+                Step::Recover => {
+                    self.recover(&wish.name).await?;
+                    return Ok(None);
+                }
+                Step::Purge => self.purge(&wish.name).await?,
+                Step::Create { policy } => work.operation = Some(self.create(wish, policy, observed).await?),
+                Step::AwaitIssue => work.operation = Some(self.await_issue(&wish.name).await?),
+                Step::ExportRequest => {
+                    let operation = match work.operation.take() {
+                        Some(operation) => operation,
+                        None => self.services.vault.operation(&wish.name).await?,
+                    };
+                    return Ok(Some(Report::of_request(observed, plan, &operation)));
+                }
+                Step::Merge => self.merge(wish).await?,
+                Step::Inspect => work.existing = Some(self.inspect(wish, work.operation.as_ref()).await?),
+                Step::Attach { method } => {
+                    work.attachment = Some(self.attach(observed, work.existing()?, method).await?);
+                }
+                Step::Prove { tokens } => work.proof = Some(self.prove(observed, &work, *tokens).await?),
+                Step::Record => self.record(observed, &mut work).await?,
+            }
+        }
+        let outcome = if plan.is_no_change() { Outcome::NoChange } else { Outcome::Provisioned };
+        Ok(Some(Report::of_certificate(outcome, observed, plan, work.existing()?, work.attachment.clone(), work.proof.clone())))
+    }
+
+    async fn create(
+        &self,
+        wish: &Wish,
+        policy: &CertificatePolicy,
+        observed: &Observed,
+    ) -> Result<CertificateOperation, Error> {
+        self.watcher.doing(&format!("creating certificate {}", wish.name));
+        let owner = plan::owner(observed.application.as_ref());
+        let tags = BTreeMap::from([(TAG_APP.to_owned(), owner), (TAG_STATE.to_owned(), STATE_ISSUED.to_owned())]);
+        let new = NewCertificate { policy: Some(policy.clone()), tags, enabled: Some(true) };
+        match self.services.vault.create(&wish.name, &new).await {
+            Ok(operation) => Ok(operation),
+            // The answer was lost, not necessarily the request.
+            Err(error) if error.http().is_some_and(http::Error::may_have_acted) => {
+                self.watcher.doing("the answer was lost; looking whether the vault has begun");
+                match self.services.vault.operation(&wish.name).await {
+                    Ok(operation) => Ok(operation),
+                    Err(missing) if missing.is_not_found() => Err(error.into()),
+                    Err(other) => Err(other.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn await_issue(&self, name: &CertificateName) -> Result<CertificateOperation, Error> {
+        let started = self.now();
+        let mut pause = Duration::from_secs(1);
+        loop {
+            let operation = self.services.vault.operation(name).await?;
+            let not_issued = |reason: String| Err(Error::NotIssued { name: name.clone(), reason });
+            match (&operation.status, &operation.error) {
+                (OperationStatus::Completed, _) => return Ok(operation),
+                (_, Some((code, message))) => return not_issued(printable(&format!("{code}: {message}"))),
+                (OperationStatus::Cancelled, _) => return not_issued("somebody cancelled it".to_owned()),
+                (OperationStatus::Failed, _) => return not_issued("it failed, and the vault does not say why".to_owned()),
+                _ => {}
+            }
+            let waited = self.since(started);
+            if waited + pause > ISSUE_DEADLINE {
+                return Err(Error::Deadline { what: format!("the issue of certificate {name}"), waited });
+            }
+            let details = operation.status_details.as_deref().unwrap_or("the vault to issue the certificate");
+            self.watcher.doing(&watch::waiting(&printable(details), waited, ISSUE_DEADLINE));
+            self.pause(pause, "while the vault issues the certificate").await?;
+            pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    /// Reads back what was made, and compares it with what was asked for.
+    async fn inspect(&self, wish: &Wish, operation: Option<&CertificateOperation>) -> Result<Existing, Error> {
+        self.watcher.doing("reading certificate, policy and key back");
+        let version = self.services.vault.certificate(&wish.name, None).await?;
+        let Some(der) = &version.der else {
+            return Err(Error::NotIssued { name: wish.name.clone(), reason: "the vault shows no certificate".to_owned() });
+        };
+        let certificate = Certificate::from_der(der)?;
+        // The operation names no version: two creations close together could show the later one.
+        if let Some(csr) = operation.and_then(|operation| operation.csr.as_ref())
+            && PublicKey::of_request(csr)? != *certificate.public_key()
+        {
+            return Err(Error::Overtaken { name: wish.name.clone(), version: version.key.version().clone() });
+        }
+        let existing = observe::existing(self.services.vault, &version, certificate, None).await?;
+        let mut gaps = rules::differences(&wish.spec.policy(), &existing.policy);
+        gaps.extend(existing.gaps.iter().filter(|gap| gaps.iter().all(|known| known.rule != gap.rule)).cloned().collect::<Vec<_>>());
+        if !gaps.is_empty() {
+            return Err(Box::new(Refusal::NotAsAsked { version: existing.key.clone(), gaps }).into());
+        }
+        self.watcher.done(&format!("certificate {} version {}", wish.name, existing.key.version()));
+        Ok(existing)
+    }
+
+    async fn attach(&self, observed: &Observed, existing: &Existing, method: &AttachMethod) -> Result<Attachment, Error> {
+        let (Some(graph), Some(application)) = (self.services.graph, &observed.application) else {
+            return Err(Error::NoDirectory);
+        };
+        self.watcher.doing("adding the certificate to the application");
+        let attached = match method {
+            AttachMethod::AddKey { signer } => {
+                let der = self.services.vault.certificate(signer.key.name(), Some(signer.key.version())).await?.der;
+                let certificate = Certificate::from_der(&der.unwrap_or_default())?;
+                let identity = SignerIdentity::Certificate(Box::new(certificate));
+                let signer = VaultSigner::new(self.services.vault, signer.key.clone(), identity);
+                let tokens = self.sign_in.tokens(application.app_id, &signer);
+                let as_application = graph::Client::new(graph.http(), &tokens);
+                let way = Way::AddKey { as_application: &as_application, signer: &signer };
+                let reason = "an attached certificate of this vault proves possession; no permission is needed";
+                attach::attach(graph, application.id, &existing.certificate, way, reason, self.watcher).await?
+            }
+            AttachMethod::Patch { reason } => {
+                attach::attach(graph, application.id, &existing.certificate, Way::Patch, reason, self.watcher).await?
+            }
+        };
+        self.watcher.done(&format!("attached as keyId {} by {}", attached.key_id, attached.method));
+        Ok(attached)
+    }
+
+    async fn prove(&self, observed: &Observed, work: &Work, tokens: u32) -> Result<Proof, Error> {
+        let Some(application) = &observed.application else {
+            return Err(Error::NoDirectory);
+        };
+        let existing = work.existing()?;
+        self.watcher.doing("signing in with the certificate");
+        let identity = SignerIdentity::Certificate(Box::new(existing.certificate.clone()));
+        let signer = VaultSigner::new(self.services.vault, existing.key.clone(), identity);
+        let is_known = tokens == 1;
+        let policy = if is_known { ProofPolicy::of_known_key() } else { ProofPolicy::of_new_key(tokens) };
+        let key_id = work.key_id(observed).ok_or(Error::NoDirectory)?;
+        let subject = Subject { app: application.app_id, key: &existing.key, key_id };
+        let proof = prove::prove(self.sign_in, subject, &signer, policy, self.watcher).await?;
+        self.watcher.done(&format!("proven by {} token(s), azpacr {}", proof.tokens, proof.azpacr));
+        Ok(proof)
+    }
+
+    async fn record(&self, observed: &Observed, work: &mut Work) -> Result<(), Error> {
+        let key_id = work.key_id(observed).ok_or(Error::NoDirectory)?;
+        let owner = plan::owner(observed.application.as_ref());
+        let existing = work.existing.as_mut().ok_or(Error::NoDirectory)?;
+        let mut tags = existing.tags.clone();
+        tags.insert(TAG_APP.to_owned(), owner);
+        tags.insert(TAG_KEY_ID.to_owned(), key_id.to_string());
+        tags.insert(TAG_STATE.to_owned(), STATE_PROVEN.to_owned());
+        let (name, version) = (existing.key.name(), existing.key.version());
+        self.services.vault.update_properties(name, version, None, Some(&tags)).await?;
+        existing.tags = tags;
+        Ok(())
+    }
+
+    async fn merge(&self, wish: &Wish) -> Result<(), Error> {
+        self.watcher.doing("completing the request with the certificate given");
+        self.services.vault.merge(&wish.name, &wish.chain).await?;
+        Ok(())
+    }
+
+    async fn recover(&self, name: &CertificateName) -> Result<(), Error> {
+        self.watcher.doing(&format!("recovering certificate {name}"));
+        self.services.vault.recover(name).await?;
+        let started = self.now();
+        loop {
+            match self.services.vault.certificate(name, None).await {
+                Ok(_) => return Ok(()),
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                Err(_) => self.still(started, "the recovered certificate to appear").await?,
+            }
+        }
+    }
+
+    async fn purge(&self, name: &CertificateName) -> Result<(), Error> {
+        self.watcher.doing(&format!("purging the deleted certificate {name}"));
+        self.services.vault.purge(name).await?;
+        let started = self.now();
+        loop {
+            match self.services.vault.deleted(name).await {
+                Err(error) if error.is_not_found() => return Ok(()),
+                Err(error) => return Err(error.into()),
+                Ok(_) => self.still(started, "the purge of the deleted certificate").await?,
+            }
+        }
+    }
+
+    async fn await_deletion(&self, name: &CertificateName) -> Result<(), Error> {
+        let started = self.now();
+        loop {
+            match self.services.vault.deleted(name).await {
+                Ok(_) => return Ok(()),
+                Err(error) if !error.is_not_found() => return Err(error.into()),
+                Err(_) => self.still(started, "the deletion in progress to end").await?,
+            }
+        }
+    }
+
+    async fn still(&self, started: OffsetDateTime, what: &str) -> Result<(), Error> {
+        let waited = self.since(started);
+        if waited > DELETION_DEADLINE {
+            return Err(Error::Deadline { what: what.to_owned(), waited });
+        }
+        self.watcher.doing(&watch::waiting(what, waited, DELETION_DEADLINE));
+        self.pause(Duration::from_secs(2), what).await
+    }
+
+    async fn pause(&self, duration: Duration, step: &str) -> Result<(), Error> {
+        watch::check(self.watcher, step)?;
+        self.sign_in.clock().sleep(duration).await;
+        watch::check(self.watcher, step)
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.sign_in.clock().now()
+    }
+
+    fn since(&self, started: OffsetDateTime) -> Duration {
+        (self.now() - started).max(time::Duration::ZERO).unsigned_abs()
+    }
+}
+
+/// Whether the vault is no longer as it was when it was looked at, so that looking again may help.
+fn world_changed(error: &keyvault::Error) -> bool {
+    use keyvault::Error::{BeingDeleted, Conflict, DeletedButRecoverable, PendingExists};
+    matches!(error, BeingDeleted { .. } | Conflict { .. } | DeletedButRecoverable { .. } | PendingExists { .. })
+}
+
+/// What the steps so far have brought.
+struct Work {
+    operation: Option<CertificateOperation>,
+    existing: Option<Existing>,
+    attachment: Option<Attachment>,
+    proof: Option<Proof>,
+}
+
+impl Work {
+    /// A certificate that is there and is not going to be replaced is what the later steps work on.
+    fn new(observed: &Observed, plan: &Plan) -> Self {
+        let existing = match &observed.state {
+            plan::VaultState::Present(existing) if !plan.steps.contains(&Step::Inspect) => Some((**existing).clone()),
+            _ => None,
+        };
+        Self { operation: None, existing, attachment: None, proof: None }
+    }
+
+    fn existing(&self) -> Result<&Existing, Error> {
+        self.existing.as_ref().ok_or(Error::NoDirectory)
+    }
+
+    fn key_id(&self, observed: &Observed) -> Option<CredentialId> {
+        let attached = self.attachment.as_ref().map(|attachment| attachment.key_id);
+        attached.or_else(|| plan::entry_of(observed, &self.existing.as_ref()?.certificate))
+    }
+}
