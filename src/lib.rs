@@ -15,3 +15,4 @@ pub mod keyvault;
 pub mod lab;
 pub mod pki;
 pub mod provision;
+pub mod sign_in;

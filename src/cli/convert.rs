@@ -11,6 +11,7 @@ use crate::http::{self, Cause, StatusCode};
 use crate::keyvault::{self, AccessMode};
 use crate::pki;
 use crate::provision::{self, Refusal};
+use crate::sign_in;
 
 impl From<http::Error> for Failure {
     fn from(error: http::Error) -> Self {
@@ -181,6 +182,16 @@ impl From<graph::Error> for Failure {
     }
 }
 
+impl From<sign_in::Error> for Failure {
+    fn from(error: sign_in::Error) -> Self {
+        match error {
+            sign_in::Error::Vault(error) => error.into(),
+            sign_in::Error::Entra(error) => error.into(),
+            other => Self::from_error(Exit::Refused, &other),
+        }
+    }
+}
+
 impl From<pki::Error> for Failure {
     fn from(error: pki::Error) -> Self {
         Self::from_error(exit_of_signature(&error), &error)
@@ -193,7 +204,7 @@ impl From<provision::Error> for Failure {
         match error {
             E::Vault(error) => error.into(),
             E::Graph(error) => error.into(),
-            E::Entra(error) => error.into(),
+            E::SignIn(error) => error.into(),
             E::Pki(error) => error.into(),
             E::Refused(refusal) => (*refusal).into(),
             E::NotAccepted { ref source, .. } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 use crate::domain::{CertificateName, CredentialId, KeyUrl, ObjectId, Version};
-use crate::{entra, graph, keyvault, pki};
+use crate::{entra, graph, keyvault, pki, sign_in};
 
 /// A step that did not succeed. Running the command again goes on from what the services show.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +16,9 @@ pub enum Error {
     /// Graph refused or failed.
     #[error(transparent)]
     Graph(#[from] graph::Error),
-    /// There was no token.
+    /// The application could not sign in.
     #[error(transparent)]
-    Entra(#[from] entra::Error),
+    SignIn(#[from] sign_in::Error),
     /// A certificate or a signature is not what it should be.
     #[error(transparent)]
     Pki(#[from] pki::Error),

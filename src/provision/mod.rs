@@ -13,7 +13,6 @@ mod refusal;
 mod report;
 pub mod rules;
 mod run;
-mod sign_in;
 pub mod spec;
 mod watch;
 
@@ -22,5 +21,5 @@ pub use observe::Services;
 pub use refusal::Refusal;
 pub use report::{ApplicationFacts, CertificateFacts, Outcome, Report, exportability};
 pub use run::{Provisioner, Wish};
-pub use sign_in::SignIn;
+pub use prove::SignIn;
 pub use watch::Watcher;

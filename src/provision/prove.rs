@@ -3,19 +3,47 @@
 //! Graph showing a key says nothing about the token endpoint: that has a clock of its own, and a
 //! new key is unknown to it (AADSTS700027) for seconds or minutes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::error::Error;
-use super::sign_in::SignIn;
 use super::watch::{self, Watcher};
-use crate::domain::{AppId, CredentialId, KeyUrl};
-use crate::pki::{DecodedToken, Signer};
+use crate::domain::{AppId, CredentialId, KeyUrl, TenantId};
+use crate::entra::{MintOptions, Tokens};
+use crate::http::{self, TokenSource};
+use crate::keyvault::VaultSigner;
+use crate::pki::{Algorithm, DecodedToken};
+use crate::sign_in::{self, Application, VaultKey};
 
 /// `azpacr` of a token that a certificate was used for.
 /// <https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference>
 const BY_CERTIFICATE: &str = "2";
+
+/// Where and how the application signs in.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The transport.
+    pub http: http::Client,
+    /// The tenant whose token endpoint is asked.
+    pub tenant: TenantId,
+    /// The algorithm of assertions; without one that which fits the certificate.
+    pub algorithm: Option<Algorithm>,
+}
+
+impl SignIn {
+    fn application(&self, app: AppId, signer: &VaultSigner) -> Application {
+        let options = MintOptions { algorithm: self.algorithm, ..MintOptions::default() };
+        let key = Arc::new(VaultKey::with_signer(signer.clone()));
+        Application::new(&self.http, key, self.tenant.clone(), app, options)
+    }
+
+    /// Tokens of `app`, for a client that makes requests in its name.
+    pub(super) fn tokens(&self, app: AppId, signer: &VaultSigner) -> Arc<dyn TokenSource> {
+        Tokens::new(Arc::new(self.application(app, signer)), Arc::clone(self.http.clock()))
+    }
+}
 
 /// What counts as a proof.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +99,14 @@ pub struct Subject<'a> {
 pub async fn prove(
     sign_in: &SignIn,
     subject: Subject<'_>,
-    signer: &dyn Signer,
+    signer: &VaultSigner,
     policy: ProofPolicy,
     watcher: &dyn Watcher,
 ) -> Result<Proof, Error> {
-    let clock = sign_in.clock();
+    let clock = sign_in.http.clock();
+    // Never a kept token: it is to prove something about now.
+    let application = sign_in.application(subject.app, signer);
+    let scope = format!("{}.default", sign_in.http.cloud().graph());
     let started = clock.now();
     let elapsed = || (clock.now() - started).max(time::Duration::ZERO).unsigned_abs();
     let pause = policy.spread / policy.tokens.saturating_sub(1).max(1);
@@ -84,7 +115,7 @@ pub async fn prove(
     let mut back_off = Duration::from_secs(2);
     loop {
         watch::check(watcher, "before the next proof by token")?;
-        match sign_in.graph_token(subject.app, signer).await {
+        match application.sign_in(&scope).await.map(|signed_in| signed_in.token) {
             Ok(token) => {
                 let decoded = DecodedToken::decode(&token.access_token)?;
                 let azpacr = decoded.client_authentication().unwrap_or_else(|| "absent".to_owned());
@@ -110,7 +141,7 @@ pub async fn prove(
                 watcher.doing(&format!("token {} of {} received", seen.tokens, policy.tokens));
                 clock.sleep(pause).await;
             }
-            Err(source) if source.may_be_spreading() => {
+            Err(sign_in::Error::Entra(source)) if source.may_be_spreading() => {
                 // Another replica still does not know it: the row starts anew.
                 proof = None;
                 let waited = elapsed();

@@ -14,9 +14,9 @@ use super::plan::{
 };
 use super::prove::{self, Proof, ProofPolicy, Subject};
 use super::refusal::Refusal;
+use super::prove::SignIn;
 use super::report::{Outcome, Report};
 use super::rules;
-use super::sign_in::SignIn;
 use super::spec::CertificateSpec;
 use super::watch::{self, Watcher};
 use crate::domain::{
@@ -304,12 +304,12 @@ impl Provisioner<'_> {
 
     async fn pause(&self, duration: Duration, step: &str) -> Result<(), Error> {
         watch::check(self.watcher, step)?;
-        self.sign_in.clock().sleep(duration).await;
+        self.sign_in.http.clock().sleep(duration).await;
         watch::check(self.watcher, step)
     }
 
     fn now(&self) -> OffsetDateTime {
-        self.sign_in.clock().now()
+        self.sign_in.http.clock().now()
     }
 
     fn since(&self, started: OffsetDateTime) -> Duration {

@@ -1,0 +1,156 @@
+//! The newest version of a vault's certificate that Entra accepts.
+//!
+//! "The latest" is never signed with blindly: a renewal makes a version that no application trusts
+//! yet. A version that kvops has marked as proven comes first; where none is marked, the newest is
+//! tried and then older ones, but only while Entra says that it does not know the key.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use time::{Duration, OffsetDateTime};
+
+use super::application::{Key, SignInRequest, SignedIn};
+use super::error::Error;
+use super::vault_key::sign_in_with;
+use crate::domain::{CertificateAttributes, CertificateName, CertificateVersion, Version};
+use crate::http;
+use crate::keyvault::{self, VaultSigner};
+use crate::pki::{Certificate, SignerIdentity};
+
+/// Tag of a version, and the value that says that tokens have been seen.
+const STATE: (&str, &str) = ("kvops-state", "proven");
+
+/// How long the choice of a version is kept: a rotation is followed within this time at the latest,
+/// and at once when Entra refuses the old key.
+const KEEP: Duration = Duration::minutes(5);
+
+/// So many older versions are tried before the refusal is passed on.
+const MOST_VERSIONS: usize = 5;
+
+/// A certificate by name, or one version of it.
+#[derive(Debug)]
+pub struct VaultCertificate {
+    vault: keyvault::Client,
+    name: CertificateName,
+    version: Option<Version>,
+    chosen: Mutex<Option<(VaultSigner, OffsetDateTime)>>,
+}
+
+impl VaultCertificate {
+    /// The certificate `name`. With a `version` no other is tried.
+    pub fn new(vault: &keyvault::Client, name: CertificateName, version: Option<Version>) -> Self {
+        Self { vault: vault.clone(), name, version, chosen: Mutex::new(None) }
+    }
+
+    /// The version that would sign now: the one in use, or the newest that is marked as proven, or
+    /// the newest.
+    pub async fn signer(&self) -> Result<VaultSigner, Error> {
+        if let Some(signer) = self.kept() {
+            return Ok(signer);
+        }
+        let current = self.vault.certificate(&self.name, self.version.as_ref()).await?;
+        let state = current.tags.get(STATE.0).map(String::as_str);
+        if self.version.is_some() || state.is_none_or(|state| state == STATE.1) {
+            return self.signer_of(&current);
+        }
+        // The newest is still being introduced; whoever signs now signs with the one before.
+        for version in self.versions(|tags| tags.get(STATE.0).map(String::as_str) == Some(STATE.1)).await? {
+            let proven = self.vault.certificate(&self.name, Some(&version)).await?;
+            if let Ok(signer) = self.signer_of(&proven) {
+                return Ok(signer);
+            }
+        }
+        self.signer_of(&current)
+    }
+
+    fn signer_of(&self, version: &CertificateVersion) -> Result<VaultSigner, Error> {
+        let unusable = |reason| Error::NoUsableVersion {
+            name: self.name.clone(),
+            vault: self.vault.vault().clone(),
+            reason,
+        };
+        let der = version.der.as_ref().ok_or_else(|| unusable("the first version has not been issued yet"))?;
+        if version.attributes.enabled == Some(false) {
+            return Err(unusable("it is disabled"));
+        }
+        if !is_valid(&version.attributes, self.now()) {
+            return Err(unusable("it has expired, and a vault does not sign with an expired key"));
+        }
+        let certificate = Certificate::from_der(der).map_err(|source| Error::Certificate {
+            name: self.name.clone(),
+            vault: self.vault.vault().clone(),
+            source,
+        })?;
+        let identity = SignerIdentity::Certificate(Box::new(certificate));
+        Ok(VaultSigner::new(&self.vault, version.key.clone(), identity))
+    }
+
+    /// Enabled and valid versions whose tags pass, newest first.
+    async fn versions(&self, passes: impl Fn(&BTreeMap<String, String>) -> bool + Send) -> Result<Vec<Version>, Error> {
+        let now = self.now();
+        let mut versions = self.vault.versions(&self.name).await?;
+        versions.retain(|version| {
+            version.attributes.enabled != Some(false) && is_valid(&version.attributes, now) && passes(&version.tags)
+        });
+        versions.sort_by_key(|version| std::cmp::Reverse(version.attributes.created));
+        Ok(versions.into_iter().filter_map(|version| version.version).take(MOST_VERSIONS).collect())
+    }
+
+    fn kept(&self) -> Option<VaultSigner> {
+        let chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.as_ref().filter(|(_, until)| self.now() < *until).map(|(signer, _)| signer.clone())
+    }
+
+    fn keep(&self, signer: &VaultSigner) {
+        let until = self.now() + KEEP;
+        *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some((signer.clone(), until));
+    }
+
+    fn forget(&self) {
+        *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.vault.http().clock().now()
+    }
+}
+
+#[async_trait]
+impl Key for VaultCertificate {
+    async fn sign_in(&self, http: &http::Client, request: SignInRequest<'_>) -> Result<SignedIn, Error> {
+        let first = self.signer().await?;
+        let refusal = match sign_in_with(&first, http, request).await {
+            Err(error) if error.is_unknown_key() && self.version.is_none() => error,
+            ended => {
+                if ended.is_ok() {
+                    self.keep(&first);
+                }
+                return ended;
+            }
+        };
+        self.forget();
+        for version in self.versions(|_| true).await? {
+            if version == *first.key().version() {
+                continue;
+            }
+            let Ok(signer) = self.signer_of(&self.vault.certificate(&self.name, Some(&version)).await?) else {
+                continue;
+            };
+            match sign_in_with(&signer, http, request).await {
+                Err(error) if error.is_unknown_key() => {}
+                Ok(signed_in) => {
+                    tracing::info!(key = %signer.key(), "Entra does not know the newest version and accepts an older one");
+                    self.keep(&signer);
+                    return Ok(signed_in);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(refusal)
+    }
+}
+
+fn is_valid(attributes: &CertificateAttributes, now: OffsetDateTime) -> bool {
+    attributes.not_before.is_none_or(|start| start <= now) && attributes.not_after.is_none_or(|end| now < end)
+}
