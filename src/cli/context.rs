@@ -37,7 +37,11 @@ pub(crate) struct Context {
 
 impl Context {
     /// Reads the configuration and makes the clients. Nothing is sent yet.
-    pub(crate) async fn new(global: &Global, environment: &Environment, format: Option<Format>) -> Result<Self, Failure> {
+    pub(crate) async fn new(
+        global: &Global,
+        environment: &Environment,
+        format: Option<Format>,
+    ) -> Result<Self, Failure> {
         let settings = config::load(global, environment)?;
         let tenant = settings.tenant.as_ref().map(|tenant| tenant.value.clone());
         Self::with_home(global, environment, format, settings, tenant).await
@@ -61,8 +65,7 @@ impl Context {
             None => Arc::new(SystemClock),
         };
         let cloud = settings.cloud().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-        let mut options = http::Options::new(Arc::clone(&clock));
-        options.more_roots = settings.extra_roots().to_vec();
+        let options = http::Options { clock, more_roots: settings.extra_roots().to_vec(), ..http::Options::default() };
         let http = http::Client::new(&cloud, options).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
         let setup = Setup {
             http: http.clone(),
@@ -119,8 +122,9 @@ impl Context {
     /// The tenant, which applications sign in to.
     pub(crate) fn tenant(&self) -> Result<TenantId, Failure> {
         self.tenant.clone().ok_or_else(|| {
-            Failure::new(Exit::Usage, "no tenant is known")
-                .hint("give --tenant, set KVOPS_TENANT or AZURE_TENANT_ID, or write tenant under [defaults] in kvops.toml")
+            Failure::new(Exit::Usage, "no tenant is known").hint(
+                "give --tenant, set KVOPS_TENANT or AZURE_TENANT_ID, or write tenant under [defaults] in kvops.toml",
+            )
         })
     }
 
@@ -164,7 +168,7 @@ impl Context {
     /// An application by object id, client id, `[app.NAME]` of the configuration, or display name.
     pub(crate) async fn application(&self, graph: &graph::Client, text: &str) -> Result<Application, Failure> {
         let reference = self.settings.app(text).map_or_else(|| text.to_owned(), |entry| entry.app.to_string());
-        Ok(graph.find_application(&reference).await?)
+        Ok(graph.find_application(&reference).await?.application)
     }
 
     /// Certificates in a file: one in DER, or several in PEM, leaf first.

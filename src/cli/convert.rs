@@ -133,10 +133,9 @@ fn advise_vault(mut failure: Failure, error: &keyvault::Error) -> Failure {
         keyvault::Error::Firewall { .. } => {
             failure.hint("run this from a network that the vault's firewall lets in; it is not a matter of roles")
         }
-        keyvault::Error::Call { source, .. } if matches!(source.cause(), Cause::Unreachable(_)) => failure.hint(format!(
-            "check the vault's name and the cloud: {} cannot be reached",
-            source.host()
-        )),
+        keyvault::Error::Call { source, .. } if matches!(source.cause(), Cause::Unreachable(_)) => {
+            failure.hint(format!("check the vault's name and the cloud: {} cannot be reached", source.host()))
+        }
         keyvault::Error::Call { source, .. } => match source.cause() {
             Cause::Token(token) => match find::<entra::Error>(token.as_ref()) {
                 Some(entra) => advise(failure, entra),
@@ -213,7 +212,9 @@ impl From<provision::Error> for Failure {
                 failure
                     .service(ServiceFacts { code: source.aadsts().map(|code| format!("AADSTS{code}")), ..facts })
                     .hint("run the same command again: it goes on from here, and keys can take minutes to spread")
-                    .hint("check that --tenant is the application's own tenant and that it has a service principal there")
+                    .hint(
+                        "check that --tenant is the application's own tenant and that it has a service principal there",
+                    )
             }
             E::NotIssued { .. } | E::NoDirectory => Self::from_error(Exit::Upstream, &error),
             E::Deadline { .. } => {
@@ -225,7 +226,6 @@ impl From<provision::Error> for Failure {
             E::Interrupted { .. } => {
                 Self::from_error(Exit::Interrupted, &error).hint("run the same command again: it goes on from here")
             }
-            other => Self::from_error(Exit::Upstream, &other),
         }
     }
 }
@@ -268,7 +268,6 @@ impl From<Refusal> for Failure {
             Refusal::NotAsAsked { .. } => {
                 failure.hint("nothing was attached; find out what changes the policies of this vault")
             }
-            _ => failure,
         }
     }
 }

@@ -1,12 +1,18 @@
 //! The command line: the only place that knows flags, standard output, colour and exit codes.
 
+mod clock;
 mod completions;
 mod config;
 mod console;
+mod context;
+mod convert;
 mod exit;
 mod failure;
 mod global;
+mod interrupt;
 mod logging;
+mod provision;
+mod view;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +40,8 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Create a certificate that cannot leave the vault, attach it to an application and prove it
+    Provision(provision::Args),
     /// Settings in force, and where each came from
     #[command(subcommand)]
     Config(config::Command),
@@ -66,8 +74,19 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
     match &cli.command {
+        Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
         Command::Config(command) => config::run(command, &cli.global, environment),
         Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Man => completions::man(Cli::command()),
     }
+}
+
+/// Runs a command that talks to services.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
+    let outcome = runtime.block_on(command);
+    // A lookup of a name may hang in a thread that nobody waits for any more.
+    runtime.shutdown_background();
+    outcome
 }

@@ -96,7 +96,10 @@ impl From<Alg> for Algorithm {
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     let context = Context::new(global, environment, args.output.output).await?;
     if args.issuer.eq_ignore_ascii_case("Unknown") && args.csr_out.is_none() && args.merge.is_none() && !args.plan {
-        return Err(Failure::new(Exit::Usage, "--issuer Unknown needs --csr-out FILE for the request, or --merge FILE for its certificate"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "--issuer Unknown needs --csr-out FILE for the request, or --merge FILE for its certificate",
+        ));
     }
     let chain = args.merge.as_ref().map(|path| context.certificates(path)).transpose()?.unwrap_or_default();
     let vault = context.vault_client(&context.vault(&args.vault)?);
@@ -133,8 +136,11 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         algorithm: args.alg.map(Algorithm::from),
     };
     let watcher = context.watcher();
-    let provisioner =
-        Provisioner { services: Services { vault: &vault, graph: graph.as_ref() }, sign_in: &sign_in, watcher: &watcher };
+    let provisioner = Provisioner {
+        services: Services { vault: &vault, graph: graph.as_ref() },
+        sign_in: &sign_in,
+        watcher: &watcher,
+    };
     if args.plan {
         let (observed, plan) = provisioner.plan(&wish).await?;
         watcher.clear();
@@ -166,7 +172,8 @@ fn write_files(args: &Args, report: &Report) -> Result<(), Failure> {
     if let (Some(path), Some(request)) = (&args.csr_out, &report.request) {
         let body = STANDARD.encode(request);
         let lines: Vec<_> = body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-        let pem = format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", lines.join("\n"));
+        let pem =
+            format!("-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n", lines.join("\n"));
         write(path, pem.as_bytes())?;
     }
     Ok(())

@@ -47,9 +47,17 @@ pub(crate) fn report(console: Console, report: &Report) -> String {
     let name = app.and_then(|app| app.display_name.as_deref()).map(printable).unwrap_or_default();
     let headline = match (report.outcome, app) {
         (Outcome::NoChange, _) => format!("{} {name} is as it should be", console.paint(Tone::Good, "no change:")),
-        (Outcome::Provisioned, Some(_)) => format!("{} {name} signs in with a key that cannot leave the vault", console.paint(Tone::Good, "provisioned:")),
-        (Outcome::Provisioned, None) => format!("{} {} in {}", console.paint(Tone::Good, "created:"), report.name, report.vault),
-        (Outcome::AwaitsMerge, _) => format!("{} have the request signed, then run again with --merge FILE", console.paint(Tone::Warning, "request ready:")),
+        (Outcome::Provisioned, Some(_)) => format!(
+            "{} {name} signs in with a key that cannot leave the vault",
+            console.paint(Tone::Good, "provisioned:")
+        ),
+        (Outcome::Provisioned, None) => {
+            format!("{} {} in {}", console.paint(Tone::Good, "created:"), report.name, report.vault)
+        }
+        (Outcome::AwaitsMerge, _) => format!(
+            "{} have the request signed, then run again with --merge FILE",
+            console.paint(Tone::Warning, "request ready:")
+        ),
     };
     let mut lines = Lines::default();
     if let Some(facts) = &report.certificate {
@@ -139,9 +147,24 @@ impl<'a> PlanView<'a> {
         let graph_identity = context.settings().graph_credential.value.clone();
         let steps = plan.steps.iter().map(|step| {
             let (writes_to, identity, right, held) = match step {
-                Step::Recover => (Some("vault"), Some(vault_identity.clone()), Some("certificates recover (Key Vault Certificates Officer)".to_owned()), Some("unknown until tried")),
-                Step::Purge => (Some("vault"), Some(vault_identity.clone()), Some("certificates purge (Key Vault Administrator)".to_owned()), Some("unknown until tried")),
-                Step::Create { .. } | Step::Merge | Step::Record => (Some("vault"), Some(vault_identity.clone()), Some("certificates create and update (Key Vault Certificates Officer)".to_owned()), Some("unknown until tried")),
+                Step::Recover => (
+                    Some("vault"),
+                    Some(vault_identity.clone()),
+                    Some("certificates recover (Key Vault Certificates Officer)".to_owned()),
+                    Some("unknown until tried"),
+                ),
+                Step::Purge => (
+                    Some("vault"),
+                    Some(vault_identity.clone()),
+                    Some("certificates purge (Key Vault Administrator)".to_owned()),
+                    Some("unknown until tried"),
+                ),
+                Step::Create { .. } | Step::Merge | Step::Record => (
+                    Some("vault"),
+                    Some(vault_identity.clone()),
+                    Some("certificates create and update (Key Vault Certificates Officer)".to_owned()),
+                    Some("unknown until tried"),
+                ),
                 Step::Attach { method: AttachMethod::AddKey { signer } } => (
                     Some("Graph"),
                     Some("the application itself".to_owned()),
@@ -154,8 +177,18 @@ impl<'a> PlanView<'a> {
                     Some("Application.ReadWrite.OwnedBy as owner, or Application.ReadWrite.All".to_owned()),
                     Some("unknown until tried"),
                 ),
-                Step::Prove { .. } => (None, Some("the application itself".to_owned()), Some("keys sign (Key Vault Crypto User)".to_owned()), Some("unknown until tried")),
-                Step::AwaitIssue | Step::Inspect | Step::ExportRequest => (None, Some(vault_identity.clone()), Some("certificates get, keys get (Key Vault Reader)".to_owned()), Some("yes: they were just used")),
+                Step::Prove { .. } => (
+                    None,
+                    Some("the application itself".to_owned()),
+                    Some("keys sign (Key Vault Crypto User)".to_owned()),
+                    Some("unknown until tried"),
+                ),
+                Step::AwaitIssue | Step::Inspect | Step::ExportRequest => (
+                    None,
+                    Some(vault_identity.clone()),
+                    Some("certificates get, keys get (Key Vault Reader)".to_owned()),
+                    Some("yes: they were just used"),
+                ),
             };
             StepView { step, what: step.title(), writes_to, identity, right, held }
         });
@@ -185,7 +218,11 @@ impl<'a> PlanView<'a> {
             let target = step.writes_to.map(|to| format!(" [writes to {to}]")).unwrap_or_default();
             let _ = writeln!(text, "  {}. {}{target}", index + 1, step.what);
             if let (Some(identity), Some(right), Some(held)) = (&step.identity, &step.right, step.held) {
-                let _ = writeln!(text, "     {}", console.paint(Tone::Faint, &format!("as {identity}; needs {right}; held: {held}")));
+                let _ = writeln!(
+                    text,
+                    "     {}",
+                    console.paint(Tone::Faint, &format!("as {identity}; needs {right}; held: {held}"))
+                );
             }
         }
         if let Some(policy) = &self.policy {

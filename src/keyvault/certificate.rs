@@ -11,7 +11,8 @@ use super::error::Error;
 use super::list::{Contact, Contacts, ListedCertificate};
 use super::operation::content;
 use super::right::{
-    LIST, LIST_DELETED, LIST_VERSIONS, READ, READ_CONTACTS, READ_DELETED, PURGE, READ_POLICY, RECOVER, UPDATE, UPDATE_POLICY,
+    LIST, LIST_DELETED, LIST_VERSIONS, PURGE, READ, READ_CONTACTS, READ_DELETED, READ_POLICY, RECOVER, UPDATE,
+    UPDATE_POLICY,
 };
 use super::wire;
 use crate::domain::{
@@ -132,9 +133,7 @@ impl Client {
     /// some seconds later.
     pub async fn purge(&self, name: &CertificateName) -> Result<(), Error> {
         let ended = self
-            .certificates(&PURGE, |client| async move {
-                client.purge_deleted_certificate(name.as_str(), None).await
-            })
+            .certificates(&PURGE, |client| async move { client.purge_deleted_certificate(name.as_str(), None).await })
             .await;
         ended.map(|_| ()).map_err(|source| self.certificate_failed(&PURGE, name, None, source))
     }

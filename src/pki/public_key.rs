@@ -46,8 +46,7 @@ impl PublicKey {
     /// The key of a certification request (PKCS#10, RFC 2986), DER.
     pub fn of_request(csr: &[u8]) -> Result<Self, Error> {
         let unusable = |problem: String| Error::Certificate(format!("the request for it: {problem}"));
-        let (_, request) =
-            X509CertificationRequest::from_der(csr).map_err(|error| unusable(error.to_string()))?;
+        let (_, request) = X509CertificationRequest::from_der(csr).map_err(|error| unusable(error.to_string()))?;
         Self::new(&request.certification_request_info.subject_pki)
     }
 

@@ -14,13 +14,16 @@ use serde::Serialize;
 use super::error::Error;
 use super::watch::{self, Watcher};
 use crate::domain::{CredentialId, KeyCredential, ObjectId};
-use crate::graph::{self, NewKeyCredential};
+use crate::graph::{self, NewKey};
+use crate::http;
 use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
 
 /// So many equal readings in a row count as settled, as Terraform's provider for Entra has it.
 const EQUAL_READINGS: u32 = 5;
 const BETWEEN_READINGS: Duration = Duration::from_secs(1);
 const READING_DEADLINE: Duration = Duration::from_secs(300);
+/// So often a write may collide with somebody else's.
+const MOST_COLLISIONS: u32 = 5;
 /// So often a list is repaired before other writers win.
 const MOST_REPAIRS: u32 = 5;
 
@@ -76,7 +79,7 @@ pub async fn attach(
             "addKey"
         }
         (None, Way::Patch) => {
-            write_superset(graph, application, &mut known, Some(certificate)).await?;
+            write_superset(graph, application, &mut known, certificate).await?;
             "PATCH"
         }
     };
@@ -91,7 +94,11 @@ pub async fn attach(
     })
 }
 
-async fn prove_possession(graph: &graph::Client, object: ObjectId, signer: &dyn Signer) -> Result<PossessionProof, Error> {
+async fn prove_possession(
+    graph: &graph::Client,
+    object: ObjectId,
+    signer: &dyn Signer,
+) -> Result<PossessionProof, Error> {
     let request = ProofRequest { object, now: graph.http().service_now(), backdate: time::Duration::seconds(30) };
     Ok(PossessionProof::sign(request, signer).await?)
 }
@@ -110,6 +117,24 @@ impl Entries {
         }
     }
 
+    /// Entries that a parallel writer dropped, made ready to be put back. Bytes of other kinds, such
+    /// as SAML signing keys, are never readable and so cannot be restored by anybody.
+    fn restorable(&self, read: &[KeyCredential]) -> Vec<NewKey> {
+        let mut lost = Vec::new();
+        for key_id in self.missing_from(read) {
+            let Some(entry) = self.0.get(&key_id).filter(|entry| entry.is_for_sign_in()) else { continue };
+            let Some(der) = entry.key.as_deref().and_then(|key| STANDARD.decode(key).ok()) else { continue };
+            lost.push(NewKey {
+                der,
+                key_id: Some(key_id),
+                display_name: entry.display_name.clone(),
+                start: entry.start_date_time,
+                end: entry.end_date_time,
+            });
+        }
+        lost
+    }
+
     /// Entries that were there and are not in `read`.
     fn missing_from(&self, read: &[KeyCredential]) -> Vec<CredentialId> {
         self.0.keys().filter(|key_id| read.iter().all(|entry| entry.key_id != **key_id)).copied().collect()
@@ -117,32 +142,36 @@ impl Entries {
 }
 
 /// Writes what a fresh reading shows, what earlier readings have shown, and the new certificate.
+/// A collision is no reason to send the same list again: it is read and built anew.
 async fn write_superset(
     graph: &graph::Client,
     application: ObjectId,
     known: &mut Entries,
-    certificate: Option<&Certificate>,
+    certificate: &Certificate,
 ) -> Result<(), Error> {
-    let fresh = graph.key_credentials(application).await?;
-    known.remember(&fresh);
-    let mut list: Vec<NewKeyCredential> = known
-        .0
-        .values()
-        .map(|entry| {
-            let is_there = fresh.iter().any(|other| other.key_id == entry.key_id);
-            // The service keeps the bytes of an entry that it has; sending others would alter it.
-            NewKeyCredential::Existing { entry: entry.clone(), with_key: !is_there }
-        })
-        .collect();
-    if let Some(certificate) = certificate.filter(|certificate| find(&fresh, certificate).is_none()) {
-        list.push(NewKeyCredential::Certificate {
-            key: STANDARD.encode(certificate.der()),
-            start: certificate.not_before(),
-            end: certificate.not_after(),
-        });
+    for attempt in 1.. {
+        let fresh = graph.key_credentials(application).await?;
+        known.remember(&fresh);
+        let mut add = known.restorable(&fresh);
+        if find(&fresh, certificate).is_none() {
+            add.push(NewKey {
+                der: certificate.der().to_vec(),
+                key_id: None,
+                display_name: None,
+                start: Some(certificate.not_before()),
+                end: Some(certificate.not_after()),
+            });
+        }
+        match graph.replace_key_credentials(application, &fresh, &add).await {
+            Err(graph::Error::Concurrency { .. }) if attempt < MOST_COLLISIONS => {
+                graph.http().clock().sleep(BETWEEN_READINGS * attempt).await;
+            }
+            // Whether it was carried out shows in the readings that follow.
+            Err(error) if error.http().is_some_and(http::Error::may_have_acted) => return Ok(()),
+            ended => return Ok(ended?),
+        }
     }
-    graph.replace_key_credentials(application, &list).await?;
-    Ok(())
+    unreachable!("the last attempt returns: `attempt < MOST_COLLISIONS` fails there")
 }
 
 struct Settled {
@@ -193,7 +222,7 @@ async fn settle(
                 return Err(Error::LostUpdates { application, times: repairs });
             }
             watcher.doing("another writer has overwritten the list; repairing it");
-            write_superset(graph, application, known, Some(certificate)).await?;
+            write_superset(graph, application, known, certificate).await?;
             (repairs, bad) = (repairs + 1, 0);
         }
         watcher.doing(&watch::waiting("Graph to show the key", waited, READING_DEADLINE));

@@ -18,8 +18,8 @@ mod watch;
 
 pub use error::Error;
 pub use observe::Services;
+pub use prove::SignIn;
 pub use refusal::Refusal;
 pub use report::{ApplicationFacts, CertificateFacts, Outcome, Report, exportability};
 pub use run::{Provisioner, Wish};
-pub use prove::SignIn;
 pub use watch::Watcher;

@@ -7,7 +7,8 @@ use super::lifetime::Limit;
 use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultState};
 use super::rules::{judge_policy, judge_version};
 use crate::domain::{
-    Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus, Thumbprint,
+    Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus,
+    Thumbprint,
 };
 use crate::graph;
 use crate::keyvault;
@@ -33,7 +34,7 @@ pub async fn observe(
     let contacts = contacts(services.vault);
     let (state, contacts) = futures::try_join!(state, contacts)?;
     let application = match (services.graph, application) {
-        (Some(graph), Some(id)) => Some(graph.application(id).await?),
+        (Some(graph), Some(id)) => Some(graph.application(id).await?.application),
         _ => None,
     };
     let limit = match (services.graph, &application) {
@@ -44,7 +45,15 @@ pub async fn observe(
         Some(application) => signer(services.vault, application, name, now).await?,
         None => None,
     };
-    Ok(Observed { application, vault: services.vault.vault().clone(), name: name.clone(), state, contacts, limit, signer })
+    Ok(Observed {
+        application,
+        vault: services.vault.vault().clone(),
+        name: name.clone(),
+        state,
+        contacts,
+        limit,
+        signer,
+    })
 }
 
 async fn vault_state(vault: &keyvault::Client, name: &CertificateName) -> Result<VaultState, Error> {
@@ -156,7 +165,10 @@ async fn signer(
         if let (Some(key_id), Some(version)) = (find(listed.thumbprint), &listed.version)
             && listed.attributes.enabled != Some(false)
         {
-            return Ok(Some(AttachedSigner { key: KeyUrl::new(vault.vault().clone(), name.clone(), version.clone()), key_id }));
+            return Ok(Some(AttachedSigner {
+                key: KeyUrl::new(vault.vault().clone(), name.clone(), version.clone()),
+                key_id,
+            }));
         }
     }
     let listed = match vault.list(false).await {

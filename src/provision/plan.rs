@@ -187,7 +187,9 @@ impl Step {
             Self::ExportRequest => "hand out the request for a certificate",
             Self::Merge => "complete the request with the certificate given",
             Self::Inspect => "read certificate, policy and key back and compare",
-            Self::Attach { method: AttachMethod::AddKey { .. } } => "attach it by addKey, with a proof signed in the vault",
+            Self::Attach { method: AttachMethod::AddKey { .. } } => {
+                "attach it by addKey, with a proof signed in the vault"
+            }
             Self::Attach { method: AttachMethod::Patch { .. } } => "attach it by PATCH of the application",
             Self::Prove { .. } => "sign in with it",
             Self::Record => "tag the version with keyId and state",

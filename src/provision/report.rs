@@ -141,7 +141,9 @@ impl CertificateFacts {
 /// all versions, so what it says now proves nothing about a version that was made before.
 pub fn exportability(of_key: Option<bool>, policy: &CertificatePolicy) -> (Option<bool>, String) {
     match (of_key, &policy.key_type, policy.exportable) {
-        (Some(exportable), ..) => (Some(exportable), format!("attributes.exportable of this version's key is {exportable}")),
+        (Some(exportable), ..) => {
+            (Some(exportable), format!("attributes.exportable of this version's key is {exportable}"))
+        }
         (None, Some(KeyType::RsaHsm | KeyType::EcHsm), _) => {
             (Some(false), "the key was made in an HSM, which never gives one out".to_owned())
         }

@@ -12,9 +12,9 @@ use super::plan::{
     self, AttachMethod, Choices, Existing, Observed, Plan, STATE_ISSUED, STATE_PROVEN, Step, TAG_APP, TAG_KEY_ID,
     TAG_STATE,
 };
+use super::prove::SignIn;
 use super::prove::{self, Proof, ProofPolicy, Subject};
 use super::refusal::Refusal;
-use super::prove::SignIn;
 use super::report::{Outcome, Report};
 use super::rules;
 use super::spec::CertificateSpec;
@@ -118,7 +118,14 @@ impl Provisioner<'_> {
             }
         }
         let outcome = if plan.is_no_change() { Outcome::NoChange } else { Outcome::Provisioned };
-        Ok(Some(Report::of_certificate(outcome, observed, plan, work.existing()?, work.attachment.clone(), work.proof.clone())))
+        Ok(Some(Report::of_certificate(
+            outcome,
+            observed,
+            plan,
+            work.existing()?,
+            work.attachment.clone(),
+            work.proof.clone(),
+        )))
     }
 
     async fn create(
@@ -156,7 +163,9 @@ impl Provisioner<'_> {
                 (OperationStatus::Completed, _) => return Ok(operation),
                 (_, Some((code, message))) => return not_issued(printable(&format!("{code}: {message}"))),
                 (OperationStatus::Cancelled, _) => return not_issued("somebody cancelled it".to_owned()),
-                (OperationStatus::Failed, _) => return not_issued("it failed, and the vault does not say why".to_owned()),
+                (OperationStatus::Failed, _) => {
+                    return not_issued("it failed, and the vault does not say why".to_owned());
+                }
                 _ => {}
             }
             let waited = self.since(started);
@@ -175,7 +184,10 @@ impl Provisioner<'_> {
         self.watcher.doing("reading certificate, policy and key back");
         let version = self.services.vault.certificate(&wish.name, None).await?;
         let Some(der) = &version.der else {
-            return Err(Error::NotIssued { name: wish.name.clone(), reason: "the vault shows no certificate".to_owned() });
+            return Err(Error::NotIssued {
+                name: wish.name.clone(),
+                reason: "the vault shows no certificate".to_owned(),
+            });
         };
         let certificate = Certificate::from_der(der)?;
         // The operation names no version: two creations close together could show the later one.
@@ -186,7 +198,14 @@ impl Provisioner<'_> {
         }
         let existing = observe::existing(self.services.vault, &version, certificate, None).await?;
         let mut gaps = rules::differences(&wish.spec.policy(), &existing.policy);
-        gaps.extend(existing.gaps.iter().filter(|gap| gaps.iter().all(|known| known.rule != gap.rule)).cloned().collect::<Vec<_>>());
+        gaps.extend(
+            existing
+                .gaps
+                .iter()
+                .filter(|gap| gaps.iter().all(|known| known.rule != gap.rule))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
         if !gaps.is_empty() {
             return Err(Box::new(Refusal::NotAsAsked { version: existing.key.clone(), gaps }).into());
         }
@@ -194,7 +213,12 @@ impl Provisioner<'_> {
         Ok(existing)
     }
 
-    async fn attach(&self, observed: &Observed, existing: &Existing, method: &AttachMethod) -> Result<Attachment, Error> {
+    async fn attach(
+        &self,
+        observed: &Observed,
+        existing: &Existing,
+        method: &AttachMethod,
+    ) -> Result<Attachment, Error> {
         let (Some(graph), Some(application)) = (self.services.graph, &observed.application) else {
             return Err(Error::NoDirectory);
         };

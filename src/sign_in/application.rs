@@ -88,9 +88,10 @@ impl entra::Credential for Application {
         match self.key.sign_in(&self.http, request).await {
             Ok(signed_in) => Ok(signed_in.token),
             Err(Error::Entra(error)) => Err(error),
-            Err(other) => {
-                Err(entra::Error::NotAvailable { credential: "application", reason: crate::domain::Chain(&other).to_string() })
-            }
+            Err(other) => Err(entra::Error::NotAvailable {
+                credential: "application",
+                reason: crate::domain::Chain(&other).to_string(),
+            }),
         }
     }
 }

@@ -65,11 +65,8 @@ impl VaultCertificate {
     }
 
     fn signer_of(&self, version: &CertificateVersion) -> Result<VaultSigner, Error> {
-        let unusable = |reason| Error::NoUsableVersion {
-            name: self.name.clone(),
-            vault: self.vault.vault().clone(),
-            reason,
-        };
+        let unusable =
+            |reason| Error::NoUsableVersion { name: self.name.clone(), vault: self.vault.vault().clone(), reason };
         let der = version.der.as_ref().ok_or_else(|| unusable("the first version has not been issued yet"))?;
         if version.attributes.enabled == Some(false) {
             return Err(unusable("it is disabled"));
