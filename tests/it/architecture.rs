@@ -22,7 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("inventory", &["domain", "http", "pki", "entra", "graph", "keyvault"]),
     // Types only: what is collected is judged without any I/O.
     ("audit", &["domain", "pki", "inventory"]),
-    ("provision", &["domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
+    ("sign_in", &["domain", "http", "pki", "entra", "keyvault"]),
+    ("provision", &["sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
     ("rotate", &["domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
     ("jwks", &["domain", "http", "pki", "entra", "keyvault", "ledger"]),
     ("proxy", &["domain", "http", "pki", "entra", "graph", "keyvault", "inventory", "audit", "jwks", "rotate"]),
@@ -43,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "inventory",
             "audit",
             "provision",
+            "sign_in",
             "rotate",
             "jwks",
             "proxy",
