@@ -4,4 +4,4 @@ mod pool;
 mod private_key;
 
 pub(crate) use pool::KeyPool;
-pub(crate) use private_key::{Algorithm, Curve, KeyKind, PrivateKey, PublicKey};
+pub(crate) use private_key::{Algorithm, Curve, KeyKind, PrivateKey, PublicKey, RsaNumbers};

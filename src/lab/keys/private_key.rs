@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::rsa::{KeyPairComponents, KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, RsaKeyPair, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -183,6 +183,18 @@ pub(crate) enum PublicKey {
     Ec { curve: Curve, x: Vec<u8>, y: Vec<u8> },
 }
 
+/// The numbers of an RSA key as RFC 7518 6.3 names them, big-endian without leading zeros.
+pub(crate) struct RsaNumbers {
+    pub(crate) n: Vec<u8>,
+    pub(crate) e: Vec<u8>,
+    pub(crate) d: Vec<u8>,
+    pub(crate) p: Vec<u8>,
+    pub(crate) q: Vec<u8>,
+    pub(crate) dp: Vec<u8>,
+    pub(crate) dq: Vec<u8>,
+    pub(crate) qi: Vec<u8>,
+}
+
 /// A private key. Clones share it; `Debug` shows its kind alone; it serialises as base64 PKCS#8.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -234,6 +246,31 @@ impl PrivateKey {
             Curve::ALL.into_iter().find_map(|curve| EcdsaKeyPair::from_pkcs8(curve.signing(), der).map(Pair::Ec).ok())
         })?;
         Some(Self::new(pair, der.to_vec()))
+    }
+
+    /// Puts an RSA key together from its numbers, big-endian. `None` if they do not fit each other.
+    pub(crate) fn from_rsa_numbers(numbers: &RsaNumbers) -> Option<Self> {
+        let pair = RsaKeyPair::from_components(&KeyPairComponents {
+            public_key: PublicKeyComponents { n: &numbers.n, e: &numbers.e },
+            d: &numbers.d,
+            p: &numbers.p,
+            q: &numbers.q,
+            dP: &numbers.dp,
+            dQ: &numbers.dq,
+            qInv: &numbers.qi,
+        });
+        let pair = pair.ok()?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+        let der = der.as_ref().to_vec();
+        Some(Self::new(Pair::Rsa(pair), der))
+    }
+
+    /// Puts an EC key together from its private number and its point. `None` if they do not fit.
+    pub(crate) fn from_ec_numbers(curve: Curve, d: &[u8], x: &[u8], y: &[u8]) -> Option<Self> {
+        let point = [&[4], x, y].concat();
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(curve.signing(), d, &point).ok()?;
+        let der = pair.to_pkcs8v1().ok()?.as_ref().to_vec();
+        Some(Self::new(Pair::Ec(pair), der))
     }
 
     fn new(pair: Pair, pkcs8: Vec<u8>) -> Self {

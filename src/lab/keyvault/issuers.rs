@@ -203,12 +203,11 @@ pub(super) fn delete(call: &mut Call<'_>, name: &str) -> Answer {
 
 /// GET of all.
 pub(super) fn list(call: &mut Call<'_>, request: &Request) -> Answer {
-    let items =
-        call.vault.issuers.iter().map(|(key, issuer)| {
-            (key.clone(), json!({"id": call.issuer_id(&issuer.name), "provider": issuer.provider}))
-        });
-    let items = items.collect();
-    paging::page(call, request, Kind::Certificate, items)
+    let rows: Vec<_> = call.vault.issuers.keys().cloned().collect();
+    paging::page(call, request, Kind::Certificate, &rows, |row| {
+        let issuer = call.vault.issuers.get(row)?;
+        Some(json!({"id": call.issuer_id(&issuer.name), "provider": issuer.provider}))
+    })
 }
 
 /// Makes an issuer issue or reject, for the control endpoint.

@@ -117,7 +117,7 @@ impl Call<'_> {
     }
 
     /// The item of a list: `kid` without version unless it is a list of versions.
-    pub(super) fn key_item(&self, view: &KeyView, with_version: bool) -> Value {
+    pub(super) fn key_item(&self, view: &KeyView, with_version: bool) -> Map<String, Value> {
         let version = with_version.then_some(view.version.as_str());
         let mut item = Map::new();
         item.insert("kid".to_owned(), self.url("keys", &view.name, version).into());
@@ -130,7 +130,7 @@ impl Call<'_> {
         if view.is_managed {
             item.insert("managed".to_owned(), true.into());
         }
-        Value::Object(item)
+        item
     }
 }
 

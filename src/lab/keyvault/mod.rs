@@ -1,21 +1,30 @@
 //! The data plane of Key Vault: certificates, their keys and their secrets.
 
 mod access;
+mod backup;
 mod call;
 mod certificates;
+mod contacts;
 mod create;
+mod deleted;
 mod error;
+mod import;
 mod issuers;
 mod keys;
 mod life;
+mod list;
 mod model;
 mod paging;
+mod pem;
 mod pending;
 mod permission;
+mod pfx;
 mod policy;
 mod route;
+mod secrets;
 mod settle;
 mod sign;
+mod standalone;
 mod subject;
 mod vaults;
 mod version;

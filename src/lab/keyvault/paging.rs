@@ -23,17 +23,17 @@ struct Token {
 }
 
 /// Where a page begins and how much it holds.
-pub(super) struct Page {
+struct Page {
     /// The last key that was shown.
-    pub(super) after: Option<String>,
-    pub(super) size: usize,
+    after: Option<String>,
+    size: usize,
     /// Whether this page is one of the empty ones that stand between full ones.
     is_empty: bool,
 }
 
 impl Page {
     /// Reads `maxresults` and `$skiptoken`.
-    pub(super) fn of(call: &Call<'_>, request: &Request) -> Result<Self, Refusal> {
+    fn of(call: &Call<'_>, request: &Request) -> Result<Self, Refusal> {
         let wrong = || Refusal::bad_parameter("maxresults is not valid. It must be from 1 to 25.");
         let asked = match request.query("maxresults") {
             None => MOST,
@@ -55,19 +55,26 @@ impl Page {
     }
 }
 
-/// One page of items, which are sorted by their keys.
-pub(super) fn page(call: &Call<'_>, request: &Request, kind: Kind, items: Vec<(String, Value)>) -> Answer {
+/// One page of a list. `rows` are sorted names; what `show` does not show takes its place on the
+/// page all the same, which is where the service's empty pages come from.
+pub(super) fn page(
+    call: &Call<'_>,
+    request: &Request,
+    kind: Kind,
+    rows: &[String],
+    show: impl Fn(&str) -> Option<Value>,
+) -> Answer {
     let page = Page::of(call, request)?;
-    let start = page.after.as_ref().map_or(0, |after| items.partition_point(|(key, _)| key <= after));
-    let rest = items.get(start..).unwrap_or_default();
-    let shown = if page.is_empty { &[] } else { &rest[..rest.len().min(page.size)] };
-    let marker = shown.last().map(|(key, _)| key.clone()).or(page.after);
-    let has_more = rest.len() > shown.len();
+    let start = page.after.as_ref().map_or(0, |after| rows.partition_point(|row| row <= after));
+    let rest = rows.get(start..).unwrap_or_default();
+    let taken = if page.is_empty { &[] } else { &rest[..rest.len().min(page.size)] };
+    let marker = taken.last().cloned().or(page.after);
+    let has_more = rest.len() > taken.len();
     let next = has_more.then_some(marker).flatten().map(|marker| {
         let next_is_empty = call.settings.empty_pages && !page.is_empty;
         link(call, request, kind, &marker, next_is_empty)
     });
-    let value: Vec<_> = shown.iter().map(|(_, item)| item).collect();
+    let value: Vec<_> = taken.iter().filter_map(|row| show(row)).collect();
     Ok(Reply::json(StatusCode::OK, &json!({"value": value, "nextLink": next})))
 }
 

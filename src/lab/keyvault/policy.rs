@@ -9,7 +9,7 @@ use crate::lab::keys::{Curve, KeyKind};
 
 const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
-const PKCS12: &str = "application/x-pkcs12";
+pub(super) const PKCS12: &str = "application/x-pkcs12";
 pub(super) const PEM: &str = "application/x-pem-file";
 
 /// The bits of RFC 5280 4.2.1.3 in their order, in Key Vault's spelling.

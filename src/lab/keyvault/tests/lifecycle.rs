@@ -69,7 +69,7 @@ fn a_signing_key_of_least_privilege_signs_and_verifies() {
 fn a_key_signs_only_digests_of_its_algorithm_while_it_is_enabled_and_valid() {
     let mut lab = Lab::new();
     lab.create("a", Value::Null);
-    let mut sign = |lab: &mut Lab, alg: &str, length: usize| {
+    let sign = |lab: &mut Lab, alg: &str, length: usize| {
         let value = URL_SAFE_NO_PAD.encode(vec![1; length]);
         error(&lab.send(Method::POST, "keys/a/sign", json!({"alg": alg, "value": value})))
     };

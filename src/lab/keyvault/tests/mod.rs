@@ -1,7 +1,11 @@
 //! The data plane as a client meets it: requests in, replies out, on a clock that stands.
 
+mod deletion;
+mod import;
 mod lifecycle;
+mod listing;
 mod rights;
+mod secret;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
