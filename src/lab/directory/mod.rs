@@ -127,7 +127,7 @@ impl Directory {
         hint: &Hint,
         from: u64,
         view: View,
-    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> {
+    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> + use<'a, T> {
         let one = hint.id.is_some() || hint.app_id.is_some();
         let found = if one && from == 0 { self.find_hinted(hint, view) } else { None };
         let rest = (!one).then(|| self.scan_all(hint, from, view));
@@ -147,7 +147,7 @@ impl Directory {
         hint: &Hint,
         from: u64,
         view: View,
-    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> {
+    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> + use<'a, T> {
         let scale = self.scale.as_ref();
         let all = scale.map_or(0..0, |scale| scale.created_within(T::KIND, hint.created_from, hint.created_to));
         let range = match (scale, &hint.display_name) {

@@ -117,7 +117,7 @@ impl<T: Object> Table<T> {
         from: u64,
         generated: std::ops::Range<u32>,
         view: View,
-    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> {
+    ) -> impl Iterator<Item = (u64, Cow<'a, T>)> + use<'a, T> {
         let start = u32::try_from(from).unwrap_or(u32::MAX).clamp(generated.start, generated.end.max(generated.start));
         let made_up = scale.into_iter().flat_map(move |scale| {
             (start..generated.end).filter_map(move |index| {

@@ -186,8 +186,7 @@ fn page<T: Object>(
 fn matches<T: Object>(world: &World, filter: Option<&super::filter::Expr>) -> usize {
     let Some(filter) = filter else { return world.directory.count::<T>() };
     let style = Style::plain(world);
-    let hint = filter.hint();
-    let all = world.directory.scan::<T>(&hint, 0, crate::lab::directory::View::Current);
+    let all = world.directory.scan::<T>(&filter.hint(), 0, crate::lab::directory::View::Current);
     all.filter(|(_, object)| filter.matches(&Value::Object(render::entity(object.as_ref(), style)))).count()
 }
 

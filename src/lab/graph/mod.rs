@@ -1,11 +1,15 @@
 //! Microsoft Graph: applications, service principals and what belongs to them.
 
 mod access;
+mod batch;
 mod budget;
 mod concurrency;
 mod credentials;
+mod deleted;
+mod delta;
 mod enforcement;
 mod fault;
+mod federated;
 mod filter;
 mod keys;
 mod lists;
@@ -18,6 +22,10 @@ mod proof;
 mod query;
 mod render;
 mod reply;
+mod reports;
+mod roles;
+mod slices;
+mod tenant;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +33,7 @@ use http::{Method, StatusCode};
 
 use self::fault::{Answer, Fault};
 use self::path::{Path, Selector};
+use self::roles::End;
 use super::directory::{Application, GRAPH_APP_ID, Kind, Object, ServicePrincipal, View};
 use super::entra::{self, Caller, TokenFault};
 use super::exchange::{Reply, Request};
@@ -97,8 +106,16 @@ fn route(world: &mut World, caller: &Caller, request: &Request, path: &Path) -> 
     match path.names().as_slice() {
         ["applications", ..] => directory_objects::<Application>(world, caller, request, path),
         ["serviceprincipals", ..] => directory_objects::<ServicePrincipal>(world, caller, request, path),
+        ["$batch"] if request.method == Method::POST => batch::answer(world, caller, request),
+        ["directory", "deleteditems", ..] => deleted::answer(world, caller, request, &path.segments[2..]),
+        ["directoryobjects", ..] => tenant::directory_objects(world, caller, request, &path.segments[1..]),
+        ["domains"] => tenant::domains(world, caller, request),
+        ["oauth2permissiongrants", ..] => roles::grants(world, caller, request, &path.segments[1..]),
+        ["organization"] => tenant::organization(world, caller, request),
         ["policies", ..] => policies::answer(world, caller, request, &path.segments[1..]),
-        [first, ..] => Err(unknown_segment(first)),
+        ["reports", ..] => reports::answer(world, caller, request, path),
+        ["users", ..] => tenant::users(world, caller, request, &path.segments[1..]),
+        [first, ..] => Err(Fault::not_implemented(&format!("the resource '{first}'"))),
         [] => Err(Fault::malformed("Resource not found for the segment ''.")),
     }
 }
@@ -109,6 +126,7 @@ fn directory_objects<T: Object>(world: &mut World, caller: &Caller, request: &Re
         let rest = path.names().split_off(1);
         return match (&request.method, rest.as_slice()) {
             (&Method::GET, []) => lists::read::<T>(world, caller, request),
+            (&Method::GET, ["delta"]) => delta::read::<T>(world, caller, request),
             (&Method::GET, ["$count"]) => lists::count::<T>(world, caller, request),
             (&Method::POST, []) => match T::KIND {
                 Kind::Application => objects::create_application(world, caller, request),
@@ -128,6 +146,18 @@ fn directory_objects<T: Object>(world: &mut World, caller: &Caller, request: &Re
         (&Method::POST, ["removekey"]) => keys::remove_key::<T>(world, caller, request, &selector),
         (&Method::POST, ["addpassword"]) => keys::add_password::<T>(world, caller, request, &selector),
         (&Method::POST, ["removepassword"]) => keys::remove_password::<T>(world, caller, request, &selector),
+        (_, ["federatedidentitycredentials", ..]) if T::KIND == Kind::Application => {
+            federated::answer(world, caller, request, &selector, rest)
+        }
+        (_, ["approleassignments", ..]) if T::KIND == Kind::ServicePrincipal => {
+            roles::assignments(world, caller, request, &selector, End::Principal, &rest[1..])
+        }
+        (_, ["approleassignedto", ..]) if T::KIND == Kind::ServicePrincipal => {
+            roles::assignments(world, caller, request, &selector, End::Resource, &rest[1..])
+        }
+        (&Method::GET, ["oauth2permissiongrants"]) if T::KIND == Kind::ServicePrincipal => {
+            roles::grants_of(world, caller, request, &selector)
+        }
         (_, ["owners", ..]) => owners::answer::<T>(world, caller, request, &selector, &rest[1..]),
         (_, ["appmanagementpolicies", ..]) => policies::of_object::<T>(world, caller, request, &selector, &rest[1..]),
         (&Method::GET, [property]) => objects::read_property::<T>(world, caller, request, &selector, property),
@@ -147,6 +177,7 @@ fn patch<T: Object>(world: &mut World, caller: &Caller, request: &Request, selec
     objects::update::<T>(world, caller, request, selector)
 }
 
+/// A path that is none.
 fn unknown_segment(name: &str) -> Fault {
     Fault::malformed(format!("Resource not found for the segment '{name}'."))
 }

@@ -132,7 +132,8 @@ pub(super) fn project(
     Ok((format!("{}({})", kind.collection(), names.join(",")), kept))
 }
 
-fn page(request: &Request) -> Result<usize, Fault> {
+/// The size of a page.
+pub(super) fn page(request: &Request) -> Result<usize, Fault> {
     let Some(text) = request.query("$top") else { return Ok(DEFAULT_PAGE) };
     match text.parse::<usize>() {
         Ok(page) if (1..=LARGEST_PAGE).contains(&page) => Ok(page),
@@ -157,6 +158,7 @@ fn is_eventual(request: &Request) -> bool {
     request.header("consistencylevel").is_some_and(|level| level.eq_ignore_ascii_case("eventual"))
 }
 
-fn wants_count(request: &Request) -> bool {
+/// `$count=true`.
+pub(super) fn wants_count(request: &Request) -> bool {
     request.query("$count").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

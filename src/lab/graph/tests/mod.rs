@@ -2,5 +2,7 @@
 
 mod bench;
 mod credentials;
+mod lists;
 mod objects;
 mod proofs;
+mod relations;

@@ -1,0 +1,147 @@
+//! Delta queries: everything once, and then what has changed since.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::access::{Right, require};
+use super::fault::{Answer, Fault};
+use super::lists::{decode, encode, link};
+use super::query::Query;
+use super::render::Style;
+use super::{query, render, reply};
+use crate::lab::directory::{Change, Hint, Object, View};
+use crate::lab::entra::Caller;
+use crate::lab::exchange::Request;
+use crate::lab::world::World;
+
+/// How long a delta link is good for, in seconds.
+const LINK_LIFETIME: i64 = 7 * 86_400;
+
+/// What the tokens of delta queries hold.
+#[derive(Debug, Deserialize, Serialize)]
+struct Token {
+    /// The directory's revision when the round began.
+    #[serde(rename = "r")]
+    revision: u64,
+    #[serde(rename = "t")]
+    issued_at: i64,
+    /// Within the first round: the position to go on from. Later: how many changes have been given.
+    #[serde(rename = "p")]
+    position: u64,
+    /// The revision whose changes are given; none in the first round.
+    #[serde(rename = "s")]
+    since: Option<u64>,
+}
+
+/// `GET /applications/delta`.
+pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Request) -> Answer {
+    require(caller, Right::ReadApplications)?;
+    for unsupported in ["$top", "$expand", "$filter", "$orderby", "$search"] {
+        // A filter by id is all that the documentation allows, and nobody uses it.
+        if request.query(unsupported).is_some() {
+            return Err(Fault::malformed(format!("The query parameter '{unsupported}' is not supported with delta.")));
+        }
+    }
+    let query = Query::parse(request, T::KIND)?;
+    let now = world.now().unix_timestamp();
+    let start = Token { revision: world.directory.revision(), issued_at: now, position: 0, since: None };
+    let token = match (request.query("$skiptoken"), request.query("$deltatoken")) {
+        (Some(text), _) => parse(text, now)?,
+        (None, Some("latest")) => return done::<T>(world, request, &query, Vec::new(), &start),
+        (None, Some(text)) => Token { since: Some(parse(text, now)?.revision), ..start },
+        (None, None) => start,
+    };
+    let size =
+        if world.settings.page_size > 0 { query.page.min(world.settings.page_size as usize) } else { query.page };
+    let style = Style::plain(world);
+    let mut values = Vec::new();
+    let mut next = None;
+    match token.since {
+        None => {
+            let all = world.directory.scan::<T>(&Hint::default(), token.position, View::Current);
+            for (position, object) in all {
+                if values.len() == size {
+                    next = Some(position);
+                    break;
+                }
+                values.push(render::entity(object.as_ref(), style));
+            }
+        }
+        Some(since) => {
+            let changes = world.directory.changes::<T>(since);
+            let from = usize::try_from(token.position).unwrap_or(usize::MAX);
+            for change in changes.iter().skip(from).take(size) {
+                values.push(shown(change, style));
+            }
+            next = (changes.len() > from.saturating_add(size)).then(|| token.position + size as u64);
+        }
+    }
+    match next {
+        Some(position) => {
+            let token = encode(&Token { position, issued_at: now, ..token });
+            page::<T>(world, request, &query, values, ("@odata.nextLink", "$skiptoken", &token))
+        }
+        None => done::<T>(world, request, &query, values, &token),
+    }
+}
+
+/// The last page of a round.
+fn done<T: Object>(
+    world: &World,
+    request: &Request,
+    query: &Query,
+    values: Vec<Map<String, Value>>,
+    token: &Token,
+) -> Answer {
+    let issued_at = world.now().unix_timestamp();
+    let next = encode(&Token { revision: token.revision, issued_at, position: 0, since: None });
+    page::<T>(world, request, query, values, ("@odata.deltaLink", "$deltatoken", &next))
+}
+
+fn page<T: Object>(
+    world: &World,
+    request: &Request,
+    query: &Query,
+    values: Vec<Map<String, Value>>,
+    (member, parameter, token): (&str, &str, &str),
+) -> Answer {
+    let project = |entity: Map<String, Value>| -> Result<Value, Fault> {
+        let is_removed = entity.contains_key("@removed");
+        let select = if is_removed { None } else { query.select.as_deref() };
+        let mut kept = query::project(T::KIND, entity.clone(), select)?.1;
+        // The id tells which object has changed, and is there whatever was selected.
+        if let Some(id) = entity.get("id") {
+            kept.insert("id".to_owned(), id.clone());
+        }
+        Ok(Value::Object(kept))
+    };
+    let value = values.into_iter().map(project).collect::<Result<Vec<_>, _>>()?;
+    let path = format!("{}/delta", T::KIND.collection());
+    let mut body = Map::new();
+    body.insert(member.to_owned(), json!(link(world, request, &path, parameter, token)));
+    body.insert("value".to_owned(), Value::Array(value));
+    Ok(reply::entity(world, request, StatusCode::OK, T::KIND.collection(), body))
+}
+
+fn shown<T: Object>(change: &Change<'_, T>, style: Style) -> Map<String, Value> {
+    match change {
+        Change::Present(object) => render::entity(*object, style),
+        Change::Removed { id, restorable } => {
+            let reason = if *restorable { "changed" } else { "deleted" };
+            let mut members = Map::new();
+            members.insert("id".to_owned(), json!(id));
+            members.insert("@removed".to_owned(), json!({ "reason": reason }));
+            members
+        }
+    }
+}
+
+fn parse(text: &str, now: i64) -> Result<Token, Fault> {
+    let token: Token = decode(text).ok_or_else(|| Fault::malformed("Badly formed token."))?;
+    if now - token.issued_at > LINK_LIFETIME {
+        let message = "The sync state is no longer available. Start again without a token.";
+        return Err(Fault::new(StatusCode::GONE, "syncStateNotFound", message));
+    }
+    Ok(token)
+}

@@ -1,0 +1,56 @@
+//! Lists short enough to be made whole: filtered, counted and cut into pages.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use super::fault::Answer;
+use super::lists::{Cursor, cursor, encode, fresh, link};
+use super::{filter, query, reply};
+use crate::lab::exchange::Request;
+use crate::lab::world::World;
+
+/// Answers with a page of `values`. `context` follows `$metadata#`; `path` is the list's own, for
+/// links.
+pub(super) fn page(world: &World, request: &Request, path: &str, context: &str, values: Vec<Value>) -> Answer {
+    let filter = request.query("$filter").map(filter::parse).transpose()?;
+    let matching: Vec<Value> =
+        values.into_iter().filter(|value| filter.as_ref().is_none_or(|filter| filter.matches(value))).collect();
+    let mut size = query::page(request)?;
+    if world.settings.page_size > 0 {
+        size = size.min(world.settings.page_size as usize);
+    }
+    let cursor = cursor(world, request)?;
+    let from = usize::try_from(cursor.position).unwrap_or(usize::MAX);
+
+    let mut body = Map::new();
+    if query::wants_count(request) && cursor.position == 0 {
+        body.insert("@odata.count".to_owned(), json!(matching.len()));
+    }
+    let next = if cursor.is_gap {
+        Some(Cursor { is_gap: false, ..fresh(world, cursor.position) })
+    } else if matching.len() > from.saturating_add(size) {
+        Some(Cursor { is_gap: world.settings.empty_pages, ..fresh(world, cursor.position + size as u64) })
+    } else {
+        None
+    };
+    if let Some(next) = next {
+        body.insert("@odata.nextLink".to_owned(), json!(link(world, request, path, "$skiptoken", &encode(&next))));
+    }
+    let select = query::select(request)?;
+    let shown = matching.into_iter().skip(from).take(if cursor.is_gap { 0 } else { size });
+    let value = shown.map(|value| selected(value, select.as_deref())).collect();
+    body.insert("value".to_owned(), Value::Array(value));
+    Ok(reply::entity(world, request, StatusCode::OK, context, body))
+}
+
+/// The members that were asked for. Names that nobody knows are passed over.
+fn selected(value: Value, select: Option<&[String]>) -> Value {
+    match (value, select) {
+        (Value::Object(members), Some(names)) => members
+            .into_iter()
+            .filter(|(name, _)| name.starts_with('@') || names.contains(name))
+            .collect::<Map<_, _>>()
+            .into(),
+        (value, _) => value,
+    }
+}
