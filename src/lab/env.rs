@@ -5,24 +5,32 @@ use super::Lab;
 /// Names and values, in the order to show them.
 pub(super) fn variables(lab: &Lab) -> Vec<(String, String)> {
     let origin = format!("https://localhost:{}", lab.port);
-    let operator = &lab.operator;
-    [
+    let (tenant, header, operator, secret) = lab.with_world(|world| {
+        let operator = world.entra.operator.clone();
+        let secret = operator.as_ref().map(|operator| operator.secret(world).expose().clone());
+        (world.tenant, world.entra.identity_header.clone(), operator, secret)
+    });
+    let mut variables = vec![
         ("LAB_AUTHORITY", origin.clone()),
-        ("LAB_TENANT", lab.with_world(|world| world.tenant.to_string())),
-        ("LAB_VAULT_URL", format!("https://{}.vault.localhost:{}", operator.vault, lab.port)),
+        ("LAB_TENANT", tenant.to_string()),
         ("LAB_VAULT_SUFFIX", format!("vault.localhost:{}", lab.port)),
         ("LAB_GRAPH_URL", origin.clone()),
         ("LAB_ARM_URL", origin),
         ("LAB_CA", lab.dir.join("ca.pem").display().to_string()),
-        ("LAB_CLIENT_ID", operator.app_id.to_string()),
-        ("LAB_CLIENT_SECRET", operator.secret.expose().clone()),
-        ("LAB_APP_OBJECT_ID", operator.subject_object_id.to_string()),
-        ("LAB_APP_ID", operator.subject_app_id.to_string()),
         ("LAB_CONTROL_URL", lab.control_url()),
         ("LAB_IDENTITY_URL", lab.identity_url()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+        ("LAB_IDENTITY_HEADER", header),
+    ];
+    if let Some(operator) = operator {
+        variables.extend([
+            ("LAB_VAULT_URL", format!("https://{}.vault.localhost:{}", operator.vault, lab.port)),
+            ("LAB_CLIENT_ID", operator.app_id.to_string()),
+            ("LAB_CLIENT_SECRET", secret.unwrap_or_default()),
+            ("LAB_APP_OBJECT_ID", operator.subject_object_id.to_string()),
+            ("LAB_APP_ID", operator.subject_app_id.to_string()),
+        ]);
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// `export NAME='value'`, a line each.

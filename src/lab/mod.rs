@@ -17,8 +17,10 @@ mod keys;
 mod keyvault;
 mod log;
 mod router;
+mod save;
 mod seed;
 mod server;
+mod throttle;
 mod tls;
 mod world;
 
@@ -61,6 +63,8 @@ pub struct LabOptions {
     pub behaviour: Behaviour,
     /// Where all randomness comes from. Without it, from the system.
     pub random: Option<u64>,
+    /// A state saved by `GET /state` of the control endpoint, instead of a seed.
+    pub load: Option<PathBuf>,
     /// A folder of private keys to take, and to fill, instead of making keys anew: for tests alone.
     pub keys: Option<PathBuf>,
     /// Where `ca.pem` and `env` are written. Without it, to a temporary folder.
@@ -77,6 +81,7 @@ impl Default for LabOptions {
             seed: Seed::Small,
             behaviour: Behaviour::Tame,
             random: None,
+            load: None,
             keys: None,
             dir: None,
         }
@@ -100,6 +105,15 @@ pub enum Error {
     #[error("the lab cannot write {}", path.display())]
     Folder {
         /// File or folder.
+        path: PathBuf,
+        #[source]
+        #[expect(missing_docs, reason = "the system's own words")]
+        source: std::io::Error,
+    },
+    /// The saved state cannot be read.
+    #[error("the lab cannot read {}", path.display())]
+    State {
+        /// The file.
         path: PathBuf,
         #[source]
         #[expect(missing_docs, reason = "the system's own words")]
@@ -140,7 +154,6 @@ pub struct Lab {
     random: u64,
     ca_pem: String,
     dir: PathBuf,
-    operator: seed::Operator,
     _temporary: Option<tempfile::TempDir>,
     /// Its own threads: a caller that blocks its only one, as a test that waits for a child
     /// process does, must not stop the lab.
@@ -177,7 +190,10 @@ impl Lab {
         let mut world = World::new(port, options.clock, random);
         world.settings = options.behaviour.settings();
         world.keys = options.keys.map_or_else(KeyPool::stocked, KeyPool::with_folder);
-        let operator = seed::plant(&mut world, &options.seed).map_err(Error::Seed)?;
+        match &options.load {
+            Some(path) => load(&mut world, path)?,
+            None => seed::plant(&mut world, &options.seed).map_err(Error::Seed)?,
+        }
 
         let shared = Arc::new(Shared::new(world));
         let acceptor = TlsAcceptor::from(tls.config);
@@ -196,7 +212,6 @@ impl Lab {
             random,
             ca_pem: tls.ca_pem,
             dir,
-            operator,
             _temporary: temporary,
             runtime: Some(runtime),
         };
@@ -335,6 +350,12 @@ fn folder(dir: Option<PathBuf>) -> Result<(PathBuf, Option<tempfile::TempDir>), 
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
     }
+}
+
+fn load(world: &mut World, path: &Path) -> Result<(), Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::State { path: path.to_owned(), source })?;
+    let document = serde_json::from_str(&text).map_err(|error| Error::Seed(format!("{}: {error}", path.display())))?;
+    save::load(world, document).map_err(|problem| Error::Seed(format!("{}: {problem}", path.display())))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {

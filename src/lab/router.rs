@@ -23,6 +23,8 @@ use super::log;
 use super::log::Entry;
 use super::log::Log;
 use super::log::Service;
+use super::throttle;
+use super::throttle::Budgets;
 use super::world::World;
 
 /// What all connections share.
@@ -31,6 +33,7 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     log: Mutex<Log>,
     faults: Mutex<Faults>,
+    budgets: Mutex<Budgets>,
     latency_ms: AtomicU64,
     /// The world's clock, readable without its lock.
     pub(crate) clock: LabClock,
@@ -68,6 +71,7 @@ impl Shared {
             world: Mutex::new(world),
             log: Mutex::default(),
             faults: Mutex::default(),
+            budgets: Mutex::default(),
             latency_ms: AtomicU64::new(0),
             stop: Notify::new(),
         }
@@ -128,7 +132,7 @@ impl Shared {
         let reply = match outcome.and_then(|outcome| outcome.reply(routed.service)) {
             _ if drop == Some(Drop::Before) => None,
             Some(reply) => Some(reply),
-            None => Some(routed.ask(&mut self.world())),
+            None => Some(self.ask(routed)),
         };
         let answered = reply.as_ref().filter(|_| drop.is_none());
         self.record(routed, answered.map(|reply| reply.status.as_u16()));
@@ -142,6 +146,15 @@ impl Shared {
             }
             _ => Fate::Dropped,
         }
+    }
+
+    /// The service's answer, unless it turns the request away.
+    fn ask(&self, routed: &Routed) -> Reply {
+        let mut world = self.world();
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let Routed { service, vault, request, .. } = routed;
+        throttle::turn_away(&mut world, &mut budgets, *service, vault.as_deref(), request)
+            .unwrap_or_else(|| routed.ask(&mut world))
     }
 
     fn record(&self, routed: &Routed, status: Option<u16>) {

@@ -4,4 +4,6 @@
 
 mod architecture;
 #[cfg(feature = "lab")]
+mod lab_control;
+#[cfg(feature = "lab")]
 mod lab_server;

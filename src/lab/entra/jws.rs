@@ -39,7 +39,7 @@ impl<'a> Jws<'a> {
         self.header.get(name)?.as_str()
     }
 
-    /// A NumericDate. MSAL for Python sends floats, MSAL for .NET strings; Entra takes them all.
+    /// A `NumericDate`. MSAL for Python sends floats, MSAL for .NET strings; Entra takes them all.
     pub(super) fn date(&self, name: &str) -> Option<OffsetDateTime> {
         let seconds = match self.claims.get(name)? {
             Value::Number(number) => number.as_f64()?,

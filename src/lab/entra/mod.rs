@@ -30,6 +30,7 @@ use super::exchange::Reply;
 use super::exchange::Request;
 use super::keys::KeyKind;
 use super::keys::KeyPool;
+use super::seed::Operator;
 use super::world::World;
 use crate::domain::Clock as _;
 
@@ -50,6 +51,8 @@ pub(crate) struct Entra {
     pub(crate) issuers: BTreeMap<String, Issuer>,
     /// Managed identities of the machine that the lab plays.
     pub(crate) identities: Vec<Identity>,
+    /// Who works in this lab.
+    pub(crate) operator: Option<Operator>,
     /// What App Service wants in `X-IDENTITY-HEADER`.
     pub(crate) identity_header: String,
 }

@@ -4,6 +4,7 @@ mod operator;
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::Duration;
 use uuid::Uuid;
@@ -56,34 +57,46 @@ impl FromStr for Seed {
 }
 
 /// The identity that works in the lab, and the application that it works on by default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Operator {
     pub(crate) app_id: Uuid,
-    pub(crate) secret: Secret<String>,
+    /// Object id of its service principal.
+    pub(crate) principal: Uuid,
     pub(crate) subject_object_id: Uuid,
     pub(crate) subject_app_id: Uuid,
     /// Name of the vault to work in.
-    pub(crate) vault: &'static str,
+    pub(crate) vault: String,
+}
+
+impl Operator {
+    /// What it signs in with, as long as nobody has taken the secret away.
+    pub(crate) fn secret(&self, world: &World) -> Secret<String> {
+        let application = world.directory.application_by_app_id(self.app_id);
+        let secret = application.and_then(|app| app.credentials.passwords.first().map(|it| it.secret_text.clone()));
+        Secret::new(secret.unwrap_or_default())
+    }
 }
 
 /// Fills an empty world.
-pub(crate) fn plant(world: &mut World, _seed: &Seed) -> Result<Operator, String> {
-    let long_ago = world.now() - Duration::days(400);
-    let mut guids: Vec<_> = (0..8).map(|_| world.guid()).collect();
-    world.directory.add_first_party(long_ago, || guids.pop().unwrap_or_default());
+pub(crate) fn plant(world: &mut World, seed: &Seed) -> Result<(), String> {
     world.entra.identity_header = world.guid().simple().to_string();
+    let long_ago = world.now() - Duration::days(400);
     let operator = operator::register(world, long_ago)?;
     keyvault::create_vault(world, VAULT, keyvault::VaultOptions::default());
     let right = json!({ "vault": VAULT, "principal": operator.principal, "role": "Key Vault Administrator" });
     keyvault::grant(world, &right)?;
+    world.entra.operator = Some(operator);
+    sow(world, seed)?;
     world.directory.settle();
-    Ok(Operator {
-        app_id: operator.app_id,
-        secret: operator.secret,
-        subject_object_id: operator.object_id,
-        subject_app_id: operator.app_id,
-        vault: VAULT,
-    })
+    Ok(())
+}
+
+/// Adds what a seed describes to a world that has an operator.
+pub(crate) fn sow(world: &mut World, seed: &Seed) -> Result<(), String> {
+    match seed {
+        Seed::Empty => Ok(()),
+        _ => Err("not yet".to_owned()),
+    }
 }
 
 #[cfg(test)]

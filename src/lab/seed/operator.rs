@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
-use crate::domain::Secret;
+use super::Operator;
+use super::VAULT;
 use crate::lab::directory::Application;
 use crate::lab::directory::Credentials;
 use crate::lab::directory::GRAPH_APP_ID;
@@ -24,22 +24,12 @@ pub(super) const ROLES: [&str; 5] = [
     "Policy.Read.All",
 ];
 
-/// A client and its secret.
-#[derive(Clone, Debug)]
-pub(super) struct Registered {
-    pub(super) object_id: Uuid,
-    pub(super) app_id: Uuid,
-    pub(super) principal: Uuid,
-    pub(super) secret: Secret<String>,
-}
-
 /// Registers the operator. Nobody is there yet who could ask Graph to do it.
-pub(super) fn register(world: &mut World, now: OffsetDateTime) -> Result<Registered, String> {
+pub(super) fn register(world: &mut World, now: OffsetDateTime) -> Result<Operator, String> {
     let (object_id, app_id, principal) = (world.guid(), world.guid(), world.guid());
-    let secret = world.password();
     let password = PasswordCredential {
         key_id: world.guid(),
-        secret_text: secret.clone(),
+        secret_text: world.password(),
         display_name: Some("lab".to_owned()),
         start: now,
         end: now + Duration::days(3650),
@@ -70,7 +60,14 @@ pub(super) fn register(world: &mut World, now: OffsetDateTime) -> Result<Registe
     };
     world.directory.put(application, now);
     world.directory.put(service_principal, now);
-    Ok(Registered { object_id, app_id, principal, secret: Secret::new(secret) })
+    Ok(Operator {
+        app_id,
+        principal,
+        // Until a seed has something better to work on.
+        subject_object_id: object_id,
+        subject_app_id: app_id,
+        vault: VAULT.to_owned(),
+    })
 }
 
 /// The grant of an application role of Graph.

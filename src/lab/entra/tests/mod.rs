@@ -28,8 +28,9 @@ impl Lab {
         let mut world = World::new(8443, LabClock::frozen(NOW), 7);
         world.settings = crate::lab::world::Behaviour::Tame.settings();
         world.keys = KeyPool::with_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/target/lab-keys").into());
-        let operator = seed::plant(&mut world, &Seed::Empty).unwrap();
-        Self { world, client_id: operator.app_id.to_string(), secret: operator.secret.expose().clone() }
+        seed::plant(&mut world, &Seed::Empty).unwrap();
+        let operator = world.entra.operator.clone().unwrap();
+        Self { client_id: operator.app_id.to_string(), secret: operator.secret(&world).expose().clone(), world }
     }
 
     fn token_url(&self) -> String {
