@@ -131,7 +131,13 @@ impl Behaviour {
         match self {
             Self::Tame => tame,
             Self::Realistic => Settings::default(),
-            Self::Hostile => Settings { empty_pages: true, page_size: 2, throttle_percent: 5, ..Settings::default() },
+            Self::Hostile => Settings {
+                empty_pages: true,
+                page_size: 2,
+                leading_zero: true,
+                throttle_percent: 5,
+                ..Settings::default()
+            },
         }
     }
 }
@@ -162,6 +168,8 @@ pub(crate) struct Settings {
     pub(crate) keys_in_lists: bool,
     /// Refuse `addPassword` within a second after a change of certificates of the same object.
     pub(crate) concurrency_violations: bool,
+    /// Put a zero byte before the RSA modulus of a key, as Key Vault sometimes does.
+    pub(crate) leading_zero: bool,
     /// Percentage of requests answered 429 or 503, drawn from the seed.
     pub(crate) throttle_percent: u32,
 }
@@ -181,6 +189,7 @@ impl Default for Settings {
             pss_proofs: false,
             keys_in_lists: false,
             concurrency_violations: false,
+            leading_zero: false,
             throttle_percent: 0,
         }
     }

@@ -138,7 +138,10 @@ pub(super) fn purge(call: &mut Call<'_>, kind: Kind, name: &str) -> Answer {
     }
     let key = name.to_ascii_lowercase();
     match kind {
-        Kind::Certificate => drop(call.vault.certificates.remove(&key)),
+        Kind::Certificate => {
+            call.vault.certificates.remove(&key);
+            call.vault.forget(&key);
+        }
         Kind::Key => drop(call.vault.keys.remove(&key)),
         Kind::Secret => drop(call.vault.secrets.remove(&key)),
     }

@@ -102,7 +102,9 @@ impl Call<'_> {
         };
         match view.key.public() {
             PublicKey::Rsa { n, e } => {
-                number("n", &n);
+                // What an ASN.1 INTEGER looks like. Thumbprints and comparisons must not see it.
+                let zero: &[u8] = if self.settings.leading_zero { &[0] } else { &[] };
+                number("n", &[zero, &n].concat());
                 number("e", &e);
             }
             PublicKey::Ec { curve, x, y } => {

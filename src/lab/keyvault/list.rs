@@ -1,5 +1,7 @@
 //! Lists of what is live: certificates, keys, secrets and their versions.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::Kind;
@@ -18,7 +20,7 @@ impl Call<'_> {
     /// The rows that a list of certificates goes through: deleted ones too, and the contacts, which
     /// the service keeps among them.
     pub(super) fn certificate_rows(&self) -> Vec<String> {
-        let mut rows: Vec<_> = self.vault.certificates.keys().cloned().collect();
+        let mut rows = self.vault.certificate_names();
         if !self.vault.contacts.is_empty() {
             rows.push("contacts".to_owned());
             rows.sort();
@@ -57,8 +59,8 @@ impl Call<'_> {
     }
 
     /// A live certificate by its row.
-    fn live_row(&self, row: &str) -> Option<&Certificate> {
-        self.vault.certificates.get(row).filter(|each| self.phase(&each.life) == Phase::Live)
+    fn live_row(&self, row: &str) -> Option<Cow<'_, Certificate>> {
+        self.vault.find_certificate(row).filter(|each| self.phase(&each.life) == Phase::Live)
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) fn certificates(call: &mut Call<'_>, request: &Request) -> Answer {
         if certificate.current().is_none() && !with_pending {
             return None;
         }
-        call.certificate_item(certificate).map(Value::Object)
+        call.certificate_item(&certificate).map(Value::Object)
     })
 }
 
@@ -87,9 +89,10 @@ pub(super) fn certificate_versions(call: &mut Call<'_>, name: &str, request: &Re
 
 /// GET `/keys`.
 pub(super) fn keys(call: &mut Call<'_>, request: &Request) -> Answer {
-    let rows = sorted(call.vault.certificates.keys().chain(call.vault.keys.keys()));
+    let rows = sorted(call.vault.certificate_names().iter().chain(call.vault.keys.keys()));
     paging::page(call, request, Kind::Key, &rows, |row| {
-        let view = call.key(row, None).ok()?;
+        let managed = call.live_row(row).and_then(|each| Some(KeyView::managed(&each.name, each.current()?)));
+        let view = managed.or_else(|| call.key(row, None).ok())?;
         Some(Value::Object(call.key_item(&view, false)))
     })
 }
@@ -113,10 +116,10 @@ pub(super) fn key_versions(call: &mut Call<'_>, name: &str, request: &Request) -
 
 /// GET `/secrets`.
 pub(super) fn secrets(call: &mut Call<'_>, request: &Request) -> Answer {
-    let rows = sorted(call.vault.certificates.keys().chain(call.vault.secrets.keys()));
+    let rows = sorted(call.vault.certificate_names().iter().chain(call.vault.secrets.keys()));
     paging::page(call, request, Kind::Secret, &rows, |row| {
         if let Some(certificate) = call.live_row(row) {
-            return managed_item(call, certificate, certificate.current()?, false);
+            return managed_item(call, &certificate, certificate.current()?, false);
         }
         let found = call.vault.secrets.get(row).filter(|each| call.phase(&each.life) == Phase::Live)?;
         Some(Value::Object(call.secret_members(&found.name, found.versions.last()?, false)))

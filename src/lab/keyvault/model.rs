@@ -10,6 +10,7 @@ use super::issuers::Issuer;
 use super::life::Life;
 use super::pending::Pending;
 use super::policy::Policy;
+use super::scale::Generated;
 use crate::lab::keys::PrivateKey;
 
 /// Tags of an object.
@@ -34,8 +35,8 @@ pub(crate) struct Vault {
     pub(super) issuers: BTreeMap<String, Issuer>,
     /// When a name was purged: it stays taken for a moment.
     pub(super) purged: BTreeMap<String, i64>,
-    /// So many certificates are made up when they are looked at.
-    pub(super) generated: u32,
+    /// Certificates that are made up when they are looked at.
+    pub(super) generated: Option<Generated>,
 }
 
 /// How deleted objects are kept.

@@ -16,6 +16,9 @@ pub(super) fn dispatch(call: &mut Call<'_>, request: &Request) -> Answer {
         path.pop();
     }
     let Some((collection, rest)) = path.split_first() else { return Err(unknown(request)) };
+    if let Some(name) = rest.first() {
+        call.vault.keep(name);
+    }
     match *collection {
         "certificates" => certificate_paths(call, request, rest),
         "keys" => key_paths(call, request, rest),

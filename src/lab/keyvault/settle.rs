@@ -33,7 +33,11 @@ pub(super) fn settle(call: &mut Call<'_>) {
 fn purge_expired(call: &mut Call<'_>) {
     let oldest = call.now - call.vault.retention.seconds();
     let is_kept = |life: &Life| life.deleted_at().is_none_or(|at| at > oldest);
-    call.vault.certificates.retain(|_, each| is_kept(&each.life));
+    let expired = call.vault.certificates.values().filter(|each| !is_kept(&each.life)).map(|each| each.name.clone());
+    for name in expired.collect::<Vec<_>>() {
+        call.vault.certificates.remove(&name.to_ascii_lowercase());
+        call.vault.forget(&name);
+    }
     call.vault.keys.retain(|_, each| is_kept(&each.life));
     call.vault.secrets.retain(|_, each| is_kept(&each.life));
     let lag = call.lag();

@@ -114,7 +114,7 @@ pub(crate) fn create_vault(world: &mut World, name: &str, options: VaultOptions)
         contacts: Vec::new(),
         issuers: BTreeMap::new(),
         purged: BTreeMap::new(),
-        generated: 0,
+        generated: None,
     };
     world.keyvault.vaults.insert(name, vault);
 }

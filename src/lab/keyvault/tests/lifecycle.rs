@@ -219,3 +219,14 @@ fn state_survives_saving_while_an_operation_is_pending() {
     assert_eq!(lab.get("certificates/a/pending")["request_id"], request_id);
     assert!(lab.get("certificates/a").get("cer").is_some());
 }
+
+#[test]
+fn a_modulus_with_a_leading_zero_is_the_same_key() {
+    let mut lab = Lab::new();
+    let bundle = lab.create("a", Value::Null);
+    let number = |lab: &mut Lab| URL_SAFE_NO_PAD.decode(lab.get("keys/a")["key"]["n"].as_str().unwrap()).unwrap();
+    let plain = number(&mut lab);
+    lab.world.settings.leading_zero = true;
+    assert_eq!(number(&mut lab), [&[0], plain.as_slice()].concat());
+    assert_eq!(lab.get("certificates/a")["x5t"], bundle["x5t"]);
+}

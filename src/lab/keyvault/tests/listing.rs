@@ -111,3 +111,30 @@ fn contacts_are_there_only_after_they_were_set() {
     assert_eq!(lab.send(Method::DELETE, "certificates/contacts", Value::Null).value()["contacts"], expected);
     assert_eq!(lab.fails(Method::DELETE, "certificates/contacts", Value::Null), none);
 }
+
+#[test]
+fn computed_certificates_are_listed_read_used_and_deleted_like_others() {
+    let mut lab = Lab::new();
+    let names = scale(&mut lab.world, 2, 30);
+    assert_eq!(names, ["scale-00000", "scale-00001"]);
+    let role = json!({"vault": names[1], "principal": lab.caller.object_id, "role": "Key Vault Administrator"});
+    grant(&mut lab.world, &role).unwrap();
+    lab.vault = names[1].clone();
+    let page = lab.get("certificates");
+    assert_eq!(page["value"].as_array().unwrap().len(), 25);
+    assert!(page["nextLink"].is_string());
+    let bundle = lab.get("certificates/app-000007");
+    assert_eq!(bundle["x5t"], page["value"][7]["x5t"]);
+    assert_eq!(lab.get("keys/app-000007")["key"]["kid"], bundle["kid"]);
+    for nobody in ["certificates/app-000030", "certificates/app-7"] {
+        assert_eq!(lab.fails(Method::GET, nobody, Value::Null).0, 404, "{nobody}");
+    }
+    assert_eq!(lab.send(Method::DELETE, "certificates/app-000007", Value::Null).status, 200);
+    lab.wait(8);
+    assert_eq!(lab.send(Method::DELETE, "deletedcertificates/app-000007", Value::Null).status, 204);
+    assert_eq!(lab.fails(Method::GET, "certificates/app-000007", Value::Null).0, 404);
+    assert_eq!(
+        lab.get("certificates")["value"][7]["id"],
+        "https://scale-00001.vault.localhost:8443/certificates/app-000008"
+    );
+}

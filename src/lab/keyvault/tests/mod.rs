@@ -25,6 +25,7 @@ use crate::lab::world::{Settings, Site};
 struct Lab {
     world: World,
     caller: Caller,
+    vault: String,
 }
 
 impl Lab {
@@ -48,7 +49,7 @@ impl Lab {
         let caller = caller(2);
         let body = json!({"vault": "contoso", "principal": caller.object_id, "role": "Key Vault Administrator"});
         grant(&mut world, &body).unwrap();
-        Self { world, caller }
+        Self { world, caller, vault: "contoso".to_owned() }
     }
 
     fn send(&mut self, method: Method, path: &str, body: Value) -> Reply {
@@ -57,7 +58,7 @@ impl Lab {
     }
 
     fn send_as(&mut self, caller: &Caller, method: Method, path: &str, body: Value) -> Reply {
-        authorised(&mut self.world, "contoso", caller, &request(method, path, &body))
+        authorised(&mut self.world, &self.vault, caller, &request(method, path, &body))
     }
 
     fn get(&mut self, path: &str) -> Value {
