@@ -64,6 +64,13 @@ pub(super) struct AccessPolicy {
     permissions: BTreeMap<String, BTreeSet<String>>,
 }
 
+impl AccessPolicy {
+    /// As Resource Manager shows it.
+    pub(super) fn shown(&self, tenant: Uuid) -> Value {
+        json!({ "tenantId": tenant, "objectId": self.principal, "permissions": self.permissions })
+    }
+}
+
 impl Vault {
     /// Decides, and gives the role assignment that allowed it. `object` is `certificates/NAME` and
     /// the like, absent for lists.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::access::{Access, Mode};
+use super::access::{Access, Mode, Network};
 use super::model::{Retention, Tags, Vault};
 use crate::lab::world::World;
 
@@ -86,6 +87,21 @@ impl Vault {
     /// `enableRbacAuthorization` of Resource Manager.
     pub(crate) fn uses_rbac(&self) -> bool {
         self.access.mode == Mode::Rbac
+    }
+
+    /// `accessPolicies` of Resource Manager.
+    pub(crate) fn access_policies(&self, tenant: Uuid) -> Vec<Value> {
+        self.access.policies.iter().map(|policy| policy.shown(tenant)).collect()
+    }
+
+    /// Whether callers from the internet are let in at all: `publicNetworkAccess`.
+    pub(crate) fn is_private(&self) -> bool {
+        self.access.network == Network::PrivateLink
+    }
+
+    /// Whether a firewall knows some addresses only.
+    pub(crate) fn has_firewall(&self) -> bool {
+        self.access.network == Network::Firewall
     }
 
     /// Days of retention, and whether purging is forbidden.

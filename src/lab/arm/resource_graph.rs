@@ -1,0 +1,70 @@
+//! Resource Graph: one query over all vaults.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::kql::VaultQuery;
+use super::{Refusal, not_imitated, vaults};
+use crate::lab::exchange::{Reply, Request};
+use crate::lab::world::World;
+
+/// The largest page.
+const LARGEST_PAGE: usize = 1000;
+
+/// `POST /providers/Microsoft.ResourceGraph/resources`.
+pub(super) fn answer(world: &World, request: &Request) -> Result<Reply, Refusal> {
+    let body: Value = request.json().map_err(|problem| invalid(&problem))?;
+    let query = VaultQuery::parse(body["query"].as_str().unwrap_or_default()).map_err(|problem| invalid(&problem))?;
+    let options = &body["options"];
+    if options["resultFormat"].as_str().is_some_and(|format| !format.eq_ignore_ascii_case("objectArray")) {
+        return Err(not_imitated());
+    }
+    let own = world.keyvault.subscription().to_string();
+    let is_asked = body["subscriptions"].as_array().is_none_or(|listed| {
+        listed.is_empty() || listed.iter().any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&own)))
+    });
+    let rows = world.keyvault.vaults().filter(|_| is_asked).map(|vault| vaults::row(world, vault)).collect();
+    let rows = query.run(rows);
+
+    let top = options["$top"].as_u64().and_then(|top| usize::try_from(top).ok()).unwrap_or(LARGEST_PAGE);
+    let mut size = top.clamp(1, LARGEST_PAGE);
+    if world.settings.page_size > 0 {
+        size = size.min(world.settings.page_size as usize);
+    }
+    let from = match options["$skipToken"].as_str() {
+        Some(token) => offset(token).ok_or_else(|| invalid("the skip token is not one of this service"))?,
+        None => options["$skip"].as_u64().and_then(|skip| usize::try_from(skip).ok()).unwrap_or_default(),
+    };
+    let total = rows.len();
+    let data: Vec<Value> = rows.into_iter().skip(from).take(size).collect();
+    let more = total > from.saturating_add(size);
+    let mut result = json!({
+        "totalRecords": total,
+        "count": data.len(),
+        "data": data,
+        "facets": [],
+        "resultTruncated": "false",
+    });
+    if more {
+        result["$skipToken"] = json!(STANDARD.encode((from + size).to_string()));
+    }
+    Ok(Reply::json(StatusCode::OK, &result)
+        .header("x-ms-user-quota-remaining", "14")
+        .header("x-ms-user-quota-resets-after", "00:00:05"))
+}
+
+fn offset(token: &str) -> Option<usize> {
+    String::from_utf8(STANDARD.decode(token).ok()?).ok()?.parse().ok()
+}
+
+fn invalid(problem: &str) -> Refusal {
+    let mut refusal = Refusal::new(
+        StatusCode::BAD_REQUEST,
+        "BadRequest",
+        "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying.",
+    );
+    refusal.details = vec![json!({ "code": "InvalidQuery", "message": problem })];
+    refusal
+}
