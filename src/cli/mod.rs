@@ -7,11 +7,14 @@ mod console;
 mod context;
 mod convert;
 mod exit;
+mod expect;
 mod failure;
 mod global;
 mod interrupt;
 mod logging;
 mod provision;
+mod token;
+mod token_view;
 mod view;
 
 use std::ffi::OsString;
@@ -42,6 +45,8 @@ struct Cli {
 enum Command {
     /// Create a certificate that cannot leave the vault, attach it to an application and prove it
     Provision(provision::Args),
+    /// Sign in as an application with its key in the vault; shows claims, not the token
+    Token(token::Args),
     /// Settings in force, and where each came from
     #[command(subcommand)]
     Config(config::Command),
@@ -75,6 +80,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
+        Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
         Command::Config(command) => config::run(command, &cli.global, environment),
         Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Man => completions::man(Cli::command()),

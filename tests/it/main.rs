@@ -7,3 +7,7 @@ mod architecture;
 mod lab_control;
 #[cfg(feature = "lab")]
 mod lab_server;
+#[cfg(feature = "lab")]
+mod provision;
+#[cfg(feature = "lab")]
+mod support;
