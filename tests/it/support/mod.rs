@@ -14,7 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// A lab, and a home for the program.
-pub struct Bench {
+pub(crate) struct Bench {
     lab: Lab,
     home: TempDir,
     variables: Vec<(String, String)>,
@@ -22,25 +22,25 @@ pub struct Bench {
 
 /// How the program ended, and what it said.
 #[derive(Debug)]
-pub struct Ran {
-    pub exit: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Bench {
     /// A lab without delays.
-    pub fn tame() -> Self {
+    pub(crate) fn tame() -> Self {
         Self::with(LabOptions { seed: Seed::Empty, ..LabOptions::default() })
     }
 
     /// A lab with the delays of the real services, in its own time.
-    pub fn realistic() -> Self {
+    pub(crate) fn realistic() -> Self {
         Self::with(LabOptions { behaviour: Behaviour::Realistic, seed: Seed::Empty, ..LabOptions::default() })
     }
 
     /// A lab of any kind. Its keys come from a folder below `target`, so that no test waits for primes.
-    pub fn with(options: LabOptions) -> Self {
+    pub(crate) fn with(options: LabOptions) -> Self {
         let keys = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/lab-keys");
         let lab = Lab::start_blocking(LabOptions { keys: Some(keys), random: Some(1), ..options }).unwrap();
         let home = tempfile::tempdir().unwrap();
@@ -66,17 +66,17 @@ impl Bench {
         Self { lab, home, variables }
     }
 
-    pub fn lab(&self) -> &Lab {
+    pub(crate) fn lab(&self) -> &Lab {
         &self.lab
     }
 
     /// A file in the program's home.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// Sets, or with an empty value unsets, a variable of the program.
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.retain(|(known, _)| known != name);
         if !value.is_empty() {
             self.variables.push((name.to_owned(), value.to_owned()));
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     /// The program with its environment, not started.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kvops"));
         command.env_clear().env("HOME", self.home.path()).envs(self.variables.iter().cloned());
         command.current_dir(self.home.path()).args(arguments);
@@ -92,7 +92,7 @@ impl Bench {
     }
 
     /// Runs the program to its end.
-    pub fn kvops(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn kvops(&self, arguments: &[&str]) -> Ran {
         let output = self.command(arguments).output().unwrap();
         Ran {
             exit: output.status.code().unwrap_or(-1),
@@ -102,14 +102,14 @@ impl Bench {
     }
 
     /// A request to the lab's Graph in the operator's name, without the program.
-    pub fn graph(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn graph(&self, method: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.try_graph(method, path, body);
         assert!((200..300).contains(&status), "{method} {path}: {status} {answer}");
         answer
     }
 
     /// The same, whatever comes of it.
-    pub fn try_graph(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn try_graph(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let token = self.token();
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let request = http::Request::builder()
@@ -138,17 +138,19 @@ impl Bench {
     }
 
     /// Registers an application with a service principal, through the lab's own Graph.
-    pub fn application(&self, name: &str) -> App {
+    pub(crate) fn application(&self, name: &str) -> App {
         let graph =
             self.graph("POST", "/v1.0/applications", &json!({ "displayName": name, "signInAudience": "AzureADMyOrg" }));
         let text = |member: &str| graph[member].as_str().unwrap().to_owned();
         let app = App { id: text("id"), app_id: text("appId") };
         self.graph("POST", "/v1.0/servicePrincipals", &json!({ "appId": app.app_id }));
+        // Until every replica knows it.
+        self.lab.clock().advance(time::Duration::minutes(10));
         app
     }
 
     /// The key credentials of an application, as the directory has them now.
-    pub fn keys_of(&self, app: &App) -> Vec<Value> {
+    pub(crate) fn keys_of(&self, app: &App) -> Vec<Value> {
         let read = self.graph("GET", &format!("/v1.0/applications/{}?$select=keyCredentials", app.id), &Value::Null);
         read["keyCredentials"].as_array().unwrap().clone()
     }
@@ -156,19 +158,19 @@ impl Bench {
 
 /// A registered application.
 #[derive(Clone, Debug)]
-pub struct App {
-    pub id: String,
-    pub app_id: String,
+pub(crate) struct App {
+    pub(crate) id: String,
+    pub(crate) app_id: String,
 }
 
 impl Ran {
     /// Standard output as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self:?}"))
     }
 
     /// The error block of `--output json`.
-    pub fn error(&self) -> Value {
+    pub(crate) fn error(&self) -> Value {
         let line =
             self.stderr.lines().rfind(|line| line.starts_with("{\"error\"")).unwrap_or_else(|| panic!("{self:?}"));
         serde_json::from_str::<Value>(line).unwrap()["error"].clone()
@@ -176,7 +178,7 @@ impl Ran {
 
     /// Fails the test, with everything that was said, unless the exit code is this.
     #[track_caller]
-    pub fn ends_with(self, exit: i32) -> Self {
+    pub(crate) fn ends_with(self, exit: i32) -> Self {
         assert_eq!(self.exit, exit, "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
