@@ -134,7 +134,7 @@ fn revoked(world: &World) -> Refusal {
 }
 
 /// Answers for a caller whose token is good.
-fn authorised(world: &mut World, vault: &str, caller: &Caller, request: &Request) -> Reply {
+pub(crate) fn authorised(world: &mut World, vault: &str, caller: &Caller, request: &Request) -> Reply {
     let base = world.site.vault_url(&vault.to_ascii_lowercase());
     let now = world.now().unix_timestamp();
     let Some(found) = world.keyvault.vault_mut(vault) else {

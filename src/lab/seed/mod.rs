@@ -1,14 +1,18 @@
 //! What a lab holds at its start.
 
+mod hand;
 mod operator;
+mod small;
 
 use std::str::FromStr;
 
+use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::Duration;
 use uuid::Uuid;
 
+use super::directory::Scale;
 use super::keyvault;
 use super::world::World;
 use crate::domain::Secret;
@@ -93,23 +97,26 @@ pub(crate) fn plant(world: &mut World, seed: &Seed) -> Result<(), String> {
 
 /// Adds what a seed describes to a world that has an operator.
 pub(crate) fn sow(world: &mut World, seed: &Seed) -> Result<(), String> {
-    match seed {
-        Seed::Empty => Ok(()),
-        _ => Err("not yet".to_owned()),
+    let mut operator = world.entra.operator.clone().ok_or("this lab has no operator")?;
+    match *seed {
+        Seed::Empty => {}
+        Seed::Small => {
+            let subject = small::sow(world, &operator)?;
+            operator.subject_object_id = subject.id;
+            operator.subject_app_id = subject.app_id;
+            world.entra.operator = Some(operator);
+        }
+        Seed::Scale { applications, principals, vaults, certificates } => {
+            let (seed, now) = (world.random.random(), world.now());
+            world.directory.scale(Scale { seed, applications, service_principals: principals, now });
+            if vaults > 0 || certificates > 0 {
+                return Err("the lab cannot make up vaults yet: ask for `scale:APPS,PRINCIPALS,0,0`".to_owned());
+            }
+        }
     }
+    world.directory.settle();
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_seed_is_one_of_three_and_nothing_else() {
-        assert_eq!("small".parse::<Seed>().unwrap(), Seed::Small);
-        let scale = Seed::Scale { applications: 10_000, principals: 12_000, vaults: 10, certificates: 100 };
-        assert_eq!("scale:10000,12000,10,100".parse::<Seed>().unwrap(), scale);
-        for bad in ["", "large", "scale:", "scale:1,2,3", "scale:1,2,3,x", "scale:1,2,3,4,5"] {
-            assert!(bad.parse::<Seed>().is_err(), "{bad}");
-        }
-    }
-}
+mod tests;
