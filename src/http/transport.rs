@@ -120,18 +120,13 @@ pub(super) fn outcome(error: &reqwest::Error) -> Outcome {
 }
 
 /// A name that does not exist, or a certificate that is not trusted, will not get better in a minute.
-fn is_final(error: &reqwest::Error) -> bool {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        // An `io::Error` hides the error that it wraps from `source`.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if error.is::<Unresolvable>() || error.is::<rustls::Error>() || wrapped.is_some_and(|w| w.is::<rustls::Error>())
-        {
-            return true;
-        }
-        next = error.source();
+fn is_final(error: &(dyn StdError + 'static)) -> bool {
+    if error.is::<Unresolvable>() || error.is::<rustls::Error>() {
+        return true;
     }
-    false
+    // An `io::Error` hides the error that it wraps from `source`.
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.is_some_and(|wrapped| is_final(wrapped)) || error.source().is_some_and(is_final)
 }
 
 fn once(

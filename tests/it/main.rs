@@ -4,6 +4,8 @@
 
 mod architecture;
 #[cfg(feature = "lab")]
+mod clients;
+#[cfg(feature = "lab")]
 mod lab_control;
 #[cfg(feature = "lab")]
 mod lab_server;
