@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use super::refusal::Refusal;
 use crate::domain::{CertificateName, CredentialId, KeyUrl, ObjectId, Version};
-use crate::{entra, graph, keyvault, pki, sign_in};
+use crate::entra;
+use crate::graph;
+use crate::keyvault;
+use crate::pki;
+use crate::sign_in;
 
 /// A step that did not succeed. Running the command again goes on from what the services show.
 #[derive(Debug, thiserror::Error)]

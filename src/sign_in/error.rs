@@ -1,7 +1,9 @@
 //! Why an application could not sign in.
 
 use crate::domain::{CertificateName, Vault};
-use crate::{entra, keyvault, pki};
+use crate::entra;
+use crate::keyvault;
+use crate::pki;
 
 /// No token for the application.
 #[derive(Debug, thiserror::Error)]
