@@ -1,5 +1,7 @@
 //! The command line: the only place that knows flags, standard output, colour and exit codes.
 
+mod attach;
+mod cert;
 mod clock;
 mod completions;
 mod config;
@@ -45,6 +47,11 @@ struct Cli {
 enum Command {
     /// Create a certificate that cannot leave the vault, attach it to an application and prove it
     Provision(provision::Args),
+    /// Attach a certificate to an application: the directory's half alone
+    Attach(attach::Args),
+    /// What a vault's certificates are, and who trusts them
+    #[command(subcommand)]
+    Cert(cert::Command),
     /// Sign in as an application with its key in the vault; shows claims, not the token
     Token(token::Args),
     /// Settings in force, and where each came from
@@ -80,6 +87,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn run(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
+        Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
+        Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
         Command::Config(command) => config::run(command, &cli.global, environment),
         Command::Completions(args) => completions::run(args, &mut Cli::command()),

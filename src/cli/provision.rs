@@ -142,9 +142,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         watcher: &watcher,
     };
     if args.plan {
-        let (observed, plan) = provisioner.plan(&wish).await?;
+        let (_, plan) = provisioner.plan(&wish).await?;
         watcher.clear();
-        let view = view::PlanView::new(&context, &observed, &plan, &wish);
+        let view = view::PlanView::new(&context, &plan, &wish);
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }

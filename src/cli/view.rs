@@ -9,7 +9,7 @@ use time::macros::format_description;
 use super::console::{Console, Tone};
 use super::context::Context;
 use crate::domain::printable;
-use crate::provision::plan::{AttachMethod, Observed, Plan, Step};
+use crate::provision::plan::{AttachMethod, Plan, Step};
 use crate::provision::{CertificateFacts, Outcome, Report, Wish};
 
 /// `2026-11-21 12:00 UTC`.
@@ -142,7 +142,7 @@ struct PolicyView {
 
 impl<'a> PlanView<'a> {
     /// Describes `plan`.
-    pub(crate) fn new(context: &Context, observed: &'a Observed, plan: &'a Plan, wish: &Wish) -> Self {
+    pub(crate) fn new(context: &Context, plan: &'a Plan, wish: &Wish) -> Self {
         let vault_identity = context.settings().vault_credential.value.clone();
         let graph_identity = context.settings().graph_credential.value.clone();
         let steps = plan.steps.iter().map(|step| {
@@ -203,7 +203,6 @@ impl<'a> PlanView<'a> {
             }),
             _ => None,
         });
-        let _ = observed;
         Self { changes: !plan.is_no_change(), steps: steps.collect(), policy: creates, warnings: &plan.warnings }
     }
 

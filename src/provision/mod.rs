@@ -21,5 +21,6 @@ pub use observe::Services;
 pub use prove::SignIn;
 pub use refusal::Refusal;
 pub use report::{ApplicationFacts, CertificateFacts, Outcome, Report, exportability};
+pub use rules::Gap;
 pub use run::{Provisioner, Wish};
 pub use watch::Watcher;

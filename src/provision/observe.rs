@@ -8,7 +8,7 @@ use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultS
 use super::rules::{judge_policy, judge_version};
 use crate::domain::{
     Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus,
-    Thumbprint,
+    Thumbprint, Version,
 };
 use crate::graph;
 use crate::keyvault;
@@ -81,6 +81,23 @@ async fn vault_state(vault: &keyvault::Client, name: &CertificateName) -> Result
     existing(vault, &version, certificate, pending).await.map(|existing| VaultState::Present(Box::new(existing)))
 }
 
+/// One version of a certificate, judged; without a version the current one.
+pub async fn version(
+    vault: &keyvault::Client,
+    name: &CertificateName,
+    version: Option<&Version>,
+) -> Result<Existing, Error> {
+    let version = vault.certificate(name, version).await?;
+    let Some(der) = &version.der else {
+        return Err(Error::NotIssued {
+            name: name.clone(),
+            reason: "its first version is still in the making".to_owned(),
+        });
+    };
+    let certificate = Certificate::from_der(der)?;
+    existing(vault, &version, certificate, None).await
+}
+
 /// Judges a version by its certificate, its key and the policy in force.
 pub(super) async fn existing(
     vault: &keyvault::Client,
@@ -132,7 +149,8 @@ async fn contacts(vault: &keyvault::Client) -> Result<Option<Vec<String>>, Error
     }
 }
 
-async fn limit(graph: &graph::Client, application: &Application, now: OffsetDateTime) -> Result<Limit, Error> {
+/// The longest validity that the tenant's policies allow for an application.
+pub async fn limit(graph: &graph::Client, application: &Application, now: OffsetDateTime) -> Result<Limit, Error> {
     match graph.app_management_policies(application.id).await {
         Ok(policies) => Ok(Limit::of(&policies, application.created_date_time, now)),
         Err(error @ graph::Error::MissingPermission { .. }) => Ok(Limit::Unknown { reason: error.to_string() }),

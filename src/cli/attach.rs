@@ -1,0 +1,204 @@
+//! `kvops attach`: the directory's half alone.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::console::Tone;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::global::{Global, Output};
+use super::provision::Alg;
+use super::view::{self, Lines, PlanView, date};
+use crate::domain::{Application, CertificateName, Environment, IssuerName, printable};
+use crate::graph;
+use crate::pki::{Algorithm, Certificate};
+use crate::provision::attach::{self, Attachment, Way};
+use crate::provision::lifetime;
+use crate::provision::observe;
+use crate::provision::plan::{Choices, Step};
+use crate::provision::rules;
+use crate::provision::spec::{CertificateSpec, KeySpec};
+use crate::provision::{ApplicationFacts, Error, Provisioner, Refusal, Services, SignIn, Wish};
+
+/// What to attach, and to what.
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("certificate").required(true).args(["cer", "vault"]))]
+pub(crate) struct Args {
+    /// Application: object id, client id or exact display name
+    #[arg(long, value_name = "APP")]
+    app: String,
+    /// A public certificate: DER, PEM or base64
+    #[arg(long, value_name = "FILE")]
+    cer: Option<PathBuf>,
+    /// Vault that holds the certificate: name or URL
+    #[arg(long, value_name = "VAULT", requires = "name")]
+    vault: Option<String>,
+    /// Name of the certificate in the vault; its current version is attached and proven
+    #[arg(long, value_name = "NAME", requires = "vault")]
+    name: Option<CertificateName>,
+    /// Algorithm of the assertions that prove it
+    #[arg(long, value_name = "ALG", value_enum, requires = "vault")]
+    alg: Option<Alg>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    plan: bool,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Runs `kvops attach`.
+pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    let context = Context::new(global, environment, args.output.output).await?;
+    let graph = context.graph_client();
+    match (&args.cer, &args.vault, &args.name) {
+        (Some(path), ..) => {
+            let certificate = context.certificates(path)?.remove(0);
+            let application = context.application(&graph, &args.app).await?;
+            from_file(args, &context, &graph, &application, &certificate).await
+        }
+        (None, Some(vault), Some(name)) => from_vault(args, &context, &graph, vault, name).await,
+        _ => Err(Failure::new(Exit::Usage, "give --cer FILE, or --vault and --name")),
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct FileReport {
+    application: ApplicationFacts,
+    changes: bool,
+    thumbprint: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: time::OffsetDateTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<Attachment>,
+    proof: &'static str,
+}
+
+async fn from_file(
+    args: &Args,
+    context: &Context,
+    graph: &graph::Client,
+    application: &Application,
+    certificate: &Certificate,
+) -> Result<Exit, Failure> {
+    let now = context.http().clock().now();
+    let gaps = rules::judge_certificate(certificate);
+    if !gaps.is_empty() {
+        let facts: Vec<_> = gaps.iter().map(ToString::to_string).collect();
+        return Err(Failure::new(Exit::Refused, format!("this certificate is not hardened: {}", facts.join("; ")))
+            .hint("have one made by `kvops provision --vault-only --cer-out FILE`"));
+    }
+    if certificate.not_after() <= now {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("this certificate expired on {}", date(certificate.not_after())),
+        ));
+    }
+    let limit = observe::limit(graph, application, now).await?;
+    if let lifetime::Limit::Until { policy, longest, latest } = limit
+        && certificate.not_after() > latest
+    {
+        let asked_months = lifetime::whole_months(certificate.not_before(), certificate.not_after());
+        let allowed_months = lifetime::whole_months(now, latest);
+        return Err(Refusal::Lifetime { policy, longest, asked_months, allowed_months }.into());
+    }
+    let is_attached = attach::find(&application.key_credentials, certificate).is_some();
+    let watcher = context.watcher();
+    let attachment = if args.plan {
+        None
+    } else {
+        let reason = "a file says nothing about a key that could prove possession";
+        Some(
+            attach::attach(graph, application.id, certificate, Way::Patch, reason, &watcher)
+                .await
+                .map_err(Failure::from)?,
+        )
+    };
+    watcher.clear();
+    let report = FileReport {
+        application: ApplicationFacts::from(application),
+        changes: !is_attached,
+        thumbprint: certificate.sha1().hex(),
+        not_after: certificate.not_after(),
+        attachment,
+        proof: "none: the key is not at hand; prove it with `kvops token --expect azpacr=2` where the vault can be reached",
+    };
+    context.print(&report, || report.for_people(args, context))?;
+    Ok(Exit::Ok)
+}
+
+impl FileReport {
+    fn for_people(&self, args: &Args, context: &Context) -> String {
+        let console = context.console();
+        let name = self.application.display_name.as_deref().map(printable).unwrap_or_default();
+        let headline = match (args.plan, self.changes) {
+            (_, false) => console.paint(Tone::Good, "no change: it is attached already"),
+            (true, true) => console
+                .paint(Tone::Strong, "plan: would be attached by PATCH; needs Application.ReadWrite.OwnedBy as owner"),
+            (false, true) => console.paint(Tone::Good, "attached"),
+        };
+        let mut lines = Lines::default();
+        lines.add("application", format!("{name} ({})", self.application.app_id));
+        lines.add("thumbprint", self.thumbprint.clone());
+        lines.add("valid until", date(self.not_after));
+        if let Some(attachment) = &self.attachment {
+            lines.add("keyId", attachment.key_id.to_string());
+            lines.add("readable", format!("after {} s", attachment.seconds_until_readable));
+        }
+        lines.add("proof", self.proof);
+        format!("{headline}\n{}", lines.text(console))
+    }
+}
+
+async fn from_vault(
+    args: &Args,
+    context: &Context,
+    graph: &graph::Client,
+    vault: &str,
+    name: &CertificateName,
+) -> Result<Exit, Failure> {
+    let vault = context.vault_client(&context.vault(vault)?);
+    let application = context.application(graph, &args.app).await?;
+    let wish = Wish {
+        // Never used to create: a plan that would is refused below.
+        spec: CertificateSpec {
+            key: KeySpec::default(),
+            subject: String::new(),
+            validity_months: 12,
+            issuer: IssuerName("Self".to_owned()),
+        },
+        name: name.clone(),
+        application: Some(application.id),
+        choices: Choices { adopt: true, ..Choices::default() },
+        chain: Vec::new(),
+    };
+    let sign_in =
+        SignIn { http: context.http().clone(), tenant: context.tenant()?, algorithm: args.alg.map(Algorithm::from) };
+    let watcher = context.watcher();
+    let provisioner =
+        Provisioner { services: Services { vault: &vault, graph: Some(graph) }, sign_in: &sign_in, watcher: &watcher };
+    let (observed, plan) = provisioner.plan(&wish).await.map_err(Failure::from)?;
+    if plan.steps.iter().any(|step| matches!(step, Step::Create { .. })) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("vault {} has no certificate {name} that could be attached", vault.vault().name()),
+        )
+        .hint("create, attach and prove one with `kvops provision`"));
+    }
+    if args.plan {
+        watcher.clear();
+        let view = PlanView::new(context, &plan, &wish);
+        context.print(&view, || view.for_people(context.console()))?;
+        return Ok(Exit::Ok);
+    }
+    drop(observed);
+    let outcome: Result<_, Error> = provisioner.run(&wish).await;
+    watcher.clear();
+    let report = outcome.map_err(Failure::from)?;
+    context.print(&report, || view::report(context.console(), &report))?;
+    for warning in &report.warnings {
+        context.console().warn(warning);
+    }
+    Ok(Exit::Ok)
+}
