@@ -73,12 +73,12 @@ impl Client {
     }
 }
 
-/// Percent-encoding for a value in a query, where a blank is `%20`: OData does not know `+`.
+/// Percent-encoding for a value in a query, where a blank is `%20`: the service's query language does not know `+`.
 fn encode(value: &str) -> String {
     url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// Text in an OData expression: quotes are doubled, and the whole is quoted.
+/// Text in a `$filter`: quotes are doubled, and the whole is quoted.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

@@ -47,11 +47,10 @@ pub(super) fn wanted(headers: &HeaderMap, url: &Url, cloud: &Cloud) -> Result<Op
     }
     let mut wanted = Wanted::default();
     for challenge in bearer {
-        if let Some(resource) = challenge.resource() {
-            if cloud.vault_of(url).is_some() {
-                check_resource(&resource, url, cloud)?;
-                wanted.resource = Some(resource);
-            }
+        // Only vaults name a resource that we did not know.
+        if let Some(resource) = challenge.resource().filter(|_| cloud.vault_of(url).is_some()) {
+            check_resource(&resource, url, cloud)?;
+            wanted.resource = Some(resource);
         }
         wanted.tenant = wanted.tenant.or_else(|| challenge.tenant());
         if challenge.parameter("error") == Some("insufficient_claims") {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::auth::{Auth, TokenRequest};
 use super::body;
-use super::challenge;
+use super::challenge::{self, Unanswerable};
 use super::error::{Cause, Context, Error};
 use super::failure::Failure;
 use super::ids::Guids;
@@ -150,7 +150,9 @@ impl Client {
     /// Sends `request` until it succeeds, is refused for good, or its time is up.
     pub async fn send(&self, operation: &Operation, request: &Request, auth: &Auth) -> Result<Response, Error> {
         let mut context = self.context(operation, &request.url);
-        self.check_pin(request).map_err(|cause| Error::new(context.clone(), cause))?;
+        if !self.may_go_to(&request.url) {
+            return Err(Error::new(context, Cause::Foreign { to: Cloud::authority_of(&request.url) }));
+        }
         let started = self.now();
         let mut wanted = match auth {
             Auth::Bearer { resource, .. } => TokenRequest::for_resource(resource.clone()),
@@ -181,7 +183,9 @@ impl Client {
                                 continue;
                             }
                             Ok(None) => {}
-                            Err(cause) => return Err(Error::new(context, cause)),
+                            Err(refusal) => {
+                                return Err(Error::new(context, Cause::Challenge { problem: refusal.to_string() }));
+                            }
                         }
                     }
                     context.request_id = context.request_id.or_else(|| failure.request_id.clone());
@@ -253,7 +257,7 @@ impl Client {
         };
         let mut headers = request.headers.clone();
         add_ids(&mut headers, context.operation.service, context.client_request_id);
-        if let Some(value) = token.and_then(|token| header_value(token)) {
+        if let Some(value) = token.and_then(header_value) {
             headers.insert(AUTHORIZATION, value);
         }
         let client = self.shared.transport.client_for(&request.url).map_err(failed)?;
@@ -271,10 +275,8 @@ impl Client {
         answer: &Answer,
         request: &Request,
         last: &TokenRequest,
-    ) -> Result<Option<TokenRequest>, Cause> {
-        let asked = challenge::wanted(&answer.headers, &request.url, self.cloud())
-            .map_err(|error| Cause::Challenge { problem: error.to_string() })?;
-        let Some(asked) = asked else { return Ok(None) };
+    ) -> Result<Option<TokenRequest>, Unanswerable> {
+        let Some(asked) = challenge::wanted(&answer.headers, &request.url, self.cloud())? else { return Ok(None) };
         let next = TokenRequest {
             resource: asked.resource.unwrap_or_else(|| last.resource.clone()),
             tenant: asked.tenant.or_else(|| last.tenant.clone()),
@@ -284,14 +286,12 @@ impl Client {
         Ok((next != *last).then_some(next))
     }
 
-    fn check_pin(&self, request: &Request) -> Result<(), Cause> {
-        let url = &request.url;
-        let is_allowed = match &self.pin {
+    fn may_go_to(&self, url: &Url) -> bool {
+        let is_pinned = match &self.pin {
             Pin::Cloud => self.cloud().has_origin(url),
             Pin::Endpoint(origin) => url.origin() == *origin && (url.scheme() == "https" || transport::is_local(url)),
         };
-        let has_user = !url.username().is_empty() || url.password().is_some();
-        if is_allowed && !has_user { Ok(()) } else { Err(Cause::Foreign { to: Cloud::authority_of(url) }) }
+        is_pinned && url.username().is_empty() && url.password().is_none()
     }
 
     fn context(&self, operation: &Operation, url: &Url) -> Context {

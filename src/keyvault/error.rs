@@ -20,7 +20,7 @@ pub enum Error {
         /// What was looked for.
         object: String,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer.
         #[source]
         source: http::Error,
@@ -33,7 +33,7 @@ pub enum Error {
         /// The name.
         name: CertificateName,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer.
         #[source]
         source: http::Error,
@@ -46,7 +46,7 @@ pub enum Error {
         /// The name.
         name: CertificateName,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer.
         #[source]
         source: http::Error,
@@ -59,7 +59,7 @@ pub enum Error {
         /// The name.
         name: CertificateName,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer.
         #[source]
         source: http::Error,
@@ -72,7 +72,7 @@ pub enum Error {
         /// The name.
         name: CertificateName,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer.
         #[source]
         source: http::Error,
@@ -83,7 +83,7 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The right that is lacking, in the vault's own language where it is known.
         missing: MissingRight,
         /// The service's answer.
@@ -96,7 +96,7 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// Whether only private endpoints are let in.
         private_only: bool,
         /// The service's answer.
@@ -111,7 +111,7 @@ pub enum Error {
         /// What is disabled.
         object: String,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer.
         #[source]
         source: http::Error,
@@ -122,7 +122,7 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// How long it asked us to wait.
         retry_after: Option<Duration>,
         /// The service's answer.
@@ -143,7 +143,7 @@ pub enum Error {
         /// What was tried.
         operation: &'static str,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// The service's answer, or the lack of one.
         #[source]
         source: http::Error,
@@ -156,7 +156,7 @@ pub struct MissingRight {
     /// Which language the vault speaks.
     pub mode: AccessMode,
     /// The right in both.
-    pub right: Right,
+    pub right: &'static Right,
 }
 
 /// How a vault decides who may do what.
@@ -172,7 +172,7 @@ pub enum AccessMode {
 
 impl fmt::Display for MissingRight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Right { policy, action, role } = self.right;
+        let Right { policy, action, role } = *self.right;
         match self.mode {
             AccessMode::Rbac => write!(f, "the data action {action}, which the role {role} grants"),
             AccessMode::AccessPolicy => write!(f, "the permission \"{policy}\" in the vault's access policies"),
@@ -196,7 +196,7 @@ pub(super) struct About<'a> {
 impl About<'_> {
     /// Puts a name to what the service answered.
     pub(super) fn failed(&self, source: http::Error) -> Error {
-        let (operation, vault) = (self.operation.name, self.vault.clone());
+        let (operation, vault) = (self.operation.name, Box::new(self.vault.clone()));
         let Some(status) = source.status() else {
             return Error::Call { operation, vault, source };
         };
@@ -235,7 +235,7 @@ impl About<'_> {
     }
 
     fn missing(&self, mode: AccessMode, source: http::Error) -> Error {
-        let (operation, vault) = (self.operation.name, self.vault.clone());
+        let (operation, vault) = (self.operation.name, Box::new(self.vault.clone()));
         match right_for(self.operation) {
             Some(right) => Error::MissingPermission { operation, vault, missing: MissingRight { mode, right }, source },
             None => Error::Call { operation, vault, source },

@@ -57,8 +57,8 @@ pub const fn rights() -> &'static [Right] {
 }
 
 /// The right behind an operation.
-pub(super) fn right_for(operation: &Operation) -> Option<Right> {
-    RIGHTS.iter().find(|right| right.policy == operation.permission).copied()
+pub(super) fn right_for(operation: &Operation) -> Option<&'static Right> {
+    RIGHTS.iter().find(|right| right.policy == operation.permission)
 }
 
 const fn safe(name: &'static str, permission: &'static str) -> Operation {

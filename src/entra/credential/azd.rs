@@ -39,7 +39,6 @@ impl Credential for Azd {
         let options = AzureDeveloperCliCredentialOptions {
             tenant_id: tenant.map(ToString::to_string),
             executor: Some(Arc::clone(&self.executor)),
-            ..Default::default()
         };
         let tool = AzureDeveloperCliCredential::new(Some(options))
             .map_err(|error| Error::Setting { credential: SOURCE.name, problem: error.to_string() })?;
