@@ -13,15 +13,14 @@ use url::{Host, Url};
 use super::retry::Outcome;
 use crate::domain::Cloud;
 
-/// How connections are made. There is one reqwest client for each way, made when it is first used.
+/// How connections are made. There are two reqwest clients, each made when it is first used.
 #[derive(Debug)]
 pub(super) struct Transport {
     cloud: Cloud,
     roots: Vec<reqwest::Certificate>,
     connect_timeout: Duration,
     request_timeout: Duration,
-    proxied: OnceLock<reqwest::Client>,
-    direct: OnceLock<reqwest::Client>,
+    remote: OnceLock<reqwest::Client>,
     local: OnceLock<reqwest::Client>,
 }
 
@@ -61,27 +60,22 @@ impl Transport {
             roots,
             connect_timeout,
             request_timeout,
-            proxied: OnceLock::new(),
-            direct: OnceLock::new(),
+            remote: OnceLock::new(),
             local: OnceLock::new(),
         })
     }
 
-    /// The client for a URL. Hosts that the cloud's own table resolves are reached directly: a
-    /// proxy would not know them. For all others the environment decides (`HTTPS_PROXY`,
-    /// `NO_PROXY`). Plain `http` is for identity endpoints of this machine, and never proxied.
+    /// The client for a URL. The environment alone decides on a proxy (`HTTPS_PROXY`, `NO_PROXY`),
+    /// which then resolves the names. Plain `http` is for identity endpoints of this machine, and
+    /// never proxied.
     pub(super) fn client_for(&self, url: &Url) -> Result<&reqwest::Client, reqwest::Error> {
-        let host = url.host_str().unwrap_or_default();
         if url.scheme() == "http" {
             return once(&self.local, || {
                 let quick = self.connect_timeout.min(Duration::from_secs(1));
                 self.builder().https_only(false).no_proxy().tls_certs_only([]).connect_timeout(quick).build()
             });
         }
-        if self.cloud.address_of(host).is_some() {
-            return once(&self.direct, || self.builder().no_proxy().tls_certs_merge(self.roots.clone()).build());
-        }
-        once(&self.proxied, || self.builder().tls_certs_merge(self.roots.clone()).build())
+        once(&self.remote, || self.builder().tls_certs_merge(self.roots.clone()).build())
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
