@@ -12,4 +12,6 @@ mod lab_server;
 #[cfg(feature = "lab")]
 mod provision;
 #[cfg(feature = "lab")]
+mod provision_names;
+#[cfg(feature = "lab")]
 mod support;

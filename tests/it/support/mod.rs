@@ -1,8 +1,19 @@
 //! The program against a lab: a clean environment, a lab of its own, everything that it printed.
 
+mod rights;
+mod running;
+mod vault;
+
+pub(crate) use self::rights::Identity;
+pub(crate) use self::running::Running;
+pub(crate) use self::running::until;
+pub(crate) use self::vault::VAULT;
+pub(crate) use self::vault::hardened;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::process::Output;
 
 use bytes::Bytes;
 use kvops::lab::Behaviour;
@@ -93,12 +104,9 @@ impl Bench {
 
     /// Runs the program to its end.
     pub(crate) fn kvops(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
-        Ran {
-            exit: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let ran = Ran::from(self.command(arguments).output().unwrap());
+        ran.show(arguments);
+        ran
     }
 
     /// A request to the lab's Graph in the operator's name, without the program.
@@ -110,7 +118,7 @@ impl Bench {
 
     /// The same, whatever comes of it.
     pub(crate) fn try_graph(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let token = self.token();
+        let token = self.token_for(&format!("https://localhost:{}", self.lab.port()));
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let request = http::Request::builder()
             .method(method)
@@ -121,14 +129,15 @@ impl Bench {
         (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or_default())
     }
 
-    fn token(&self) -> String {
+    /// A token of the operator for a resource, without the program.
+    pub(crate) fn token_for(&self, resource: &str) -> String {
         let variables: std::collections::BTreeMap<_, _> = self.lab.env().into_iter().collect();
         let origin = format!("https://localhost:{}", self.lab.port());
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
             .append_pair("client_id", &variables["LAB_CLIENT_ID"])
             .append_pair("client_secret", &variables["LAB_CLIENT_SECRET"])
-            .append_pair("scope", &format!("{origin}/.default"))
+            .append_pair("scope", &format!("{resource}/.default"))
             .finish();
         let request = http::Request::post(format!("{origin}/{}/oauth2/v2.0/token", variables["LAB_TENANT"]))
             .header("content-type", "application/x-www-form-urlencoded");
@@ -163,7 +172,23 @@ pub(crate) struct App {
     pub(crate) app_id: String,
 }
 
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            exit: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
 impl Ran {
+    /// For the reader of a test that fails: the harness keeps it back otherwise.
+    #[expect(clippy::print_stdout, reason = "captured by the test harness")]
+    fn show(&self, arguments: &[&str]) {
+        println!("$ kvops {}\n{}{}[{}]\n", arguments.join(" "), self.stdout, self.stderr, self.exit);
+    }
+
     /// Standard output as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self:?}"))
