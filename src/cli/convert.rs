@@ -175,7 +175,9 @@ impl From<graph::Error> for Failure {
             graph::Error::NoSuchApplication { .. } => {
                 failure.hint("give an object id, a client id or the exact display name, and check --tenant")
             }
-            graph::Error::Ambiguous { .. } => failure.hint("give the client id of the one you mean to --app"),
+            graph::Error::Ambiguous { candidates, .. } => candidates.iter().fold(failure, |failure, candidate| {
+                failure.hint(format!("give --app {} for the one whose object id is {}", candidate.app_id, candidate.id))
+            }),
             _ => failure,
         }
     }

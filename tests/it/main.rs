@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod architecture;
+mod bad_input;
+#[cfg(feature = "lab")]
+mod bad_input_rights;
 #[cfg(feature = "lab")]
 mod clients;
 #[cfg(feature = "lab")]

@@ -183,7 +183,7 @@ fn everything_that_was_on_the_application_is_there_afterwards_as_it_was() {
 
     // In a vault that holds none of its keys, so that the whole list has to be written.
     bench.lab().control("POST", "/vaults", &json!({ "name": "fabrikam-kv" })).unwrap();
-    let operator = bench.lab().env().into_iter().find(|(name, _)| name == "LAB_CLIENT_ID").unwrap().1;
+    let operator = bench.variable("LAB_CLIENT_ID");
     bench.permit(&json!({ "vault": "fabrikam-kv", "principal": operator, "role": "Key Vault Administrator" }));
     let report = bench
         .kvops(&["provision", "--app", "billing", "--vault", "fabrikam-kv", "--name", "new", "--output", "json"])

@@ -62,7 +62,7 @@ fn purge_protection_leaves_two_choices() {
     let bench = Bench::realistic();
     bench.application("billing");
     bench.lab().control("POST", "/vaults", &json!({ "name": "safe-kv", "purge_protection": true })).unwrap();
-    let operator = bench.lab().env().into_iter().find(|(name, _)| name == "LAB_CLIENT_ID").unwrap().1;
+    let operator = bench.variable("LAB_CLIENT_ID");
     bench.permit(&json!({ "vault": "safe-kv", "principal": operator, "role": "Key Vault Administrator" }));
     let create = json!({ "policy": hardened("CN=old") });
     assert_eq!(bench.try_vault("safe-kv", "POST", "/certificates/billing/create", &create).0, 202);

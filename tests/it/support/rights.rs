@@ -18,6 +18,11 @@ pub(crate) struct Identity {
 }
 
 impl Bench {
+    /// A variable of the lab, such as `LAB_TENANT`.
+    pub(crate) fn variable(&self, name: &str) -> String {
+        self.lab().env().into_iter().find(|(known, _)| known == name).unwrap().1
+    }
+
     /// Registers somebody without any right.
     pub(crate) fn identity(&self, name: &str) -> Identity {
         let app = self.graph("POST", "/v1.0/applications", &json!({ "displayName": name }));
