@@ -9,6 +9,8 @@ mod bad_input_rights;
 #[cfg(feature = "lab")]
 mod clients;
 #[cfg(feature = "lab")]
+mod conformance;
+#[cfg(feature = "lab")]
 mod lab_control;
 #[cfg(feature = "lab")]
 mod lab_server;

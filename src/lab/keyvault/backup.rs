@@ -44,8 +44,12 @@ pub(super) fn restore(call: &mut Call<'_>, request: &Request) -> Answer {
         let version = certificate.current().map(|current| current.version.as_str());
         let id = call.url("certificates", &certificate.name, version);
         return Err(Refusal::conflict(format!(
-            "There was a conflict restoring the certificate '{id}'. The name is already in use, or several operations \
-             work on the certificate at the same time."
+            "There was a conflict restoring the certificate '{id}'. This can happen if either: a second certificate with \
+             the same name was created after the first certificate was deleted; thus trying to restore a certificate \
+             whose name is already in use. To fix this, rename the second certificate to something else so that the \
+             restore works. The second probable cause of this exception is when multiple operations are performed in \
+             parallel against the certificate. To avoid this error, perform operations against a certificate in a \
+             sequential manner."
         )));
     }
     certificate.life = Life::default();

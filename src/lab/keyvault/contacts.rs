@@ -15,28 +15,26 @@ struct Body {
 
 /// GET.
 pub(super) fn read(call: &mut Call<'_>) -> Answer {
-    if call.vault.contacts.is_empty() {
-        return Err(Refusal::new(StatusCode::NOT_FOUND, "ContactsNotFound", "Contacts not found"));
-    }
+    let contacts = call.vault.contacts.as_ref().filter(|contacts| !contacts.is_empty());
+    let contacts =
+        contacts.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "ContactsNotFound", "Contacts not found"))?;
     let id = format!("{}/certificates/contacts", call.base);
-    Ok(Reply::json(StatusCode::OK, &json!({"id": id, "contacts": call.vault.contacts})))
+    Ok(Reply::json(StatusCode::OK, &json!({"id": id, "contacts": contacts})))
 }
 
 /// PUT: replaces all of them.
 pub(super) fn set(call: &mut Call<'_>, request: &Request) -> Answer {
     let sent: Body = body(request)?;
     let contacts: Option<Vec<_>> = sent.contacts.iter().map(contact).collect();
-    call.vault.contacts = contacts.ok_or_else(|| Refusal::invalid_property("contacts", ""))?;
-    if call.vault.contacts.is_empty() {
-        return Err(Refusal::invalid_property("contacts", ""));
-    }
+    let contacts = contacts.filter(|contacts| !contacts.is_empty());
+    call.vault.contacts = Some(contacts.ok_or_else(|| Refusal::invalid_property("contacts", ""))?);
     read(call)
 }
 
 /// DELETE: answers with what was there.
 pub(super) fn delete(call: &mut Call<'_>) -> Answer {
     let reply = read(call)?;
-    call.vault.contacts.clear();
+    call.vault.contacts = Some(Vec::new());
     Ok(reply)
 }
 

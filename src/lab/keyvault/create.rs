@@ -139,7 +139,7 @@ impl Call<'_> {
             || issuer.is_unknown()
             || policy.platform_managed.is_some()
             || self.vault.issuers.contains_key(&issuer.name.to_ascii_lowercase());
-        if is_known { Ok(()) } else { Err(Refusal::no_issuer()) }
+        if is_known { Ok(()) } else { Err(Refusal::no_issuer(&issuer.name)) }
     }
 
     fn put_pending(&mut self, name: &str, policy: Policy, pending: Pending) {

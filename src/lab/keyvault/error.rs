@@ -84,8 +84,8 @@ impl Refusal {
     }
 
     /// 404 for a certificate authority that the vault does not know.
-    pub(super) fn no_issuer() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "CertificateIssuerNotFound", "Issuer not found")
+    pub(super) fn no_issuer(name: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "CertificateIssuerNotFound", format!("Issuer {name} not found"))
     }
 
     /// 409 without an inner code.

@@ -54,7 +54,10 @@ pub(super) fn import(call: &mut Call<'_>, name: &str, request: &Request) -> Answ
         .ok_or_else(|| Refusal::bad_parameter("The specified private key is of a type that is not supported."))?;
     let leaf = Leaf::find(&blocks.certificates, &key).ok_or_else(|| Refusal::bad_parameter(MISMATCH))?;
     let found = Imported { x509: leaf.properties(), kind: key.kind(), content_type };
-    let policy = Policy::import(sent.policy.unwrap_or_default(), found, call.now)?;
+    let mut policy = Policy::import(sent.policy.unwrap_or_default(), found, call.now)?;
+    if let Ok(stored) = call.live_certificate(name) {
+        policy.attributes.created = stored.policy.attributes.created;
+    }
     let mut attributes = Attributes {
         not_before: Some(leaf.lifetime.not_before),
         expires: Some(leaf.lifetime.not_after),

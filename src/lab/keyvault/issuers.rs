@@ -125,7 +125,7 @@ impl Call<'_> {
     }
 
     fn issuer(&self, name: &str) -> Result<&Issuer, Refusal> {
-        self.vault.issuers.get(&name.to_ascii_lowercase()).ok_or_else(Refusal::no_issuer)
+        self.vault.issuers.get(&name.to_ascii_lowercase()).ok_or_else(|| Refusal::no_issuer(name))
     }
 
     /// The authority behind an issuer, or the sentence with which it rejects a request.
@@ -184,7 +184,7 @@ pub(super) fn set(call: &mut Call<'_>, name: &str, request: &Request) -> Answer 
 pub(super) fn update(call: &mut Call<'_>, name: &str, request: &Request) -> Answer {
     let input: Input = body(request)?;
     let now = call.now;
-    call.vault.issuers.get_mut(&name.to_ascii_lowercase()).ok_or_else(Refusal::no_issuer)?.take(input, now);
+    call.vault.issuers.get_mut(&name.to_ascii_lowercase()).ok_or_else(|| Refusal::no_issuer(name))?.take(input, now);
     read(call, name)
 }
 

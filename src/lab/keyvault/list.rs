@@ -21,7 +21,7 @@ impl Call<'_> {
     /// the service keeps among them.
     pub(super) fn certificate_rows(&self) -> Vec<String> {
         let mut rows = self.vault.certificate_names();
-        if !self.vault.contacts.is_empty() {
+        if self.vault.contacts.is_some() {
             rows.push("contacts".to_owned());
             rows.sort();
         }

@@ -31,7 +31,8 @@ pub(crate) struct Vault {
     pub(super) keys: BTreeMap<String, StandaloneKey>,
     /// Secrets that belong to no certificate.
     pub(super) secrets: BTreeMap<String, StandaloneSecret>,
-    pub(super) contacts: Vec<Map<String, Value>>,
+    /// Absent until some were set once: a list keeps a row for them even after their deletion.
+    pub(super) contacts: Option<Vec<Map<String, Value>>>,
     pub(super) issuers: BTreeMap<String, Issuer>,
     /// When a name was purged: it stays taken for a moment.
     pub(super) purged: BTreeMap<String, i64>,

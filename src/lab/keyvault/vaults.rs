@@ -127,7 +127,7 @@ pub(crate) fn create_vault(world: &mut World, name: &str, options: VaultOptions)
         certificates: BTreeMap::new(),
         keys: BTreeMap::new(),
         secrets: BTreeMap::new(),
-        contacts: Vec::new(),
+        contacts: None,
         issuers: BTreeMap::new(),
         purged: BTreeMap::new(),
         generated: None,
