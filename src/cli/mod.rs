@@ -13,6 +13,8 @@ mod expect;
 mod failure;
 mod global;
 mod interrupt;
+#[cfg(feature = "lab")]
+mod lab;
 mod logging;
 mod provision;
 mod token;
@@ -54,6 +56,10 @@ enum Command {
     Cert(cert::Command),
     /// Sign in as an application with its key in the vault; shows claims, not the token
     Token(token::Args),
+    /// A local Entra, Key Vault and Graph to work against
+    #[cfg(feature = "lab")]
+    #[command(subcommand)]
+    Lab(lab::Command),
     /// Settings in force, and where each came from
     #[command(subcommand)]
     Config(config::Command),
@@ -74,9 +80,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let environment = process_environment();
-    let outcome = logging::start(&cli.global, &environment).and_then(|()| run(&cli, &environment));
-    match outcome {
-        Ok(exit) => exit.into(),
+    match prepared(&cli, environment.clone()).and_then(|environment| run(&cli, &environment)) {
+        Ok(code) => code,
         Err(failure) => {
             Console::new(None, cli.global.no_color, cli.global.quiet, &environment).failure(&failure);
             failure.exit().into()
@@ -84,8 +89,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
-    match &cli.command {
+/// The environment that the command sees, with logging on.
+fn prepared(cli: &Cli, environment: Environment) -> Result<Environment, Failure> {
+    logging::start(&cli.global, &environment)?;
+    #[cfg(feature = "lab")]
+    if cli.global.lab {
+        return lab::running(environment, &cli.global);
+    }
+    Ok(environment)
+}
+
+fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
+    let exit = match &cli.command {
+        // The one command that ends with somebody else's code.
+        #[cfg(feature = "lab")]
+        Command::Lab(command) => return lab::run(command, &cli.global, environment),
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
@@ -93,11 +111,12 @@ fn run(cli: &Cli, environment: &Environment) -> Result<Exit, Failure> {
         Command::Config(command) => config::run(command, &cli.global, environment),
         Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Man => completions::man(Cli::command()),
-    }
+    };
+    exit.map(ExitCode::from)
 }
 
 /// Runs a command that talks to services.
-fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
     let outcome = runtime.block_on(command);

@@ -33,14 +33,32 @@ pub(super) fn variables(lab: &Lab) -> Vec<(String, String)> {
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// `export NAME='value'`, a line each.
-pub(super) fn exports(variables: &[(String, String)]) -> String {
+/// The variables as a shell reads them: `export NAME='value'`, a line each.
+pub fn exports(variables: &[(String, String)]) -> String {
     variables.iter().map(|(name, value)| format!("export {name}='{}'\n", value.replace('\'', "'\\''"))).collect()
+}
+
+/// Reads what [`exports`] wrote. Lines that are none of its own are left out.
+pub fn parse_exports(text: &str) -> Vec<(String, String)> {
+    let variable = |line: &str| {
+        let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
+        let value = value.strip_prefix('\'')?.strip_suffix('\'')?;
+        Some((name.to_owned(), value.replace("'\\''", "'")))
+    };
+    text.lines().filter_map(variable).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let variables = [("A", "b c"), ("LAB_CA", "/o'brien/'x'"), ("E", "")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(parse_exports(&exports(&variables)), variables);
+        assert!(parse_exports("A=b\nexport C=d\n# export E='f'\n").is_empty());
+    }
 
     #[test]
     fn a_quote_in_a_value_stays_inside_its_quotes() {

@@ -42,6 +42,7 @@ use crate::domain::Cloud;
 use crate::domain::SystemClock;
 
 pub use clock::LabClock;
+pub use env::{exports, parse_exports};
 pub use log::Counts;
 pub use log::Entry;
 pub use log::Service;
@@ -157,7 +158,44 @@ pub struct Lab {
     _temporary: Option<tempfile::TempDir>,
     /// Its own threads: a caller that blocks its only one, as a test that waits for a child
     /// process does, must not stop the lab.
-    runtime: Option<tokio::runtime::Runtime>,
+    _threads: Threads,
+}
+
+/// The lab's own runtime. Dropping a runtime blocks, which asynchronous callers must not do.
+#[derive(Debug)]
+struct Threads(Option<tokio::runtime::Runtime>);
+
+impl Threads {
+    fn start() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("lab")
+            .enable_all()
+            .build()
+            .map_err(Error::Threads)?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            runtime.spawn(task);
+        }
+    }
+
+    /// Binds a port. From a thread of its own, because the caller may already be inside a runtime.
+    fn listen(&self, port: u16) -> Result<(u16, Vec<tokio::net::TcpListener>), Error> {
+        let Some(runtime) = &self.0 else { return Ok((port, Vec::new())) };
+        std::thread::scope(|scope| scope.spawn(|| runtime.block_on(server::bind(port))).join())
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Lab {
@@ -177,16 +215,10 @@ impl Lab {
         let tls = tls::Identity::issue(SystemClock.now())?;
         let (dir, temporary) = folder(options.dir)?;
         write(&dir.join("ca.pem"), &tls.ca_pem)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("lab")
-            .enable_all()
-            .build()
-            .map_err(Error::Threads)?;
-
-        let (port, data) = listeners(&runtime, options.port)?;
-        let (control_port, control) = listeners(&runtime, options.control_port)?;
-        let (identity_port, identity) = listeners(&runtime, 0)?;
+        let threads = Threads::start()?;
+        let (port, data) = threads.listen(options.port)?;
+        let (control_port, control) = threads.listen(options.control_port)?;
+        let (identity_port, identity) = threads.listen(0)?;
         let mut world = World::new(port, options.clock, random);
         world.settings = options.behaviour.settings();
         world.keys = options.keys.map_or_else(KeyPool::stocked, KeyPool::with_folder);
@@ -201,7 +233,7 @@ impl Lab {
         for (plane, listeners) in planes {
             for listener in listeners {
                 let tls = (plane == Plane::Data).then(|| acceptor.clone());
-                runtime.spawn(server::serve(listener, plane, tls, Arc::clone(&shared)));
+                threads.spawn(server::serve(listener, plane, tls, Arc::clone(&shared)));
             }
         }
         let lab = Self {
@@ -213,7 +245,7 @@ impl Lab {
             ca_pem: tls.ca_pem,
             dir,
             _temporary: temporary,
-            runtime: Some(runtime),
+            _threads: threads,
         };
         write(&lab.dir.join("env"), &env::exports(&lab.env()))?;
         Ok(lab)
@@ -259,6 +291,11 @@ impl Lab {
     /// Where `ca.pem` and `env` are.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The URLs of all vaults.
+    pub fn vault_urls(&self) -> Vec<String> {
+        self.with_world(|world| world.keyvault.vaults().map(|vault| world.site.vault_url(vault.name())).collect())
     }
 
     /// The CA's certificate.
@@ -321,21 +358,6 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        // Dropping a runtime blocks, which asynchronous callers must not do.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn listeners(runtime: &tokio::runtime::Runtime, port: u16) -> Result<(u16, Vec<tokio::net::TcpListener>), Error> {
-    // A thread of its own, because the caller may already be inside a runtime.
-    std::thread::scope(|scope| scope.spawn(|| runtime.block_on(server::bind(port))).join())
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
 fn folder(dir: Option<PathBuf>) -> Result<(PathBuf, Option<tempfile::TempDir>), Error> {
     match dir {
         Some(dir) => {
@@ -358,6 +380,14 @@ fn load(world: &mut World, path: &Path) -> Result<(), Error> {
     save::load(world, document).map_err(|problem| Error::Seed(format!("{}: {problem}", path.display())))
 }
 
+/// Writes a file that only its owner may read: the variables hold a secret.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    std::fs::write(path, text).map_err(|source| Error::Folder { path: path.to_owned(), source })
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(|source| Error::Folder { path: path.to_owned(), source })
 }

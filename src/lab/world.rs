@@ -1,5 +1,7 @@
 //! All that the lab knows, behind one lock. Services are functions of the world and a request.
 
+use std::str::FromStr;
+
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
@@ -112,6 +114,19 @@ pub enum Behaviour {
     Realistic,
     /// Delays, pages of two with empty ones between, and one request in twenty turned away.
     Hostile,
+}
+
+impl FromStr for Behaviour {
+    type Err = super::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tame" => Ok(Self::Tame),
+            "realistic" => Ok(Self::Realistic),
+            "hostile" => Ok(Self::Hostile),
+            _ => Err(super::Error::Seed(format!("`{text}` is no behaviour: tame, realistic or hostile"))),
+        }
+    }
 }
 
 impl Behaviour {

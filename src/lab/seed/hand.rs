@@ -54,7 +54,8 @@ pub(super) struct Cer {
 
 impl<'a> Hand<'a> {
     pub(super) fn new(world: &'a mut World, operator: &Operator) -> Self {
-        let now = world.now();
+        // Certificates know no fractions of a second, and credentials must not outlive them.
+        let now = world.now().truncate_to_second();
         let clock = std::mem::replace(&mut world.clock, LabClock::frozen(now));
         let settings = std::mem::replace(&mut world.settings, Behaviour::Tame.settings());
         let caller = Caller {

@@ -97,20 +97,23 @@ pub(crate) fn plant(world: &mut World, seed: &Seed) -> Result<(), String> {
 
 /// Adds what a seed describes to a world that has an operator.
 pub(crate) fn sow(world: &mut World, seed: &Seed) -> Result<(), String> {
-    let mut operator = world.entra.operator.clone().ok_or("this lab has no operator")?;
+    let operator = world.entra.operator.clone().ok_or("this lab has no operator")?;
     match *seed {
         Seed::Empty => {}
         Seed::Small => {
             let subject = small::sow(world, &operator)?;
-            operator.subject_object_id = subject.id;
-            operator.subject_app_id = subject.app_id;
-            world.entra.operator = Some(operator);
+            if let Some(operator) = &mut world.entra.operator {
+                operator.subject_object_id = subject.id;
+                operator.subject_app_id = subject.app_id;
+            }
         }
         Seed::Scale { applications, principals, vaults, certificates } => {
             let (seed, now) = (world.random.random(), world.now());
             world.directory.scale(Scale { seed, applications, service_principals: principals, now });
-            if vaults > 0 || certificates > 0 {
-                return Err("the lab cannot make up vaults yet: ask for `scale:APPS,PRINCIPALS,0,0`".to_owned());
+            for vault in keyvault::scale(world, vaults, certificates) {
+                let right =
+                    json!({ "vault": vault, "principal": operator.principal, "role": "Key Vault Administrator" });
+                keyvault::grant(world, &right)?;
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::lab::directory::View;
 use crate::lab::keys::KeyPool;
 use crate::lab::world::Settings;
 
-const NOW: OffsetDateTime = datetime!(2026-06-01 12:00 UTC);
+const NOW: OffsetDateTime = datetime!(2026-06-01 12:00:00.123456789 UTC);
 
 fn world(seed: &Seed) -> World {
     let mut world = World::new(8443, LabClock::frozen(NOW), 7);
@@ -51,7 +51,7 @@ fn the_small_tenant_has_a_dozen_applications_with_a_fault_each() {
     let billing = named(&world, "billing-api");
     assert_eq!(world.entra.operator.as_ref().unwrap().subject_object_id, billing.id);
     let secret = &billing.credentials.passwords[0];
-    assert_eq!(world.directory.sign_in(secret.key_id).unwrap().at, NOW - Duration::HOUR);
+    assert_eq!(world.directory.sign_in(secret.key_id).unwrap().at, NOW.truncate_to_second() - Duration::HOUR);
     let backup = &named(&world, "nightly-backup").credentials.passwords[0];
     assert!(backup.end - backup.start > Duration::days(3600) && world.directory.sign_in(backup.key_id).is_none());
 
