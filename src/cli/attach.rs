@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long)]
     plan: bool,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// Runs `kvops attach`.

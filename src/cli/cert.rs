@@ -44,7 +44,7 @@ pub(crate) struct InfoArgs {
     #[arg(long, value_name = "APP")]
     app: Option<String>,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// Which vault.
@@ -57,7 +57,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<CertificateName>,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// Runs `kvops cert`.

@@ -8,6 +8,8 @@ mod config;
 mod console;
 mod context;
 mod convert;
+#[cfg(feature = "lab")]
+mod demo;
 mod exit;
 mod expect;
 mod failure;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use self::console::Console;
+use self::console::{Console, Format};
 use self::failure::Failure;
 use self::global::Global;
 use crate::config::process_environment;
@@ -47,6 +49,9 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Watch the main job on a lab in this process, told step by step
+    #[cfg(feature = "lab")]
+    Demo,
     /// Create a certificate that cannot leave the vault, attach it to an application and prove it
     Provision(provision::Args),
     /// Attach a certificate to an application: the directory's half alone
@@ -69,6 +74,23 @@ enum Command {
     Man,
 }
 
+impl Command {
+    /// What `--output` says, so that an error has the form of the result.
+    fn format(&self) -> Option<Format> {
+        match self {
+            #[cfg(feature = "lab")]
+            Self::Demo | Self::Lab(_) => Some(Format::Table),
+            Self::Provision(args) => args.output.output,
+            Self::Attach(args) => args.output.output,
+            Self::Cert(cert::Command::Info(args)) => args.output.output,
+            Self::Cert(cert::Command::List(args)) => args.output.output,
+            Self::Token(args) => args.format(),
+            Self::Config(config::Command::Show(output) | config::Command::Variables(output)) => output.output,
+            Self::Completions(_) | Self::Man => None,
+        }
+    }
+}
+
 /// Runs the program and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::command().try_get_matches_from(arguments).and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -83,7 +105,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match prepared(&cli, environment.clone()).and_then(|environment| run(&cli, &environment)) {
         Ok(code) => code,
         Err(failure) => {
-            Console::new(None, cli.global.no_color, cli.global.quiet, &environment).failure(&failure);
+            let format = cli.command.format();
+            Console::new(format, cli.global.no_color, cli.global.quiet, &environment).failure(&failure);
             failure.exit().into()
         }
     }
@@ -104,6 +127,8 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         // The one command that ends with somebody else's code.
         #[cfg(feature = "lab")]
         Command::Lab(command) => return lab::run(command, &cli.global, environment),
+        #[cfg(feature = "lab")]
+        Command::Demo => block_on(demo::run(&cli.global, environment)),
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),

@@ -69,7 +69,7 @@ pub(crate) struct Args {
     #[arg(long)]
     plan: bool,
     #[command(flatten)]
-    output: Output,
+    pub(super) output: Output,
 }
 
 /// `--alg`

@@ -74,6 +74,13 @@ pub(crate) struct Args {
     output: Option<TokenFormat>,
 }
 
+impl Args {
+    /// The form of an error: outputs for programs are read by programs.
+    pub(crate) fn format(&self) -> Option<Format> {
+        self.output.map(|format| if format == TokenFormat::Table { Format::Table } else { Format::Json })
+    }
+}
+
 /// Runs `kvops token`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     let settings = config::load(global, environment)?;
@@ -82,7 +89,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         (0 | 1, Some(tenant)) if args.tenants_file.is_none() => Some(tenant.value.clone()),
         _ => environment.get("KVOPS_TENANT").and_then(|tenant| tenant.parse().ok()),
     };
-    let format = args.output.map(|format| if format == TokenFormat::Table { Format::Table } else { Format::Json });
+    let format = args.format();
     let context = Context::with_home(global, environment, format, settings, home).await?;
     let tenants = tenants(args, global, &context)?;
     let app = app_id(args, &context).await?;

@@ -20,6 +20,7 @@ mod router;
 mod save;
 mod seed;
 mod server;
+mod thief;
 mod throttle;
 mod tls;
 mod world;
@@ -47,6 +48,7 @@ pub use log::Counts;
 pub use log::Entry;
 pub use log::Service;
 pub use seed::Seed;
+pub use thief::Loot;
 pub use world::Behaviour;
 
 /// How a lab starts.
@@ -135,6 +137,14 @@ pub enum Error {
     /// The text is no seed, or what it describes could not be built.
     #[error("{0}")]
     Seed(String),
+    /// The demonstration's attempt to read a key did not get an answer that it understands.
+    #[error("what the vault gives out for the secret {name} cannot be read: {problem}")]
+    Theft {
+        /// The certificate.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The control endpoint refused.
     #[error("the lab's control endpoint refused {request}: {problem}")]
     Control {
@@ -201,9 +211,14 @@ impl Drop for Threads {
 impl Lab {
     /// Starts a lab and seeds it. When this returns, it serves.
     pub async fn start(options: LabOptions) -> Result<Self, Error> {
-        // Not `spawn_blocking`: that would tie the lab to the caller's runtime.
-        tokio::task::yield_now().await;
-        Self::start_blocking(options)
+        // A thread of its own: a runtime must not be dropped, as it is when this fails, in the
+        // caller's. Not `spawn_blocking`, which would tie the lab to the caller's runtime.
+        let (done, started) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            // A caller that has gone away drops the lab with the channel.
+            let _ = done.send(Self::start_blocking(options));
+        });
+        started.await.unwrap_or_else(|_| Err(Error::Seed("the lab's thread ended before the lab began".to_owned())))
     }
 
     /// The same without an asynchronous caller.

@@ -115,7 +115,9 @@ impl<'a> Hand<'a> {
         let pkcs8 = PrivatePkcs8KeyDer::from(key.pkcs8().expose().as_slice());
         let text = |error: rcgen::Error| error.to_string();
         let pair = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&pkcs8, &rcgen::PKCS_RSA_SHA256).map_err(text)?;
-        let not_before = self.world.now();
+        // A certificate counts whole seconds, and its entry must not outlive it by a fraction.
+        let now = self.world.now();
+        let not_before = now - Duration::nanoseconds(now.nanosecond().into());
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
