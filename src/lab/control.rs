@@ -41,6 +41,7 @@ POST   /vaults/{vault}/issuers/{issuer}    {\"issues\":false}
 POST   /permissions      {\"vault\":\"contoso-kv\",\"principal\":ID,\"role\":\"Key Vault Crypto User\",\"remove\":false}
                          {\"principal\":ID,\"graph_role\":\"Application.Read.All\",\"remove\":false}
 GET    /identities       POST /identities {\"name\":\"vm\",\"kind\":\"system\"|\"user\"}
+POST   /tokens           {\"user\":\"ada@contoso.com\",\"scopes\":[\"Application.Read.All\"],\"resource\":URL?}
 POST   /revoke           {\"app_id\":ID}
 GET    /issuers          POST /issuers {\"issuer\":URL,\"jwks\":{…}?}    POST /issuers/token {\"issuer\":URL,\"claims\":{…}}
 POST   /seed             {\"seed\":\"small\"}
@@ -109,6 +110,11 @@ fn act(shared: &Shared, request: &Request, body: Value) -> Answer {
         (&Method::POST, ["identities"]) => {
             let NewIdentity { name, kind } = parsed(body)?;
             Ok(json!(entra::add_identity(&mut shared.world(), &name, kind == IdentityKind::System)?))
+        }
+        (&Method::POST, ["tokens"]) => {
+            let PersonToken { user, scopes, resource } = parsed(body)?;
+            let (id, token) = entra::sign_in(&mut shared.world(), &user, &scopes, resource.as_deref());
+            Ok(json!({ "id": id, "access_token": token }))
         }
         (&Method::POST, ["revoke"]) => {
             let Revoke { app_id } = parsed(body)?;
@@ -286,6 +292,7 @@ bodies! {
     Now { #[serde(with = "time::serde::rfc3339")] now: OffsetDateTime }
     Advance { seconds: f64 }
     NewIdentity { name: String, kind: IdentityKind }
+    PersonToken { user: String, scopes: Vec<String>, resource: Option<String> }
     Revoke { app_id: Uuid }
     NewIssuer { issuer: String, jwks: Option<Value> }
     IssuerToken { issuer: String, #[serde(default)] claims: Value }

@@ -8,6 +8,7 @@ mod identity;
 mod issuer;
 mod jws;
 mod metadata;
+mod person;
 mod refusal;
 mod resource;
 mod signing;
@@ -36,6 +37,7 @@ use crate::domain::Clock as _;
 
 pub(crate) use identity::{Identity, add as add_identity, answer_identity};
 pub(crate) use issuer::Issuer;
+pub(crate) use person::sign_in;
 pub(crate) use token::{Caller, TokenFault, speaker, verify};
 
 /// Entra's own state.

@@ -163,7 +163,7 @@ fn ids(token: &Jws<'_>) -> Option<(Uuid, Uuid)> {
     Some((app_id.parse().ok()?, token.claim("oid")?.parse().ok()?))
 }
 
-fn aio(revocations: u32) -> String {
+pub(super) fn aio(revocations: u32) -> String {
     URL_SAFE_NO_PAD.encode(format!("lab:{revocations}"))
 }
 

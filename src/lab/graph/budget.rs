@@ -19,7 +19,7 @@ pub(crate) fn resource_units(request: &Request) -> u32 {
     let base: i32 = match names.as_slice() {
         ["applications"] | ["applications", "delta"] if request.method == Method::GET => 2,
         ["serviceprincipals", _, "approleassignments" | "approleassignedto"] | ["oauth2permissiongrants"]
-            if request.method == Method::GET && request.query("$filter").is_none() =>
+            if request.method == Method::GET =>
         {
             2
         }

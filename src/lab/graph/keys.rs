@@ -101,7 +101,7 @@ pub(super) fn add_password<T: Object>(
     after.credentials_mut().passwords.insert(0, password.clone());
     enforcement::check_change(world, &before, &after)?;
     world.directory.put(after, now);
-    let mut members = object(render::password_credential(&password));
+    let mut members = object(render::password_credential(T::KIND, &password));
     members.insert("secretText".to_owned(), json!(password.secret_text));
     Ok(reply::entity(world, request, StatusCode::OK, "microsoft.graph.passwordCredential", members)
         .header("location", &world.site.origin()))

@@ -132,6 +132,11 @@ fn normalised(name: &str, value: Value) -> Value {
                 }
             }
         }
+        "web" => {
+            let uris = value["redirectUris"].as_array().cloned().unwrap_or_default();
+            let settings = uris.iter().map(|uri| json!({ "uri": uri, "index": null })).collect();
+            value["redirectUriSettings"] = settings;
+        }
         "servicePrincipalLockConfiguration" if value.is_object() => {
             value = merged(
                 &json!({

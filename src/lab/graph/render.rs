@@ -62,7 +62,9 @@ pub(super) fn entity<T: Object>(object: &T, style: Style) -> Map<String, Value> 
             "id" => json!(object.id()),
             "appId" => json!(object.app_id()),
             "keyCredentials" => object.credentials().keys.iter().map(|key| key_credential(key, style.keys)).collect(),
-            "passwordCredentials" => object.credentials().passwords.iter().map(password_credential).collect(),
+            "passwordCredentials" => {
+                object.credentials().passwords.iter().map(|password| password_credential(T::KIND, password)).collect()
+            }
             // Members set by hand, as those of Microsoft's own objects, come before derived ones.
             _ if own.contains_key(name) => merged(default, &own[name]),
             "createdDateTime" if style.precise => json!(precise(object.created_at())),
@@ -124,13 +126,14 @@ pub(super) fn key_credential(key: &KeyCredential, with_key: bool) -> Value {
     })
 }
 
-/// One of `passwordCredentials`, without its secret.
-pub(super) fn password_credential(password: &PasswordCredential) -> Value {
+/// One of `passwordCredentials`, without its secret. Those of service principals give no hint of it.
+pub(super) fn password_credential(kind: Kind, password: &PasswordCredential) -> Value {
+    let hint: String = password.secret_text.chars().take(3).collect();
     json!({
         "customKeyIdentifier": null,
         "displayName": password.display_name,
         "endDateTime": seconds(password.end),
-        "hint": password.secret_text.chars().take(3).collect::<String>(),
+        "hint": (kind == Kind::Application).then_some(hint),
         "keyId": password.key_id,
         "secretText": null,
         "startDateTime": seconds(password.start),
@@ -155,11 +158,13 @@ pub(super) fn seconds(moment: OffsetDateTime) -> String {
     format(moment, FORMAT)
 }
 
-/// `2022-05-07T06:56:29.0887208Z`.
+/// `2022-05-07T06:56:29.0887208Z`, without zeros at the end.
 pub(super) fn precise(moment: OffsetDateTime) -> String {
-    const FORMAT: &[BorrowedFormatItem<'_>] =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:7]Z");
-    format(moment, FORMAT)
+    let fraction = format!("{:07}", moment.nanosecond() / 100);
+    match fraction.trim_end_matches('0') {
+        "" => seconds(moment),
+        fraction => format!("{}.{fraction}Z", zoneless(moment)),
+    }
 }
 
 /// `2022-05-07T06:56:29`, as in `innerError`.

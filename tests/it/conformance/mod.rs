@@ -5,6 +5,7 @@
 //! says. Without them the tests say so and pass.
 
 mod fixture;
+mod graph;
 mod keyvault;
 mod shape;
 mod tally;

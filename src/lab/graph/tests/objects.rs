@@ -6,11 +6,12 @@ use super::bench::{Bench, app, refusal};
 #[test]
 fn an_application_is_created_read_changed_and_deleted() {
     let mut bench = Bench::new();
+    bench.world.clock.advance(time::Duration::nanoseconds(88_720_800));
     let reply = bench.post("/v1.0/applications", json!({ "displayName": "billing" }));
     assert_eq!(reply.status, 201);
     let created = reply.value();
     let (id, app_id) = (created["id"].as_str().unwrap(), created["appId"].as_str().unwrap());
-    assert_eq!(created["createdDateTime"], "2026-11-21T12:00:00.0000000Z");
+    assert_eq!(created["createdDateTime"], "2026-11-21T12:00:00.0887208Z");
     assert_eq!(created["signInAudience"], "AzureADandPersonalMicrosoftAccount");
     assert_eq!(created["api"]["requestedAccessTokenVersion"], 2);
     let location = reply.headers["location"].to_str().unwrap();
