@@ -11,6 +11,8 @@ mod clients;
 #[cfg(feature = "lab")]
 mod conformance;
 #[cfg(feature = "lab")]
+mod lab_command;
+#[cfg(feature = "lab")]
 mod lab_control;
 #[cfg(feature = "lab")]
 mod lab_server;
