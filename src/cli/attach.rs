@@ -9,8 +9,9 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::plan_view::PlanView;
 use super::provision::Alg;
-use super::view::{self, Lines, PlanView, date};
+use super::view::{self, Lines, date};
 use crate::domain::{Application, CertificateName, Environment, IssuerName, printable};
 use crate::graph;
 use crate::pki::{Algorithm, Certificate};
@@ -188,7 +189,7 @@ async fn from_vault(
     }
     if args.plan {
         watcher.clear();
-        let view = PlanView::new(context, &plan, &wish);
+        let view = PlanView::new(context, &plan, &wish).await;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }

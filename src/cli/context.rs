@@ -17,9 +17,9 @@ use crate::domain::{Application, Clock, Environment, SystemClock, TenantId, Vaul
 use crate::entra::credential::{Choice, Setup, ToolExecutor, credential};
 use crate::entra::{self, Tokens};
 use crate::graph;
-use crate::http::{self, TokenSource};
+use crate::http::{self, TokenRequest, TokenSource};
 use crate::keyvault;
-use crate::pki::Certificate;
+use crate::pki::{Certificate, DecodedToken};
 use crate::provision::Watcher;
 
 /// What a command is handed.
@@ -150,6 +150,16 @@ impl Context {
     /// A client for Graph, as the identity for Graph.
     pub(crate) fn graph_client(&self) -> graph::Client {
         graph::Client::new(&self.http, &self.graph_tokens)
+    }
+
+    /// What the identity for Graph may do, as its token says; `None` when that cannot be seen.
+    pub(crate) async fn graph_roles(&self) -> Option<Vec<String>> {
+        let resource = self.http.cloud().graph().as_str().trim_end_matches('/').to_owned();
+        let token = self.graph_tokens.token(&TokenRequest::for_resource(resource)).await.ok()?;
+        let decoded = DecodedToken::decode(&token).ok()?;
+        let mut held = decoded.list("roles");
+        held.extend(decoded.text("scp").unwrap_or_default().split_whitespace().map(str::to_owned));
+        Some(held)
     }
 
     /// The credential for vaults, for use as a federated credential.

@@ -235,7 +235,7 @@ impl From<provision::Error> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let exit = match refusal {
-            Refusal::Pending { .. } => Exit::Changed,
+            Refusal::Pending { .. } | Refusal::Drifted { .. } => Exit::Changed,
             _ => Exit::Refused,
         };
         let failure = Self::new(exit, refusal.to_string());
@@ -253,6 +253,9 @@ impl From<Refusal> for Failure {
                 .hint(format!("or drop it with `az keyvault certificate pending delete --vault-name {} --name {name}`", vault.name())),
             Refusal::NotHardened { .. } => {
                 failure.hint("choose another --name: the key of a version cannot be made safer afterwards")
+            }
+            Refusal::Drifted { .. } => {
+                failure.hint("ask for what is there, take it as it is with --adopt, or choose another --name")
             }
             Refusal::NotOurs { .. } => {
                 failure.hint("take it with --adopt if this application may share it, or choose another --name")

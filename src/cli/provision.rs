@@ -10,6 +10,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::plan_view::PlanView;
 use super::view;
 use crate::domain::{CertificateName, Environment, IssuerName};
 use crate::pki::{Algorithm, Certificate};
@@ -144,7 +145,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     if args.plan {
         let (_, plan) = provisioner.plan(&wish).await?;
         watcher.clear();
-        let view = view::PlanView::new(&context, &plan, &wish);
+        let view = PlanView::new(&context, &plan, &wish).await;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }

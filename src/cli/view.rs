@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::console::{Console, Tone};
-use super::context::Context;
 use crate::domain::printable;
-use crate::provision::plan::{AttachMethod, Plan, Step};
-use crate::provision::{CertificateFacts, Outcome, Report, Wish};
+use crate::provision::{CertificateFacts, Outcome, Report};
 
 /// `2026-11-21 12:00 UTC`.
 pub(crate) fn date(at: OffsetDateTime) -> String {
@@ -108,135 +105,4 @@ pub(crate) fn certificate_lines(lines: &mut Lines, console: Console, facts: &Cer
     lines.add("key", format!("{} {}", facts.key, facts.key_id));
     lines.add("thumbprint", format!("{} (x5t {})", facts.thumbprint, facts.x5t));
     lines.add("x5t#S256", facts.x5t_s256.clone());
-}
-
-/// The answer to `--plan`.
-#[derive(Debug, Serialize)]
-pub(crate) struct PlanView<'a> {
-    changes: bool,
-    steps: Vec<StepView<'a>>,
-    policy: Option<PolicyView>,
-    warnings: &'a [String],
-}
-
-#[derive(Debug, Serialize)]
-struct StepView<'a> {
-    #[serde(flatten)]
-    step: &'a Step,
-    what: &'static str,
-    writes_to: Option<&'static str>,
-    identity: Option<String>,
-    right: Option<String>,
-    held: Option<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct PolicyView {
-    subject: Option<String>,
-    key: String,
-    exportable: Option<bool>,
-    reuse_key: Option<bool>,
-    key_usage: Vec<String>,
-    validity_months: Option<u32>,
-}
-
-impl<'a> PlanView<'a> {
-    /// Describes `plan`.
-    pub(crate) fn new(context: &Context, plan: &'a Plan, wish: &Wish) -> Self {
-        let vault_identity = context.settings().vault_credential.value.clone();
-        let graph_identity = context.settings().graph_credential.value.clone();
-        let steps = plan.steps.iter().map(|step| {
-            let (writes_to, identity, right, held) = match step {
-                Step::Recover => (
-                    Some("vault"),
-                    Some(vault_identity.clone()),
-                    Some("certificates recover (Key Vault Certificates Officer)".to_owned()),
-                    Some("unknown until tried"),
-                ),
-                Step::Purge => (
-                    Some("vault"),
-                    Some(vault_identity.clone()),
-                    Some("certificates purge (Key Vault Administrator)".to_owned()),
-                    Some("unknown until tried"),
-                ),
-                Step::Create { .. } | Step::Merge | Step::Record => (
-                    Some("vault"),
-                    Some(vault_identity.clone()),
-                    Some("certificates create and update (Key Vault Certificates Officer)".to_owned()),
-                    Some("unknown until tried"),
-                ),
-                Step::Attach { method: AttachMethod::AddKey { signer } } => (
-                    Some("Graph"),
-                    Some("the application itself".to_owned()),
-                    Some(format!("keys sign on {} (Key Vault Crypto User); no Graph permission", signer.key)),
-                    Some("unknown until tried"),
-                ),
-                Step::Attach { method: AttachMethod::Patch { .. } } => (
-                    Some("Graph"),
-                    Some(graph_identity.clone()),
-                    Some("Application.ReadWrite.OwnedBy as owner, or Application.ReadWrite.All".to_owned()),
-                    Some("unknown until tried"),
-                ),
-                Step::Prove { .. } => (
-                    None,
-                    Some("the application itself".to_owned()),
-                    Some("keys sign (Key Vault Crypto User)".to_owned()),
-                    Some("unknown until tried"),
-                ),
-                Step::AwaitIssue | Step::Inspect | Step::ExportRequest => (
-                    None,
-                    Some(vault_identity.clone()),
-                    Some("certificates get, keys get (Key Vault Reader)".to_owned()),
-                    Some("yes: they were just used"),
-                ),
-            };
-            StepView { step, what: step.title(), writes_to, identity, right, held }
-        });
-        let creates = plan.steps.iter().find_map(|step| match step {
-            Step::Create { policy } => Some(PolicyView {
-                subject: policy.subject.clone(),
-                key: wish.spec.key.to_string(),
-                exportable: policy.exportable,
-                reuse_key: policy.reuse_key,
-                key_usage: policy.key_usage.iter().map(ToString::to_string).collect(),
-                validity_months: policy.validity_months,
-            }),
-            _ => None,
-        });
-        Self { changes: !plan.is_no_change(), steps: steps.collect(), policy: creates, warnings: &plan.warnings }
-    }
-
-    /// The plan as text.
-    pub(crate) fn for_people(&self, console: Console) -> String {
-        let mut text = if self.changes {
-            format!("{}\n", console.paint(Tone::Strong, "plan: nothing has been written yet"))
-        } else {
-            format!("{}\n", console.paint(Tone::Good, "plan: no change"))
-        };
-        for (index, step) in self.steps.iter().enumerate() {
-            let target = step.writes_to.map(|to| format!(" [writes to {to}]")).unwrap_or_default();
-            let _ = writeln!(text, "  {}. {}{target}", index + 1, step.what);
-            if let (Some(identity), Some(right), Some(held)) = (&step.identity, &step.right, step.held) {
-                let _ = writeln!(
-                    text,
-                    "     {}",
-                    console.paint(Tone::Faint, &format!("as {identity}; needs {right}; held: {held}"))
-                );
-            }
-        }
-        if let Some(policy) = &self.policy {
-            let _ = writeln!(
-                text,
-                "  policy: {}, {}, exportable false, new key for each version, {} only, {} months, mail and no automatic renewal",
-                policy.subject.as_deref().map(printable).unwrap_or_default(),
-                policy.key,
-                policy.key_usage.join(", "),
-                policy.validity_months.unwrap_or_default(),
-            );
-        }
-        for warning in self.warnings {
-            let _ = writeln!(text, "  {} {warning}", console.paint(Tone::Warning, "warning:"));
-        }
-        text
-    }
 }

@@ -41,6 +41,9 @@ pub struct CertificatePolicy {
     pub validity_months: Option<u32>,
     /// What happens before expiry.
     pub lifetime_actions: Vec<LifetimeAction>,
+    /// When the policy was last changed. A version that was made later was made under it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub updated: Option<OffsetDateTime>,
 }
 
 /// The name of an issuer in a policy. Key Vault keeps its case and compares without it.

@@ -68,6 +68,8 @@ pub(super) struct Policy {
     x509_props: Option<X509Properties>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lifetime_actions: Option<Vec<Action>>,
+    #[serde(default, skip_serializing)]
+    attributes: Option<Attributes>,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -260,6 +262,7 @@ impl From<Policy> for CertificatePolicy {
             key_usage: x509.key_usage.unwrap_or_default().into_iter().map(KeyUsage).collect(),
             validity_months: x509.validity_months,
             lifetime_actions: wire.lifetime_actions.unwrap_or_default().into_iter().map(LifetimeAction::from).collect(),
+            updated: wire.attributes.and_then(|attributes| attributes.updated).and_then(moment),
         }
     }
 }
@@ -299,6 +302,7 @@ impl From<&CertificatePolicy> for Policy {
             secret_props: policy.content_type.clone().map(|kind| SecretProperties { content_type: Some(kind) }),
             x509_props: (x509 != X509Properties::default()).then_some(x509),
             lifetime_actions: some(actions),
+            attributes: None,
         }
     }
 }

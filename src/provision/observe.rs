@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 use super::error::Error;
 use super::lifetime::Limit;
 use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultState};
-use super::rules::{judge_policy, judge_version};
+use super::report::exportability;
+use super::rules::{Gap, judge_policy, judge_version};
 use crate::domain::{
     Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus,
     Thumbprint, Version,
@@ -115,6 +116,13 @@ pub(super) async fn existing(
         if gaps.iter().all(|known| known.rule != gap.rule) {
             gaps.push(gap);
         }
+    }
+    let (exportable, evidence) = exportability(key.exportable, &policy, version.attributes.created);
+    if exportable.is_none() && gaps.iter().all(|known| known.rule != "exportable") {
+        gaps.push(Gap {
+            rule: "exportable",
+            fact: format!("whether the key can leave the vault is not known: {evidence}"),
+        });
     }
     Ok(Existing {
         key: version.key.clone(),

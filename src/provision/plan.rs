@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::lifetime::Limit;
 use super::refusal::Refusal;
-use super::rules::Gap;
+use super::rules::{Gap, differences};
 use super::spec::CertificateSpec;
 use crate::domain::{
     Application, CertificateAttributes, CertificateName, CertificateOperation, CertificatePolicy, CredentialId,
@@ -235,7 +235,7 @@ pub fn decide(
             }
             _ if is_spent(existing, now) => steps.extend(create(spec)),
             _ => {
-                accept(existing, observed, choices)?;
+                accept(spec, existing, observed, choices)?;
                 attached = entry_of(observed, &existing.certificate).is_some();
             }
         },
@@ -312,10 +312,19 @@ fn is_spent(existing: &Existing, now: OffsetDateTime) -> bool {
     existing.certificate.not_after() <= now
 }
 
-fn accept(existing: &Existing, observed: &Observed, choices: Choices) -> Result<(), Box<Refusal>> {
+fn accept(
+    spec: &CertificateSpec,
+    existing: &Existing,
+    observed: &Observed,
+    choices: Choices,
+) -> Result<(), Box<Refusal>> {
     let version = existing.key.clone();
     if !existing.gaps.is_empty() {
         return Err(Refusal::NotHardened { version, gaps: existing.gaps.clone() }.into());
+    }
+    let differences = differences(&spec.policy(), &existing.policy);
+    if !choices.adopt && !differences.is_empty() {
+        return Err(Refusal::Drifted { version, differences }.into());
     }
     if existing.attributes.enabled == Some(false) {
         return Err(Refusal::Disabled { version }.into());

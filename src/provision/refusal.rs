@@ -43,6 +43,14 @@ pub enum Refusal {
         /// How it falls short.
         gaps: Vec<Gap>,
     },
+    /// A hardened certificate that is not the one asked for.
+    #[error("certificate version {version} is there, and it is not the one asked for: {}", differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Drifted {
+        /// The version.
+        version: KeyUrl,
+        /// How it differs.
+        differences: Vec<Gap>,
+    },
     /// A good certificate that kvops did not make for this application.
     #[error("certificate version {version} was not made for this application{}", made_for.as_ref().map(|id| format!(" but for {id}")).unwrap_or_default())]
     NotOurs {

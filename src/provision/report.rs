@@ -114,7 +114,8 @@ impl CertificateFacts {
     /// Reads the facts of a version.
     pub fn of(existing: &Existing) -> Self {
         let certificate = &existing.certificate;
-        let (exportable, exportable_evidence) = exportability(existing.exportable, &existing.policy);
+        let (exportable, exportable_evidence) =
+            exportability(existing.exportable, &existing.policy, existing.attributes.created);
         Self {
             key_id: existing.key.clone(),
             version: existing.key.version().clone(),
@@ -137,20 +138,39 @@ impl CertificateFacts {
     }
 }
 
-/// Whether the key of a version can leave the vault, and how that is known. There is one policy for
-/// all versions, so what it says now proves nothing about a version that was made before.
-pub fn exportability(of_key: Option<bool>, policy: &CertificatePolicy) -> (Option<bool>, String) {
-    match (of_key, &policy.key_type, policy.exportable) {
+/// Whether the key of a version can leave the vault, and how that is known.
+///
+/// Key Vault has one policy for all versions, and it says how the next one will be. It proves
+/// something about a version only if it has not been changed since before that version was made.
+pub fn exportability(
+    of_key: Option<bool>,
+    policy: &CertificatePolicy,
+    created: Option<OffsetDateTime>,
+) -> (Option<bool>, String) {
+    if let Some(exportable) = of_key {
+        return (Some(exportable), format!("attributes.exportable of this version's key is {exportable}"));
+    }
+    if matches!(policy.key_type, Some(KeyType::RsaHsm | KeyType::EcHsm)) {
+        return (Some(false), "the key was made in an HSM, which never gives one out".to_owned());
+    }
+    match (policy.exportable, policy.updated, created) {
+        (None, ..) => (None, "neither the key nor the policy says so".to_owned()),
+        (Some(exportable), Some(updated), Some(created)) if updated <= created => (
+            Some(exportable),
+            format!(
+                "the policy it was made under says key_props.exportable {exportable}, unchanged since before it was made"
+            ),
+        ),
+        (Some(exportable), Some(updated), Some(_)) => (
+            None,
+            format!(
+                "the policy says key_props.exportable {exportable}, but it was changed on {} after this version was made",
+                updated.date()
+            ),
+        ),
         (Some(exportable), ..) => {
-            (Some(exportable), format!("attributes.exportable of this version's key is {exportable}"))
+            (None, format!("the policy says key_props.exportable {exportable}, but not since when"))
         }
-        (None, Some(KeyType::RsaHsm | KeyType::EcHsm), _) => {
-            (Some(false), "the key was made in an HSM, which never gives one out".to_owned())
-        }
-        (None, _, Some(exportable)) => {
-            (Some(exportable), format!("the policy in force says key_props.exportable {exportable}"))
-        }
-        (None, _, None) => (None, "neither the key nor the policy says so".to_owned()),
     }
 }
 
@@ -212,5 +232,35 @@ impl Report {
 impl From<&Application> for ApplicationFacts {
     fn from(application: &Application) -> Self {
         Self { id: application.id, app_id: application.app_id, display_name: application.display_name.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn policy(updated: Option<OffsetDateTime>) -> CertificatePolicy {
+        CertificatePolicy { exportable: Some(false), updated, ..CertificatePolicy::default() }
+    }
+
+    #[test]
+    fn a_policy_that_was_changed_later_proves_nothing_about_a_version() {
+        let made = Some(datetime!(2026-01-01 12:00:03 UTC));
+        let known = |updated| exportability(None, &policy(updated), made).0;
+        assert_eq!(known(Some(datetime!(2026-01-01 12:00:00 UTC))), Some(false));
+        assert_eq!(known(made), Some(false));
+        assert_eq!(known(Some(datetime!(2026-01-01 12:00:04 UTC))), None);
+        assert_eq!(known(None), None);
+        assert_eq!(exportability(None, &policy(made), None).0, None);
+    }
+
+    #[test]
+    fn what_the_key_itself_says_and_an_hsm_are_proof_enough() {
+        assert_eq!(exportability(Some(true), &policy(None), None).0, Some(true));
+        let hsm = CertificatePolicy { key_type: Some(KeyType::RsaHsm), ..policy(None) };
+        assert_eq!(exportability(None, &hsm, None).0, Some(false));
+        assert_eq!(exportability(None, &CertificatePolicy::default(), None).0, None);
     }
 }
