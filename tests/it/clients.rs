@@ -1,6 +1,6 @@
 //! The clients against the lab: what they do, what they refuse to do, and what they say.
 
-mod bench;
+pub(crate) mod bench;
 mod credentials;
 mod refusals;
 mod transport;

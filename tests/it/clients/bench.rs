@@ -14,28 +14,28 @@ use kvops::lab::{Lab, LabOptions, Seed};
 use kvops::{graph, http, keyvault};
 use serde_json::{Value, json};
 
-pub(super) struct Bench {
-    pub(super) lab: Lab,
-    pub(super) http: http::Client,
-    pub(super) tokens: Arc<dyn TokenSource>,
-    pub(super) graph: graph::Client,
-    pub(super) vault: keyvault::Client,
+pub(crate) struct Bench {
+    pub(crate) lab: Lab,
+    pub(crate) http: http::Client,
+    pub(crate) tokens: Arc<dyn TokenSource>,
+    pub(crate) graph: graph::Client,
+    pub(crate) vault: keyvault::Client,
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let keys = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/lab-keys").into());
         Self::with(LabOptions { seed: Seed::Empty, random: Some(7), keys, ..LabOptions::default() })
     }
 
-    pub(super) fn with(options: LabOptions) -> Self {
+    pub(crate) fn with(options: LabOptions) -> Self {
         let lab = Lab::start_blocking(options).unwrap();
         let cloud = lab.cloud();
         Self::over(lab, &cloud)
     }
 
     /// The clients of `cloud`, which may differ from the lab's own.
-    pub(super) fn over(lab: Lab, cloud: &Cloud) -> Self {
+    pub(crate) fn over(lab: Lab, cloud: &Cloud) -> Self {
         let clock = Arc::new(lab.clock());
         let http = http::Client::new(cloud, Options { clock: clock.clone(), ..Options::default() }).unwrap();
         let chosen = credential(Choice::Auto, &setup(&lab, &http)).unwrap();
@@ -51,22 +51,22 @@ impl Bench {
     }
 
     /// The next `times` requests that match get `result` instead of an answer.
-    pub(super) fn fault(&self, matches: Value, result: Value, times: u32) {
+    pub(crate) fn fault(&self, matches: Value, result: Value, times: u32) {
         let fault = json!({ "match": matches, "result": result, "times": times });
         self.lab.control("POST", "/faults", &fault).unwrap();
     }
 
     /// Requests of a route, such as `GET /certificates/{name}`.
-    pub(super) fn count(&self, route: &str) -> u64 {
+    pub(crate) fn count(&self, route: &str) -> u64 {
         self.lab.counts().routes.get(route).copied().unwrap_or_default()
     }
 
-    pub(super) fn tenant(&self) -> TenantId {
+    pub(crate) fn tenant(&self) -> TenantId {
         variable(&self.lab, "LAB_TENANT").parse().unwrap()
     }
 
     /// A version of a hardened certificate, made in the vault.
-    pub(super) async fn certificate(&self, name: &CertificateName) -> CertificateVersion {
+    pub(crate) async fn certificate(&self, name: &CertificateName) -> CertificateVersion {
         let new = NewCertificate { policy: Some(hardened()), ..NewCertificate::default() };
         let mut operation = self.vault.create(name, &new).await.unwrap();
         while operation.status == OperationStatus::InProgress {
@@ -79,7 +79,7 @@ impl Bench {
 }
 
 /// What kvops would be told in a shell of the lab.
-pub(super) fn setup(lab: &Lab, http: &http::Client) -> Setup {
+pub(crate) fn setup(lab: &Lab, http: &http::Client) -> Setup {
     let environment: Environment = [
         ("AZURE_TENANT_ID", "LAB_TENANT"),
         ("AZURE_CLIENT_ID", "LAB_CLIENT_ID"),
@@ -91,11 +91,11 @@ pub(super) fn setup(lab: &Lab, http: &http::Client) -> Setup {
     Setup { http: http.clone(), environment, tenant: None, managed_identity: None, executor: Arc::new(ToolExecutor) }
 }
 
-pub(super) fn variable(lab: &Lab, name: &str) -> String {
+pub(crate) fn variable(lab: &Lab, name: &str) -> String {
     lab.env().into_iter().find(|(known, _)| known == name).unwrap().1
 }
 
-pub(super) fn hardened() -> CertificatePolicy {
+pub(crate) fn hardened() -> CertificatePolicy {
     CertificatePolicy {
         issuer: Some(IssuerName("Self".to_owned())),
         key_type: Some(KeyType::Rsa),

@@ -4,6 +4,7 @@
 //! The recordings lie beside the repository, in `../shared/fixtures`, or where `KVOPS_FIXTURES`
 //! says. Without them the tests say so and pass.
 
+mod decode;
 mod fixture;
 mod graph;
 mod keyvault;

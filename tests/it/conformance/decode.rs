@@ -1,0 +1,452 @@
+//! Recorded answers of the real services, given to our clients by way of the lab: each is decoded
+//! into what it says, and each refusal becomes the error that it should be.
+//!
+//! What is left out stands in `decode-left-out.toml` with its reason.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kvops::domain::{
+    CertificateName, CertificatePolicy, Chain, KeyUrl, OperationStatus, Secret, ServicePrincipal, Thumbprint,
+};
+use kvops::entra::credential::credential;
+use kvops::entra::{self, Choice, ClientCredentials, ClientProof, Source};
+use kvops::http::TokenRequest;
+use kvops::keyvault::{self, AccessMode, NewCertificate};
+use kvops::{graph, http};
+use serde_json::{Value, json};
+
+use crate::clients::bench::{Bench, setup};
+
+const APP: &str = "11111111-2222-3333-4444-555555555555";
+
+/// One recorded answer, and what it answered.
+struct Exchange {
+    file: String,
+    i: u64,
+    method: String,
+    /// Without scheme, host and query.
+    path: String,
+    origin: String,
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Value,
+}
+
+#[tokio::test]
+async fn every_recorded_answer_is_decoded() {
+    let Some(folder) = fixtures() else { return };
+    let left_out: BTreeMap<String, String> = toml::from_str(include_str!("decode-left-out.toml")).unwrap();
+    let bench = Bench::new();
+    // With a token in hand, the next request of each client is the one that is recorded.
+    bench.vault.list(false).await.unwrap();
+    bench.graph.find_application("kvops lab operator").await.unwrap();
+
+    let (mut matched, mut wrong, mut skipped) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
+    for service in ["keyvault", "graph", "entra"] {
+        for exchange in exchanges(&folder.join(service)) {
+            let route = exchange.route();
+            // Refusals are all of one form, whatever was asked.
+            if exchange.status < 400 && left_out.contains_key(&route) {
+                *skipped.entry(route).or_insert(0_u32) += 1;
+                continue;
+            }
+            match replay(&bench, &exchange, &route).await {
+                Ok(()) => *matched.entry(service).or_insert(0_u32) += 1,
+                Err(problem) => wrong.push(format!("{} #{} {route}: {problem}", exchange.file, exchange.i)),
+            }
+        }
+    }
+    for (service, count) in &matched {
+        println!("conformance {service}: {count} recorded answers decoded");
+    }
+    for (route, count) in &skipped {
+        println!("left out: {count} × {route}: {}", left_out[route]);
+    }
+    assert!(wrong.is_empty(), "{} of the recorded answers were not understood:\n{}", wrong.len(), wrong.join("\n"));
+    let met: BTreeSet<_> = skipped.keys().collect();
+    let unused: Vec<_> = left_out.keys().filter(|route| !met.contains(route)).collect();
+    assert!(unused.is_empty(), "nothing recorded is left out by {unused:?}");
+}
+
+#[tokio::test]
+async fn every_reported_error_is_told_by_its_code() {
+    let Some(folder) = fixtures() else { return };
+    let bench = Bench::new();
+    bench.vault.list(false).await.unwrap();
+    bench.graph.find_application("kvops lab operator").await.unwrap();
+    let reported: Value = read(&folder.join("errors/reported-in-issues.json"));
+    let mut count = 0;
+    for error in reported["errors"].as_array().unwrap() {
+        let (service, status) = (error["service"].as_str().unwrap(), error["status"].as_u64().unwrap() as u16);
+        let exchange = Exchange {
+            file: "errors/reported-in-issues.json".to_owned(),
+            i: count,
+            method: "GET".to_owned(),
+            path: String::new(),
+            origin: String::new(),
+            status,
+            headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
+            body: error["body"].clone(),
+        };
+        let ended = match service {
+            "keyvault" => vault_refusal(&bench, &exchange).await,
+            "graph" => graph_refusal(&bench, &exchange).await,
+            _ => token(&bench, &exchange).await,
+        };
+        ended.unwrap_or_else(|problem| panic!("{service} {}: {problem}", error["body"]));
+        count += 1;
+    }
+    assert!(count > 15);
+}
+
+/// Gives the recorded answer to the client's method for its route and checks what comes of it.
+async fn replay(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), String> {
+    if exchange.file.starts_with("entra/") {
+        return match route {
+            "GET /{tenant}/v2.0/.well-known/openid-configuration" | "GET /adfs/.well-known/openid-configuration" => {
+                let answered = exchange.answer(bench, "entra");
+                let read = entra::openid_configuration(&bench.http, &bench.tenant()).await;
+                same("issuer", read.map_err(said)?.issuer.as_str(), answered["issuer"].as_str().unwrap_or_default())
+            }
+            "GET /metadata/identity/oauth2/token" => managed_identity(bench, exchange).await,
+            _ => token(bench, exchange).await,
+        };
+    }
+    if route.ends_with("/oauth2/v2.0/token") {
+        return token(bench, exchange).await;
+    }
+    match (route.contains("/v1.0/"), exchange.status) {
+        (true, 400..) => graph_refusal(bench, exchange).await,
+        (true, _) => directory(bench, exchange, route).await,
+        (false, 400..) => vault_refusal(bench, exchange).await,
+        (false, _) => vault(bench, exchange, route).await,
+    }
+}
+
+async fn vault(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), String> {
+    let body = exchange.answer(bench, "keyvault");
+    let (vault, name) = (&bench.vault, &exchange.name());
+    let kid = || KeyUrl::parse(body["key"]["kid"].as_str().or(body["kid"].as_str()).unwrap(), bench.http.cloud());
+    let verb = route.rsplit('/').next().unwrap_or_default();
+    match (route, verb) {
+        (_, "create" | "pending") if route.contains("/certificates/") => {
+            let read = match exchange.method.as_str() {
+                "POST" => vault.create(name, &NewCertificate::default()).await,
+                "PATCH" => vault.cancel(name).await,
+                "DELETE" => vault.delete_operation(name).await,
+                _ => vault.operation(name).await,
+            };
+            let read = read.map_err(said)?;
+            let status = OperationStatus::from_wire(body["status"].as_str().unwrap());
+            same("status", &read.status, &status)?;
+            same("known status", &matches!(read.status, OperationStatus::Other(_)), &false)?;
+            // Excerpts have a note where the request was too long to copy.
+            let is_whole = body["csr"].as_str().is_some_and(|csr| csr.starts_with("MII"));
+            same("csr", &read.csr.is_some(), &is_whole)?;
+            same("error", &read.error.map(|(code, _)| code).as_deref(), &body["error"]["code"].as_str())
+        }
+        (_, "policy") => {
+            let read = if exchange.method == "PATCH" {
+                vault.update_policy(name, &CertificatePolicy::default()).await
+            } else {
+                vault.policy(name).await
+            };
+            policy_matches(&read.map_err(said)?, &body)
+        }
+        (_, "versions") => same("items", &vault.versions(name).await.map_err(said)?.len(), &items(&body)),
+        ("DELETE /deletedcertificates/{name}", _) => vault.purge(name).await.map_err(said),
+        ("GET /certificates", _) => same("items", &vault.list(true).await.map_err(said)?.len(), &items(&body)),
+        ("GET /deletedcertificates", _) => {
+            same("items", &vault.deleted_certificates().await.map_err(said)?.len(), &items(&body))
+        }
+        (_, "contacts") => {
+            let contacts = body["contacts"].as_array().map_or(0, Vec::len);
+            same("contacts", &vault.contacts().await.map_err(said)?.len(), &contacts)
+        }
+        (_, "sign") => same("kid", &kid().is_ok(), &true),
+        (_, "verify") => same("value", &body["value"].is_boolean(), &true),
+        _ if body["key"].is_object() => {
+            let key = vault.key(name, None).await.map_err(said)?;
+            same("version", key.version.as_str(), kid().unwrap().version().as_str())?;
+            same("exportable", &key.exportable, &body["attributes"]["exportable"].as_bool())?;
+            let count = body["key"]["key_ops"].as_array().map_or(0, Vec::len);
+            same("key_ops", &key.operations.len(), &count)?;
+            same("no leading zero", &key.modulus.is_some_and(|n| n[0] == 0), &false)
+        }
+        _ if body["recoveryId"].is_string() => {
+            let deleted = vault.deleted(name).await.map_err(said)?;
+            let seconds = deleted.purge_at.map(time::OffsetDateTime::unix_timestamp);
+            same("purge date", &seconds, &body["scheduledPurgeDate"].as_i64())
+        }
+        _ => bundle_matches(bench, &body).await,
+    }
+}
+
+async fn bundle_matches(bench: &Bench, body: &Value) -> Result<(), String> {
+    let id = KeyUrl::parse_certificate_id(body["id"].as_str().unwrap_or_default(), bench.http.cloud());
+    let id = id.map_err(|error| error.to_string())?;
+    let read = bench.vault.certificate(id.name(), None).await.map_err(said)?;
+    same("id", &read.key, &id)?;
+    same("cer", &read.der.is_some(), &body["cer"].is_string())?;
+    same("thumbprint of cer", &read.der.as_deref().map(Thumbprint::sha1), &read.thumbprint)?;
+    let attributes = &body["attributes"];
+    same("enabled", &read.attributes.enabled, &attributes["enabled"].as_bool())?;
+    let expiry = read.attributes.not_after.map(time::OffsetDateTime::unix_timestamp);
+    same("exp", &expiry, &attributes["exp"].as_i64())?;
+    same("recovery level", &read.attributes.recovery_level.as_deref(), &attributes["recoveryLevel"].as_str())?;
+    same("tags", &read.tags.len(), &body["tags"].as_object().map_or(0, serde_json::Map::len))?;
+    match read.policy {
+        Some(policy) => policy_matches(&policy, &body["policy"]),
+        None => same("policy", &body["policy"].is_null(), &true),
+    }
+}
+
+fn policy_matches(policy: &CertificatePolicy, body: &Value) -> Result<(), String> {
+    let (key, x509) = (&body["key_props"], &body["x509_props"]);
+    same("exportable", &policy.exportable, &key["exportable"].as_bool())?;
+    same("kty", &policy.key_type.as_ref().map(|kind| kind.as_wire()), &key["kty"].as_str())?;
+    same("issuer", &policy.issuer.as_ref().map(|issuer| issuer.0.as_str()), &body["issuer"]["name"].as_str())?;
+    same("subject", &policy.subject.as_deref(), &x509["subject"].as_str())?;
+    same("key_usage", &policy.key_usage.len(), &x509["key_usage"].as_array().map_or(0, Vec::len))?;
+    same("ekus", &policy.extended_key_usage.len(), &x509["ekus"].as_array().map_or(0, Vec::len))?;
+    same("months", &policy.validity_months.map(u64::from), &x509["validity_months"].as_u64())?;
+    same("actions", &policy.lifetime_actions.len(), &body["lifetime_actions"].as_array().map_or(0, Vec::len))
+}
+
+async fn vault_refusal(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
+    use keyvault::Error;
+
+    let body = exchange.answer(bench, "keyvault");
+    let error = match bench.vault.certificate(&exchange.name(), None).await {
+        Ok(_) => return Err("a refusal was taken for a success".to_owned()),
+        Err(error) => error,
+    };
+    let inner = body["error"]["innererror"]["code"].as_str().unwrap_or_default();
+    let is_right = match (exchange.status, inner) {
+        (404, _) => matches!(error, Error::NotFound { .. }),
+        (409, "ObjectIsDeletedButRecoverable") => matches!(error, Error::DeletedButRecoverable { .. }),
+        (409, "ObjectIsBeingDeleted") => matches!(error, Error::BeingDeleted { .. }),
+        (409, _) => matches!(error, Error::Conflict { .. } | Error::PendingExists { .. }),
+        (429, _) => matches!(error, Error::Throttled { .. }),
+        (403, "KeyDisabled" | "SecretDisabled") => matches!(error, Error::Disabled { .. }),
+        (403, "ForbiddenByPolicy") => {
+            matches!(&error, Error::MissingPermission { missing, .. } if missing.mode == AccessMode::AccessPolicy)
+        }
+        (403, "ForbiddenByRbac") => {
+            matches!(&error, Error::MissingPermission { missing, .. } if missing.mode == AccessMode::Rbac)
+        }
+        _ => matches!(error, Error::Call { .. }),
+    };
+    let found = error.http().ok_or("the exchange is lost")?;
+    same("status", &found.status().map(|status| status.as_u16()), &Some(exchange.status))?;
+    same("code", &found.code(), &body["error"]["code"].as_str())?;
+    same("inner code", found.inner_code().unwrap_or_default(), inner)?;
+    if is_right { Ok(()) } else { Err(format!("became {error:?}")) }
+}
+
+async fn directory(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), String> {
+    let body = exchange.answer(bench, "graph");
+    let (graph, app) = (&bench.graph, APP.parse().unwrap());
+    match (exchange.method.as_str(), route.rsplit("/v1.0/").next().unwrap_or_default()) {
+        ("PATCH", _) => graph.replace_key_credentials(app, &[], &[]).await.map_err(said),
+        ("DELETE", _) => graph.delete_application(app).await.map_err(said),
+        ("GET", "applications") => {
+            let read: Vec<kvops::domain::Application> = graph.applications(&[]).all().await.map_err(said)?;
+            same("items", &read.len(), &items(&body))
+        }
+        ("GET", "servicePrincipals") => {
+            let read: Result<Vec<ServicePrincipal>, _> = serde_json::from_value(body["value"].clone());
+            same("items", &read.map_err(|error| error.to_string())?.len(), &items(&body))
+        }
+        ("GET", path) if path.ends_with("/owners") => {
+            same("items", &graph.owners(app).await.map_err(said)?.len(), &items(&body))
+        }
+        (method, path) if path.starts_with("servicePrincipals") => {
+            let id = APP.parse().unwrap();
+            let read = match method {
+                "POST" => Some(graph.create_service_principal(id).await.map_err(said)?),
+                _ => graph.service_principal(id).await.map_err(said)?,
+            };
+            same("id", &read.map(|principal| principal.id.to_string()).as_deref(), &body["id"].as_str())
+        }
+        (method, _) => {
+            let read = match method {
+                "POST" => graph.register_application("x").await,
+                _ => graph.application(app).await,
+            };
+            let read = read.map_err(said)?;
+            same("raw", &read.raw, &body)?;
+            let keys = body["keyCredentials"].as_array().map_or(0, Vec::len);
+            same("keys", &read.application.key_credentials.len(), &keys)?;
+            let is_known = |key: &kvops::domain::KeyCredential| key.thumbprint().is_some();
+            same("thumbprints", &read.application.key_credentials.iter().all(is_known), &true)
+        }
+    }
+}
+
+async fn graph_refusal(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
+    use graph::Error;
+
+    let body = exchange.answer(bench, "graph");
+    let error = match bench.graph.key_credentials(APP.parse().unwrap()).await {
+        Ok(_) => return Err("a refusal was taken for a success".to_owned()),
+        Err(error) => error,
+    };
+    let code = body["error"]["code"].as_str().unwrap_or_default();
+    let is_right = match (exchange.status, code) {
+        (_, "Directory_ConcurrencyViolation") => matches!(error, Error::Concurrency { .. }),
+        (403, _) => matches!(error, Error::MissingPermission { .. }),
+        (404, _) => matches!(error, Error::NotFound { .. }),
+        (400, "CredentialInvalidLifetimeAsPerAppPolicy") => matches!(error, Error::PolicyRefusal { .. }),
+        _ => matches!(error, Error::Call { .. }),
+    };
+    same("code", error.http().and_then(http::Error::code).unwrap_or_default(), code)?;
+    if is_right { Ok(()) } else { Err(format!("became {error:?}")) }
+}
+
+async fn token(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
+    let body = exchange.answer(bench, "entra");
+    let (secret, tenant) = (Secret::new("x".to_owned()), bench.tenant());
+    let credentials = ClientCredentials {
+        tenant: &tenant,
+        client: APP.parse().unwrap(),
+        scope: "https://graph.microsoft.com/.default",
+        proof: ClientProof::Secret(&secret),
+        claims: None,
+    };
+    match entra::request(&bench.http, &credentials).await {
+        Ok(token) => same("token", token.access_token.expose().as_str(), body["access_token"].as_str().unwrap_or("")),
+        Err(error) => {
+            same("code", &error.aadsts().map(u64::from), &body["error_codes"][0].as_u64())?;
+            same("refused", &matches!(error, entra::Error::Refused { .. }), &true)
+        }
+    }
+}
+
+async fn managed_identity(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
+    let body = exchange.answer(bench, "identity");
+    let mut setup = setup(&bench.lab, &bench.http);
+    setup.environment =
+        [("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), bench.lab.identity_url())].into_iter().collect();
+    let identity = credential(Choice::Only(Source::ManagedIdentity), &setup).map_err(said)?;
+    let token = identity.token(&TokenRequest::for_resource("https://vault.azure.net")).await.map_err(said)?;
+    same("expires_on", &token.expires_at.unix_timestamp().to_string().as_str(), &body["expires_on"].as_str().unwrap())
+}
+
+impl Exchange {
+    /// Has the lab give this answer to whatever `service` is asked next, and returns its body.
+    fn answer(&self, bench: &Bench, service: &str) -> Value {
+        let (vault, suffix) = (bench.vault.vault().url().as_str(), bench.http.cloud().vault_resource());
+        let here = |text: &str| {
+            let text = text.replace(&format!("{}:443", self.origin), &self.origin);
+            let text =
+                if self.origin.is_empty() { text } else { text.replace(&self.origin, vault.trim_end_matches('/')) };
+            text.replace("https://vault.azure.net\"", &format!("{suffix}\""))
+                .replace("https://local\"", &format!("{suffix}\""))
+        };
+        let mut body: Value = serde_json::from_str(&here(&self.body.to_string())).unwrap();
+        // The next page is another recording, or was not recorded.
+        if let Some(members) = body.as_object_mut() {
+            members.retain(|name, _| !["nextLink", "@odata.nextLink"].contains(&name.as_str()));
+        }
+        let headers: BTreeMap<_, _> = self.headers.iter().map(|(name, value)| (name, here(value))).collect();
+        let sent = if body.is_null() { json!("") } else { body.clone() };
+        let result = json!({ "status": self.status, "headers": headers, "body": sent, "content_type": self.headers.get("content-type") });
+        bench.lab.control("DELETE", "/faults", &Value::Null).unwrap();
+        bench.fault(json!({ "service": service }), result, 99);
+        body
+    }
+
+    /// The name in a path such as `/certificates/NAME/…`; any other where the recorded one is refused.
+    fn name(&self) -> CertificateName {
+        let name = self.path.split('/').nth(2).unwrap_or_default();
+        name.parse().unwrap_or_else(|_| "name".parse().unwrap())
+    }
+
+    /// Method and path with ids replaced.
+    fn route(&self) -> String {
+        let is_id = |text: &str| text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+        let collections =
+            ["certificates", "keys", "secrets", "deletedcertificates", "deletedkeys", "deletedsecrets", "issuers"];
+        let reserved = ["contacts", "issuers", "restore"];
+        let mut segments: Vec<&str> = self.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        for index in 0..segments.len() {
+            let is_name =
+                index > 0 && collections.contains(&segments[index - 1]) && !reserved.contains(&segments[index]);
+            if is_name {
+                segments[index] = "{name}";
+            } else if is_id(segments[index]) {
+                segments[index] = "{id}";
+            } else if self.file.starts_with("entra/")
+                && index == 0
+                && segments.len() > 2
+                && segments[0] != "adfs"
+                && segments[0] != "metadata"
+            {
+                segments[index] = "{tenant}";
+            }
+        }
+        format!("{} /{}", self.method, segments.join("/"))
+    }
+}
+
+fn exchanges(folder: &Path) -> Vec<Exchange> {
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut exchanges = Vec::new();
+    for file in files {
+        let recording = read(&file);
+        let name = format!("{}/{}", folder.file_name().unwrap().display(), file.file_name().unwrap().display());
+        for exchange in recording["exchanges"].as_array().into_iter().flatten() {
+            let uri = exchange["request"]["uri"].as_str().unwrap();
+            let authority = uri.find("://").map_or(0, |at| at + 3);
+            let path = uri[authority..].find('/').map_or(uri.len(), |at| authority + at);
+            let wanted = ["content-type", "retry-after", "www-authenticate", "x-ms-request-id", "request-id"];
+            let headers = exchange["response"]["headers"].as_object().into_iter().flatten();
+            let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.as_str().unwrap_or_default()));
+            exchanges.push(Exchange {
+                file: name.clone(),
+                i: exchange["i"].as_u64().unwrap_or_default(),
+                method: exchange["request"]["method"].as_str().unwrap().to_owned(),
+                path: uri[path..].split('?').next().unwrap_or_default().to_owned(),
+                origin: uri[..path].to_owned(),
+                status: exchange["response"]["status"].as_u64().unwrap() as u16,
+                headers: headers
+                    .filter(|(name, _)| wanted.contains(&name.as_str()))
+                    .map(|(name, value)| (name, value.to_owned()))
+                    .collect(),
+                body: exchange["response"]["body"].clone(),
+            });
+        }
+    }
+    exchanges
+}
+
+/// The recordings are not part of the repository.
+fn fixtures() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "says where the recordings are, which are not in the repository")]
+    let named = std::env::var_os("KVOPS_FIXTURES").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"));
+    if !folder.is_dir() {
+        println!("conformance of the clients: skipped, there are no recordings in {}", folder.display());
+        return None;
+    }
+    Some(folder)
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn items(body: &Value) -> usize {
+    body["value"].as_array().map_or(0, Vec::len)
+}
+
+fn same<T: PartialEq + std::fmt::Debug + ?Sized>(what: &str, found: &T, expected: &T) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what} is {found:?}, and the answer says {expected:?}")) }
+}
+
+fn said(error: impl std::error::Error + 'static) -> String {
+    Chain(&error).to_string()
+}
