@@ -160,6 +160,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_will_not_get_better_is_found_however_deep_it_is_wrapped() {
+        let untrusted = || rustls::Error::General("untrusted".to_owned());
+        let twice = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, untrusted()));
+        assert!(is_final(&untrusted()) && is_final(&twice));
+        let unknown = Unresolvable { host: "a.invalid".to_owned(), source: io::Error::other("no such name") };
+        assert!(is_final(&io::Error::other(unknown)));
+        assert!(!is_final(&io::Error::from(io::ErrorKind::ConnectionRefused)));
+    }
+
+    #[test]
     fn only_this_machine_and_its_link_are_local() {
         for local in ["http://localhost:1/", "http://127.0.0.1/", "http://169.254.169.254/", "http://[::1]:4/"] {
             assert!(is_local(&local.parse().unwrap()), "{local}");

@@ -235,6 +235,20 @@ async fn a_server_that_nobody_vouches_for_is_not_asked_twice() {
     assert!(bench.lab.clock().now() - before < time::Duration::seconds(1), "no waiting for a better certificate");
 }
 
+#[tokio::test]
+async fn a_server_that_is_down_is_tried_three_times() {
+    // The discard port of loopback, where nobody listens.
+    let down = "https://localhost:9";
+    let cloud = kvops::domain::Cloud::custom("down", down, down, "vault.localhost:9", down).unwrap();
+    let cloud = cloud.with_resolve([("localhost".to_owned(), "127.0.0.1".parse().unwrap())].into());
+    let options = Options { clock: Arc::new(LabClock::default()), ..Options::default() };
+    let http = http::Client::new(&cloud, options).unwrap();
+    let error = kvops::entra::openid_configuration(&http, &"contoso.com".parse().unwrap()).await.unwrap_err();
+    let exchange = error.http().unwrap();
+    assert!(matches!(exchange.cause(), Cause::Unreachable(_)), "{}", Chain(&error));
+    assert_eq!(exchange.attempts(), 3, "{}", Chain(&error));
+}
+
 /// Everything that was logged, at the most talkative level.
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);

@@ -10,32 +10,35 @@ use kvops::domain::{
     CertificateName, CertificatePolicy, Chain, KeyUrl, OperationStatus, Secret, ServicePrincipal, Thumbprint,
 };
 use kvops::entra::credential::credential;
-use kvops::entra::{self, Choice, ClientCredentials, ClientProof, Source};
+use kvops::entra::{self, Choice, ClientCredentials, ClientProof, MintOptions, Source};
 use kvops::http::TokenRequest;
-use kvops::keyvault::{self, AccessMode, NewCertificate};
+use kvops::keyvault::{self, AccessMode, NewCertificate, VaultSigner};
+use kvops::pki::{ClientAssertion, Signer, SignerIdentity, SigningInput};
 use kvops::{graph, http};
 use serde_json::{Value, json};
 
+use super::fixture::{self, Exchange, Recording};
 use crate::clients::bench::{Bench, setup};
 
 const APP: &str = "11111111-2222-3333-4444-555555555555";
 
+/// Segments of a path that a name follows, and those that are no names.
+const HOLD_NAMES: [&str; 7] =
+    ["certificates", "keys", "secrets", "deletedcertificates", "deletedkeys", "deletedsecrets", "issuers"];
+const NO_NAMES: [&str; 3] = ["contacts", "issuers", "restore"];
+
+/// Headers that a client acts on.
+const PASSED_ON: [&str; 5] = ["content-type", "retry-after", "www-authenticate", "x-ms-request-id", "request-id"];
+
 /// One recorded answer, and what it answered.
-struct Exchange {
+struct Recorded {
     file: String,
-    i: u64,
-    method: String,
-    /// Without scheme, host and query.
-    path: String,
-    origin: String,
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: Value,
+    exchange: Exchange,
 }
 
 #[tokio::test]
 async fn every_recorded_answer_is_decoded() {
-    let Some(folder) = fixtures() else { return };
+    let Some(folder) = folder_or_say_so() else { return };
     let left_out: BTreeMap<String, String> = toml::from_str(include_str!("decode-left-out.toml")).unwrap();
     let bench = Bench::new();
     // With a token in hand, the next request of each client is the one that is recorded.
@@ -44,16 +47,18 @@ async fn every_recorded_answer_is_decoded() {
 
     let (mut matched, mut wrong, mut skipped) = (BTreeMap::new(), Vec::new(), BTreeMap::new());
     for service in ["keyvault", "graph", "entra"] {
-        for exchange in exchanges(&folder.join(service)) {
-            let route = exchange.route();
+        for recorded in all(&folder, service) {
+            let route = recorded.route();
             // Refusals are all of one form, whatever was asked.
-            if exchange.status < 400 && left_out.contains_key(&route) {
+            if recorded.exchange.status < 400 && left_out.contains_key(&route) {
                 *skipped.entry(route).or_insert(0_u32) += 1;
                 continue;
             }
-            match replay(&bench, &exchange, &route).await {
+            match replay(&bench, &recorded, &route).await {
                 Ok(()) => *matched.entry(service).or_insert(0_u32) += 1,
-                Err(problem) => wrong.push(format!("{} #{} {route}: {problem}", exchange.file, exchange.i)),
+                Err(problem) => {
+                    wrong.push(format!("{} #{} {route}: {problem}", recorded.file, recorded.exchange.number))
+                }
             }
         }
     }
@@ -71,28 +76,30 @@ async fn every_recorded_answer_is_decoded() {
 
 #[tokio::test]
 async fn every_reported_error_is_told_by_its_code() {
-    let Some(folder) = fixtures() else { return };
+    let Some(folder) = folder_or_say_so() else { return };
     let bench = Bench::new();
     bench.vault.list(false).await.unwrap();
     bench.graph.find_application("kvops lab operator").await.unwrap();
-    let reported: Value = read(&folder.join("errors/reported-in-issues.json"));
+    let reported = std::fs::read(folder.join("errors/reported-in-issues.json")).unwrap();
+    let reported: Value = serde_json::from_slice(&reported).unwrap();
     let mut count = 0;
     for error in reported["errors"].as_array().unwrap() {
         let (service, status) = (error["service"].as_str().unwrap(), error["status"].as_u64().unwrap() as u16);
         let exchange = Exchange {
-            file: "errors/reported-in-issues.json".to_owned(),
-            i: count,
+            number: count,
             method: "GET".to_owned(),
-            path: String::new(),
-            origin: String::new(),
+            uri: String::new(),
+            body: Value::Null,
             status,
             headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
-            body: error["body"].clone(),
+            answer: error["body"].clone(),
+            dates: Vec::new(),
         };
+        let recorded = Recorded { file: "errors/reported-in-issues.json".to_owned(), exchange };
         let ended = match service {
-            "keyvault" => vault_refusal(&bench, &exchange).await,
-            "graph" => graph_refusal(&bench, &exchange).await,
-            _ => token(&bench, &exchange).await,
+            "keyvault" => vault_refusal(&bench, &recorded).await,
+            "graph" => graph_refusal(&bench, &recorded).await,
+            _ => token(&bench, &recorded).await,
         };
         ended.unwrap_or_else(|problem| panic!("{service} {}: {problem}", error["body"]));
         count += 1;
@@ -101,37 +108,37 @@ async fn every_reported_error_is_told_by_its_code() {
 }
 
 /// Gives the recorded answer to the client's method for its route and checks what comes of it.
-async fn replay(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), String> {
-    if exchange.file.starts_with("entra/") {
+async fn replay(bench: &Bench, recorded: &Recorded, route: &str) -> Result<(), String> {
+    if recorded.file.starts_with("entra/") {
         return match route {
             "GET /{tenant}/v2.0/.well-known/openid-configuration" | "GET /adfs/.well-known/openid-configuration" => {
-                let answered = exchange.answer(bench, "entra");
+                let answered = recorded.answer(bench, "entra");
                 let read = entra::openid_configuration(&bench.http, &bench.tenant()).await;
                 same("issuer", read.map_err(said)?.issuer.as_str(), answered["issuer"].as_str().unwrap_or_default())
             }
-            "GET /metadata/identity/oauth2/token" => managed_identity(bench, exchange).await,
-            _ => token(bench, exchange).await,
+            "GET /metadata/identity/oauth2/token" => managed_identity(bench, recorded).await,
+            _ => token(bench, recorded).await,
         };
     }
     if route.ends_with("/oauth2/v2.0/token") {
-        return token(bench, exchange).await;
+        return token(bench, recorded).await;
     }
-    match (route.contains("/v1.0/"), exchange.status) {
-        (true, 400..) => graph_refusal(bench, exchange).await,
-        (true, _) => directory(bench, exchange, route).await,
-        (false, 400..) => vault_refusal(bench, exchange).await,
-        (false, _) => vault(bench, exchange, route).await,
+    match (route.contains("/v1.0/"), recorded.exchange.status) {
+        (true, 400..) => graph_refusal(bench, recorded).await,
+        (true, _) => directory(bench, recorded, route).await,
+        (false, 400..) => vault_refusal(bench, recorded).await,
+        (false, _) => vault(bench, recorded, route).await,
     }
 }
 
-async fn vault(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), String> {
-    let body = exchange.answer(bench, "keyvault");
-    let (vault, name) = (&bench.vault, &exchange.name());
+async fn vault(bench: &Bench, recorded: &Recorded, route: &str) -> Result<(), String> {
+    let body = recorded.answer(bench, "keyvault");
+    let (vault, name) = (&bench.vault, &recorded.name());
     let kid = || KeyUrl::parse(body["key"]["kid"].as_str().or(body["kid"].as_str()).unwrap(), bench.http.cloud());
     let verb = route.rsplit('/').next().unwrap_or_default();
     match (route, verb) {
         (_, "create" | "pending") if route.contains("/certificates/") => {
-            let read = match exchange.method.as_str() {
+            let read = match recorded.exchange.method.as_str() {
                 "POST" => vault.create(name, &NewCertificate::default()).await,
                 "PATCH" => vault.cancel(name).await,
                 "DELETE" => vault.delete_operation(name).await,
@@ -147,7 +154,7 @@ async fn vault(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), St
             same("error", &read.error.map(|(code, _)| code).as_deref(), &body["error"]["code"].as_str())
         }
         (_, "policy") => {
-            let read = if exchange.method == "PATCH" {
+            let read = if recorded.exchange.method == "PATCH" {
                 vault.update_policy(name, &CertificatePolicy::default()).await
             } else {
                 vault.policy(name).await
@@ -164,8 +171,18 @@ async fn vault(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), St
             let contacts = body["contacts"].as_array().map_or(0, Vec::len);
             same("contacts", &vault.contacts().await.map_err(said)?.len(), &contacts)
         }
-        (_, "sign") => same("kid", &kid().is_ok(), &true),
-        (_, "verify") => same("value", &body["value"].is_boolean(), &true),
+        (_, "sign") => {
+            let key = kid().map_err(|error| error.to_string())?;
+            let signature = assertion(bench, &VaultSigner::new(vault, key, any_certificate())).await?;
+            let text = signature.compact().text().expose();
+            same("signature", text.rsplit('.').next().unwrap_or_default(), body["value"].as_str().unwrap())
+        }
+        (_, "verify") => {
+            let key = KeyUrl::new(vault.vault().clone(), name.clone(), "0".repeat(32).parse().unwrap());
+            let input = assertion(bench, &Anything(any_certificate())).await?;
+            let is_good = vault.verify(&key, input.compact().input(), b"signature").await.map_err(said)?;
+            same("value", &Some(is_good), &body["value"].as_bool())
+        }
         _ if body["key"].is_object() => {
             let key = vault.key(name, None).await.map_err(said)?;
             same("version", key.version.as_str(), kid().unwrap().version().as_str())?;
@@ -181,6 +198,30 @@ async fn vault(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), St
         }
         _ => bundle_matches(bench, &body).await,
     }
+}
+
+/// Signs with nothing, for what has to look signed.
+#[derive(Debug)]
+struct Anything(SignerIdentity);
+
+#[async_trait::async_trait]
+impl Signer for Anything {
+    fn identity(&self) -> &SignerIdentity {
+        &self.0
+    }
+
+    async fn sign(&self, _input: &SigningInput) -> Result<Vec<u8>, kvops::pki::Error> {
+        Ok(vec![1])
+    }
+}
+
+fn any_certificate() -> SignerIdentity {
+    SignerIdentity::Thumbprint(Thumbprint::sha256(b"any"))
+}
+
+async fn assertion(bench: &Bench, signer: &dyn Signer) -> Result<ClientAssertion, String> {
+    let app = APP.parse().unwrap();
+    entra::assertion(&bench.http, &bench.tenant(), app, signer, &MintOptions::default()).await.map_err(said)
 }
 
 async fn bundle_matches(bench: &Bench, body: &Value) -> Result<(), String> {
@@ -214,16 +255,16 @@ fn policy_matches(policy: &CertificatePolicy, body: &Value) -> Result<(), String
     same("actions", &policy.lifetime_actions.len(), &body["lifetime_actions"].as_array().map_or(0, Vec::len))
 }
 
-async fn vault_refusal(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
+async fn vault_refusal(bench: &Bench, recorded: &Recorded) -> Result<(), String> {
     use keyvault::Error;
 
-    let body = exchange.answer(bench, "keyvault");
-    let error = match bench.vault.certificate(&exchange.name(), None).await {
+    let body = recorded.answer(bench, "keyvault");
+    let error = match bench.vault.certificate(&recorded.name(), None).await {
         Ok(_) => return Err("a refusal was taken for a success".to_owned()),
         Err(error) => error,
     };
     let inner = body["error"]["innererror"]["code"].as_str().unwrap_or_default();
-    let is_right = match (exchange.status, inner) {
+    let is_right = match (recorded.exchange.status, inner) {
         (404, _) => matches!(error, Error::NotFound { .. }),
         (409, "ObjectIsDeletedButRecoverable") => matches!(error, Error::DeletedButRecoverable { .. }),
         (409, "ObjectIsBeingDeleted") => matches!(error, Error::BeingDeleted { .. }),
@@ -239,16 +280,16 @@ async fn vault_refusal(bench: &Bench, exchange: &Exchange) -> Result<(), String>
         _ => matches!(error, Error::Call { .. }),
     };
     let found = error.http().ok_or("the exchange is lost")?;
-    same("status", &found.status().map(|status| status.as_u16()), &Some(exchange.status))?;
+    same("status", &found.status().map(|status| status.as_u16()), &Some(recorded.exchange.status))?;
     same("code", &found.code(), &body["error"]["code"].as_str())?;
     same("inner code", found.inner_code().unwrap_or_default(), inner)?;
     if is_right { Ok(()) } else { Err(format!("became {error:?}")) }
 }
 
-async fn directory(bench: &Bench, exchange: &Exchange, route: &str) -> Result<(), String> {
-    let body = exchange.answer(bench, "graph");
+async fn directory(bench: &Bench, recorded: &Recorded, route: &str) -> Result<(), String> {
+    let body = recorded.answer(bench, "graph");
     let (graph, app) = (&bench.graph, APP.parse().unwrap());
-    match (exchange.method.as_str(), route.rsplit("/v1.0/").next().unwrap_or_default()) {
+    match (recorded.exchange.method.as_str(), route.rsplit("/v1.0/").next().unwrap_or_default()) {
         ("PATCH", _) => graph.replace_key_credentials(app, &[], &[]).await.map_err(said),
         ("DELETE", _) => graph.delete_application(app).await.map_err(said),
         ("GET", "applications") => {
@@ -285,16 +326,16 @@ async fn directory(bench: &Bench, exchange: &Exchange, route: &str) -> Result<()
     }
 }
 
-async fn graph_refusal(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
+async fn graph_refusal(bench: &Bench, recorded: &Recorded) -> Result<(), String> {
     use graph::Error;
 
-    let body = exchange.answer(bench, "graph");
+    let body = recorded.answer(bench, "graph");
     let error = match bench.graph.key_credentials(APP.parse().unwrap()).await {
         Ok(_) => return Err("a refusal was taken for a success".to_owned()),
         Err(error) => error,
     };
     let code = body["error"]["code"].as_str().unwrap_or_default();
-    let is_right = match (exchange.status, code) {
+    let is_right = match (recorded.exchange.status, code) {
         (_, "Directory_ConcurrencyViolation") => matches!(error, Error::Concurrency { .. }),
         (403, _) => matches!(error, Error::MissingPermission { .. }),
         (404, _) => matches!(error, Error::NotFound { .. }),
@@ -305,8 +346,8 @@ async fn graph_refusal(bench: &Bench, exchange: &Exchange) -> Result<(), String>
     if is_right { Ok(()) } else { Err(format!("became {error:?}")) }
 }
 
-async fn token(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
-    let body = exchange.answer(bench, "entra");
+async fn token(bench: &Bench, recorded: &Recorded) -> Result<(), String> {
+    let body = recorded.answer(bench, "entra");
     let (secret, tenant) = (Secret::new("x".to_owned()), bench.tenant());
     let credentials = ClientCredentials {
         tenant: &tenant,
@@ -324,8 +365,8 @@ async fn token(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
     }
 }
 
-async fn managed_identity(bench: &Bench, exchange: &Exchange) -> Result<(), String> {
-    let body = exchange.answer(bench, "identity");
+async fn managed_identity(bench: &Bench, recorded: &Recorded) -> Result<(), String> {
+    let body = recorded.answer(bench, "identity");
     let mut setup = setup(&bench.lab, &bench.http);
     setup.environment =
         [("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), bench.lab.identity_url())].into_iter().collect();
@@ -334,109 +375,76 @@ async fn managed_identity(bench: &Bench, exchange: &Exchange) -> Result<(), Stri
     same("expires_on", &token.expires_at.unix_timestamp().to_string().as_str(), &body["expires_on"].as_str().unwrap())
 }
 
-impl Exchange {
+impl Recorded {
     /// Has the lab give this answer to whatever `service` is asked next, and returns its body.
     fn answer(&self, bench: &Bench, service: &str) -> Value {
         let (vault, suffix) = (bench.vault.vault().url().as_str(), bench.http.cloud().vault_resource());
+        let origin = format!("https://{}", self.exchange.host());
         let here = |text: &str| {
-            let text = text.replace(&format!("{}:443", self.origin), &self.origin);
-            let text =
-                if self.origin.is_empty() { text } else { text.replace(&self.origin, vault.trim_end_matches('/')) };
-            text.replace("https://vault.azure.net\"", &format!("{suffix}\""))
-                .replace("https://local\"", &format!("{suffix}\""))
+            let text = text.replace(&format!("{origin}:443"), &origin);
+            let text = text.replace(&format!("{origin}/"), vault);
+            let resources = ["https://vault.azure.net\"", "https://local\""];
+            resources.iter().fold(text, |text, resource| text.replace(resource, &format!("{suffix}\"")))
         };
-        let mut body: Value = serde_json::from_str(&here(&self.body.to_string())).unwrap();
+        let mut body: Value = serde_json::from_str(&here(&self.exchange.answer.to_string())).unwrap();
         // The next page is another recording, or was not recorded.
         if let Some(members) = body.as_object_mut() {
             members.retain(|name, _| !["nextLink", "@odata.nextLink"].contains(&name.as_str()));
         }
-        let headers: BTreeMap<_, _> = self.headers.iter().map(|(name, value)| (name, here(value))).collect();
+        let headers = self.exchange.headers.iter().filter(|(name, _)| PASSED_ON.contains(&name.as_str()));
+        let headers: BTreeMap<_, _> = headers.map(|(name, value)| (name, here(value))).collect();
         let sent = if body.is_null() { json!("") } else { body.clone() };
-        let result = json!({ "status": self.status, "headers": headers, "body": sent, "content_type": self.headers.get("content-type") });
+        let content_type = self.exchange.headers.get("content-type");
+        let result =
+            json!({ "status": self.exchange.status, "headers": headers, "body": sent, "content_type": content_type });
         bench.lab.control("DELETE", "/faults", &Value::Null).unwrap();
         bench.fault(json!({ "service": service }), result, 99);
         body
     }
 
+    fn path(&self) -> &str {
+        self.exchange.path_and_query().split('?').next().unwrap_or_default()
+    }
+
     /// The name in a path such as `/certificates/NAME/…`; any other where the recorded one is refused.
     fn name(&self) -> CertificateName {
-        let name = self.path.split('/').nth(2).unwrap_or_default();
+        let name = self.path().split('/').nth(2).unwrap_or_default();
         name.parse().unwrap_or_else(|_| "name".parse().unwrap())
     }
 
-    /// Method and path with ids replaced.
+    /// Method and path with names and ids replaced.
     fn route(&self) -> String {
         let is_id = |text: &str| text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
-        let collections =
-            ["certificates", "keys", "secrets", "deletedcertificates", "deletedkeys", "deletedsecrets", "issuers"];
-        let reserved = ["contacts", "issuers", "restore"];
-        let mut segments: Vec<&str> = self.path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let mut segments: Vec<&str> = self.path().split('/').filter(|segment| !segment.is_empty()).collect();
         for index in 0..segments.len() {
             let is_name =
-                index > 0 && collections.contains(&segments[index - 1]) && !reserved.contains(&segments[index]);
+                index > 0 && HOLD_NAMES.contains(&segments[index - 1]) && !NO_NAMES.contains(&segments[index]);
             if is_name {
                 segments[index] = "{name}";
             } else if is_id(segments[index]) {
                 segments[index] = "{id}";
-            } else if self.file.starts_with("entra/")
-                && index == 0
-                && segments.len() > 2
-                && segments[0] != "adfs"
-                && segments[0] != "metadata"
-            {
+            } else if index == 0 && self.file.starts_with("entra/") && !["adfs", "metadata"].contains(&segments[0]) {
                 segments[index] = "{tenant}";
             }
         }
-        format!("{} /{}", self.method, segments.join("/"))
+        format!("{} /{}", self.exchange.method, segments.join("/"))
     }
 }
 
-fn exchanges(folder: &Path) -> Vec<Exchange> {
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut exchanges = Vec::new();
-    for file in files {
-        let recording = read(&file);
-        let name = format!("{}/{}", folder.file_name().unwrap().display(), file.file_name().unwrap().display());
-        for exchange in recording["exchanges"].as_array().into_iter().flatten() {
-            let uri = exchange["request"]["uri"].as_str().unwrap();
-            let authority = uri.find("://").map_or(0, |at| at + 3);
-            let path = uri[authority..].find('/').map_or(uri.len(), |at| authority + at);
-            let wanted = ["content-type", "retry-after", "www-authenticate", "x-ms-request-id", "request-id"];
-            let headers = exchange["response"]["headers"].as_object().into_iter().flatten();
-            let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.as_str().unwrap_or_default()));
-            exchanges.push(Exchange {
-                file: name.clone(),
-                i: exchange["i"].as_u64().unwrap_or_default(),
-                method: exchange["request"]["method"].as_str().unwrap().to_owned(),
-                path: uri[path..].split('?').next().unwrap_or_default().to_owned(),
-                origin: uri[..path].to_owned(),
-                status: exchange["response"]["status"].as_u64().unwrap() as u16,
-                headers: headers
-                    .filter(|(name, _)| wanted.contains(&name.as_str()))
-                    .map(|(name, value)| (name, value.to_owned()))
-                    .collect(),
-                body: exchange["response"]["body"].clone(),
-            });
-        }
-    }
-    exchanges
+fn all(folder: &Path, service: &str) -> Vec<Recorded> {
+    let recordings = fixture::recordings(folder, service).into_iter();
+    let each = |recording: Recording| {
+        recording.exchanges.into_iter().map(move |exchange| Recorded { file: recording.file.clone(), exchange })
+    };
+    recordings.flat_map(each).collect()
 }
 
-/// The recordings are not part of the repository.
-fn fixtures() -> Option<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "says where the recordings are, which are not in the repository")]
-    let named = std::env::var_os("KVOPS_FIXTURES").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures"));
-    if !folder.is_dir() {
-        println!("conformance of the clients: skipped, there are no recordings in {}", folder.display());
-        return None;
+fn folder_or_say_so() -> Option<PathBuf> {
+    let folder = fixture::folder();
+    if folder.is_none() {
+        println!("conformance of the clients: skipped, there are no recordings here");
     }
-    Some(folder)
-}
-
-fn read(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    folder
 }
 
 fn items(body: &Value) -> usize {
