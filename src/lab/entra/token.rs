@@ -30,7 +30,6 @@ pub(crate) struct Caller {
     pub(crate) roles: Vec<String>,
     /// Delegated scopes. Empty for app-only tokens.
     pub(crate) scopes: Vec<String>,
-    pub(crate) claims: Map<String, Value>,
 }
 
 /// What is wrong with a bearer token.
@@ -148,7 +147,6 @@ pub(crate) fn verify(world: &World, token: &str, audience: &str) -> Result<Calle
         tenant: world.tenant,
         roles: roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
         scopes: words(token.claim("scp")),
-        claims: token.claims,
     })
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 use rcgen::CertificateParams;
 use rcgen::DnType;
 use rustls_pki_types::PrivatePkcs8KeyDer;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -65,7 +65,6 @@ impl<'a> Hand<'a> {
             // Without OwnedBy: whom a seed registers has only the owners that the seed names.
             roles: vec!["Application.ReadWrite.All".to_owned()],
             scopes: Vec::new(),
-            claims: Map::new(),
         };
         Self { world, caller, now, clock, settings }
     }
@@ -73,10 +72,6 @@ impl<'a> Hand<'a> {
     /// Goes to a moment so many days before the present.
     pub(super) fn go_back(&mut self, days: i64) {
         self.world.clock.set(self.now - Duration::days(days));
-    }
-
-    pub(super) fn world(&mut self) -> &mut World {
-        self.world
     }
 
     /// Registers an application with its service principal. `members` go over the usual ones.

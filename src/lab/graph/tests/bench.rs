@@ -80,7 +80,6 @@ pub(super) fn app(app_id: Uuid, roles: &[&str]) -> Caller {
         tenant: Uuid::nil(),
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
         scopes: Vec::new(),
-        claims: Map::new(),
     }
 }
 

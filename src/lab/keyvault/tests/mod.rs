@@ -10,7 +10,7 @@ mod secret;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rand::SeedableRng as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use time::macros::datetime;
 use uuid::Uuid;
 
@@ -106,7 +106,6 @@ fn caller(id: u128) -> Caller {
         tenant: Uuid::from_u128(1),
         roles: Vec::new(),
         scopes: Vec::new(),
-        claims: Map::new(),
     }
 }
 
