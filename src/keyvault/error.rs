@@ -203,6 +203,9 @@ impl About<'_> {
         let (code, inner) = (source.code().unwrap_or_default(), source.inner_code().unwrap_or_default());
         let object = self.object.to_owned();
         match (status, inner, self.name.cloned()) {
+            (StatusCode::NOT_FOUND, ..) if code == "CertificateIssuerNotFound" => {
+                Error::NotFound { operation, object: "issuer of that name".to_owned(), vault, source }
+            }
             (StatusCode::NOT_FOUND, ..) => Error::NotFound { operation, object, vault, source },
             (StatusCode::TOO_MANY_REQUESTS, ..) => {
                 Error::Throttled { operation, vault, retry_after: source.retry_after(), source }

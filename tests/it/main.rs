@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod architecture;
+#[cfg(feature = "lab")]
 mod bad_input;
 #[cfg(feature = "lab")]
 mod bad_input_rights;
@@ -20,5 +21,7 @@ mod lab_server;
 mod provision;
 #[cfg(feature = "lab")]
 mod provision_names;
+#[cfg(feature = "lab")]
+mod provision_request;
 #[cfg(feature = "lab")]
 mod support;
