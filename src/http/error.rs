@@ -189,7 +189,12 @@ impl fmt::Display for Error {
         let Parts { context, cause } = &*self.0;
         let host = &context.host;
         match cause {
-            Cause::Refused { status, failure, .. } => write_refusal(f, host, *status, failure)?,
+            Cause::Refused { status, failure, retry_after, .. } => {
+                write_refusal(f, host, *status, failure)?;
+                if let Some(wait) = retry_after {
+                    write!(f, " It asks to wait for {} s.", wait.as_secs())?;
+                }
+            }
             Cause::Unreachable(_) => write!(f, "cannot reach {host}")?,
             Cause::Lost(_) => write!(f, "{host} gave no complete answer")?,
             Cause::Unreadable { problem } => write!(f, "the answer of {host} {problem}")?,

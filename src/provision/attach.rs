@@ -38,7 +38,8 @@ pub struct Attachment {
     pub reason: String,
     /// Seconds until the readings agreed.
     pub seconds_until_readable: u64,
-    /// How often the list had to be repaired, because a parallel writer had overwritten it.
+    /// How often the entry had to be written again: it was lost on the way, or a parallel writer had
+    /// overwritten the list.
     pub repairs: u32,
     /// Entries that somebody removed meanwhile, knowing of ours: they stay removed.
     pub removed_meanwhile: Vec<CredentialId>,
@@ -67,23 +68,19 @@ pub async fn attach(
     reason: &str,
     watcher: &dyn Watcher,
 ) -> Result<Attachment, Error> {
-    // Captured with their bytes, so that an entry that somebody drops can be put back.
-    let mut known = Entries::default();
     let before = graph.key_credentials(application).await?;
+    let mut known = Entries::default();
     known.remember(&before);
+    let mut adding = Adding { graph, application, certificate, way, known };
     let method = match (find(&before, certificate), way) {
         (Some(_), _) => "already attached",
-        (None, Way::AddKey { as_application, signer }) => {
-            let proof = prove_possession(graph, application, signer).await?;
-            as_application.add_key(application, certificate.der(), &proof).await?;
-            "addKey"
-        }
-        (None, Way::Patch) => {
-            write_superset(graph, application, &mut known, certificate).await?;
-            "PATCH"
-        }
+        (None, Way::AddKey { .. }) => "addKey",
+        (None, Way::Patch) => "PATCH",
     };
-    let settled = settle(graph, application, &mut known, certificate, watcher).await?;
+    if find(&before, certificate).is_none() {
+        adding.add(&before).await?;
+    }
+    let settled = adding.settle(watcher).await?;
     Ok(Attachment {
         key_id: settled.key_id,
         method,
@@ -92,15 +89,6 @@ pub async fn attach(
         repairs: settled.repairs,
         removed_meanwhile: settled.removed_meanwhile,
     })
-}
-
-async fn prove_possession(
-    graph: &graph::Client,
-    object: ObjectId,
-    signer: &dyn Signer,
-) -> Result<PossessionProof, Error> {
-    let request = ProofRequest { object, now: graph.http().service_now(), backdate: time::Duration::seconds(30) };
-    Ok(PossessionProof::sign(request, signer).await?)
 }
 
 /// Every entry that any reading has shown, by keyId.
@@ -141,37 +129,14 @@ impl Entries {
     }
 }
 
-/// Writes what a fresh reading shows, what earlier readings have shown, and the new certificate.
-/// A collision is no reason to send the same list again: it is read and built anew.
-async fn write_superset(
-    graph: &graph::Client,
+/// A certificate on its way to an application.
+struct Adding<'a> {
+    graph: &'a graph::Client,
     application: ObjectId,
-    known: &mut Entries,
-    certificate: &Certificate,
-) -> Result<(), Error> {
-    for attempt in 1.. {
-        let fresh = graph.key_credentials(application).await?;
-        known.remember(&fresh);
-        let mut add = known.restorable(&fresh);
-        if find(&fresh, certificate).is_none() {
-            add.push(NewKey {
-                der: certificate.der().to_vec(),
-                key_id: None,
-                display_name: None,
-                start: Some(certificate.not_before()),
-                end: Some(certificate.not_after()),
-            });
-        }
-        match graph.replace_key_credentials(application, &fresh, &add).await {
-            Err(graph::Error::Concurrency { .. }) if attempt < MOST_COLLISIONS => {
-                graph.http().clock().sleep(BETWEEN_READINGS * attempt).await;
-            }
-            // Whether it was carried out shows in the readings that follow.
-            Err(error) if error.http().is_some_and(http::Error::may_have_acted) => return Ok(()),
-            ended => return Ok(ended?),
-        }
-    }
-    unreachable!("the last attempt returns: `attempt < MOST_COLLISIONS` fails there")
+    certificate: &'a Certificate,
+    way: Way<'a>,
+    /// Captured with their bytes, so that an entry that somebody drops can be put back.
+    known: Entries,
 }
 
 struct Settled {
@@ -181,52 +146,111 @@ struct Settled {
     removed_meanwhile: Vec<CredentialId>,
 }
 
-/// Reads until several readings in a row show the certificate.
-///
-/// Readings may show an old state for a while; only when ours stays away has a writer replaced the
-/// list without knowing of it, and then everything that the same writer dropped comes back too. A
-/// list that has ours and lacks another was written by somebody who meant it.
-async fn settle(
-    graph: &graph::Client,
-    application: ObjectId,
-    known: &mut Entries,
-    certificate: &Certificate,
-    watcher: &dyn Watcher,
-) -> Result<Settled, Error> {
-    let clock = graph.http().clock().clone();
-    let started = clock.now();
-    let mut equal = 0;
-    let mut bad = 0;
-    let mut repairs = 0;
-    loop {
-        watch::check(watcher, "while the new entry spreads")?;
-        let read = graph.key_credentials(application).await?;
-        known.remember(&read);
-        let waited = (clock.now() - started).max(time::Duration::ZERO).unsigned_abs();
-        match find(&read, certificate) {
-            Some(key_id) => {
-                (equal, bad) = (equal + 1, 0);
-                if equal >= EQUAL_READINGS {
-                    let removed_meanwhile = known.missing_from(&read);
-                    return Ok(Settled { key_id, waited, repairs, removed_meanwhile });
+impl Adding<'_> {
+    /// Writes, given a reading in which the certificate is missing. Other entries that are missing
+    /// too can only be put back by writing the list.
+    async fn add(&mut self, read: &[KeyCredential]) -> Result<(), Error> {
+        let ended = match self.way {
+            Way::AddKey { as_application, signer } if self.known.restorable(read).is_empty() => {
+                self.add_by_proof(as_application, signer).await
+            }
+            _ => self.write_superset().await,
+        };
+        match ended {
+            // Whether it was carried out shows in the readings that follow.
+            Err(Error::Graph(error)) if error.http().is_some_and(http::Error::may_have_acted) => Ok(()),
+            ended => ended,
+        }
+    }
+
+    async fn add_by_proof(&self, as_application: &graph::Client, signer: &dyn Signer) -> Result<(), Error> {
+        let now = self.graph.http().service_now();
+        let request = ProofRequest { object: self.application, now, backdate: time::Duration::seconds(30) };
+        let proof = PossessionProof::sign(request, signer).await?;
+        Ok(as_application.add_key(self.application, self.certificate.der(), &proof).await.map(|_| ())?)
+    }
+
+    /// Writes what a fresh reading shows, what earlier readings have shown, and the new certificate.
+    /// A collision is no reason to send the same list again: it is read and built anew.
+    async fn write_superset(&mut self) -> Result<(), Error> {
+        for attempt in 1.. {
+            let fresh = self.graph.key_credentials(self.application).await?;
+            self.known.remember(&fresh);
+            let mut add = self.known.restorable(&fresh);
+            if find(&fresh, self.certificate).is_none() {
+                add.push(NewKey {
+                    der: self.certificate.der().to_vec(),
+                    key_id: None,
+                    display_name: None,
+                    start: Some(self.certificate.not_before()),
+                    end: Some(self.certificate.not_after()),
+                });
+            }
+            match self.graph.replace_key_credentials(self.application, &fresh, &add).await {
+                Err(graph::Error::Concurrency { .. }) if attempt < MOST_COLLISIONS => {
+                    self.graph.http().clock().sleep(BETWEEN_READINGS * attempt).await;
                 }
+                ended => return Ok(ended?),
             }
-            None => (equal, bad) = (0, bad + 1),
         }
-        if waited > READING_DEADLINE {
-            return Err(Error::Deadline { what: "agreement of Graph's readings on the new key".to_owned(), waited });
-        }
-        // Replicas lag for seconds; what is still missing after a dozen readings was dropped.
-        if bad >= 12 {
-            if repairs == MOST_REPAIRS {
-                return Err(Error::LostUpdates { application, times: repairs });
+        unreachable!("the last attempt returns: `attempt < MOST_COLLISIONS` fails there")
+    }
+
+    /// Reads until several readings in a row show the certificate.
+    ///
+    /// Readings may show an old state for a while; only when ours stays away was it lost on the way,
+    /// or has a writer replaced the list without knowing of it, and then everything that the same
+    /// writer dropped comes back too. A list that has ours and lacks another was written by somebody
+    /// who meant it.
+    async fn settle(&mut self, watcher: &dyn Watcher) -> Result<Settled, Error> {
+        let clock = self.graph.http().clock().clone();
+        let started = clock.now();
+        let mut equal = 0;
+        let mut bad = 0;
+        let mut repairs = 0;
+        loop {
+            watch::check(watcher, "while the new entry spreads")?;
+            let read = self.graph.key_credentials(self.application).await?;
+            self.known.remember(&read);
+            let waited = (clock.now() - started).max(time::Duration::ZERO).unsigned_abs();
+            match find(&read, self.certificate) {
+                Some(key_id) => {
+                    (equal, bad) = (equal + 1, 0);
+                    if equal >= EQUAL_READINGS {
+                        let removed_meanwhile = self.known.missing_from(&read);
+                        return Ok(Settled { key_id, waited, repairs, removed_meanwhile });
+                    }
+                }
+                None => (equal, bad) = (0, bad + 1),
             }
-            watcher.doing("another writer has overwritten the list; repairing it");
-            write_superset(graph, application, known, certificate).await?;
-            (repairs, bad) = (repairs + 1, 0);
+            if waited > READING_DEADLINE {
+                return Err(Error::Deadline {
+                    what: "agreement of Graph's readings on the new key".to_owned(),
+                    waited,
+                });
+            }
+            if bad >= self.way.patience() {
+                if repairs == MOST_REPAIRS {
+                    return Err(Error::LostUpdates { application: self.application, times: repairs });
+                }
+                watcher.doing("the new entry was lost or overwritten; adding it again");
+                self.add(&read).await?;
+                (repairs, bad) = (repairs + 1, 0);
+            }
+            watcher.doing(&watch::waiting("Graph to show the key", waited, READING_DEADLINE));
+            clock.sleep(BETWEEN_READINGS).await;
         }
-        watcher.doing(&watch::waiting("Graph to show the key", waited, READING_DEADLINE));
-        clock.sleep(BETWEEN_READINGS).await;
+    }
+}
+
+impl Way<'_> {
+    /// So many readings without the new entry count as its loss; replicas lag for seconds. A list is
+    /// replaced, so writing it once too often changes nothing, but a second `addKey` may add twice.
+    fn patience(self) -> u32 {
+        match self {
+            Self::AddKey { .. } => 45,
+            Self::Patch => 12,
+        }
     }
 }
 

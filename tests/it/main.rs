@@ -12,6 +12,8 @@ mod clients;
 #[cfg(feature = "lab")]
 mod conformance;
 #[cfg(feature = "lab")]
+mod faults;
+#[cfg(feature = "lab")]
 mod lab_command;
 #[cfg(feature = "lab")]
 mod lab_control;
@@ -23,5 +25,7 @@ mod provision;
 mod provision_names;
 #[cfg(feature = "lab")]
 mod provision_request;
+#[cfg(feature = "lab")]
+mod provision_spread;
 #[cfg(feature = "lab")]
 mod support;

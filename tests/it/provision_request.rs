@@ -129,9 +129,7 @@ fn what_the_vault_team_made_is_taken_by_the_directory_team_without_a_new_version
     assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (1, 1));
     // From now on it belongs to that application.
     bench.application("shipping");
-    bench
-        .kvops(&["provision", "--app", "shipping", "--vault", VAULT, "--name", "billing", "-o", "json"])
-        .ends_with(7);
+    bench.kvops(&["provision", "--app", "shipping", "--vault", VAULT, "--name", "billing", "-o", "json"]).ends_with(7);
 }
 
 #[test]
