@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::private_key::{KeyKind, PrivateKey};
+use super::algorithm::KeyKind;
+use super::private_key::PrivateKey;
 
 /// Background threads at work at one time.
 const WORKERS: usize = 2;

@@ -76,7 +76,7 @@ fn oid(kind: &str) -> Option<ObjectIdentifier> {
     ObjectIdentifier::new(known.map_or(dotted, |(_, _, oid)| oid)).ok()
 }
 
-/// PrintableString where the text allows it, UTF8String otherwise; IA5String where X.520 wants it.
+/// `PrintableString` where the text allows it, `UTF8String` otherwise; `IA5String` where X.520 wants it.
 fn value_of(oid: ObjectIdentifier, text: &str) -> Option<Any> {
     let wants_ia5 = ["1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.25"].contains(&oid.to_string().as_str());
     if wants_ia5 {

@@ -263,7 +263,7 @@ fn sign(key: &PrivateKey, message: &[u8]) -> der::Result<(AlgorithmIdentifierOwn
     Ok((identifier, BitString::from_bytes(&signature)?))
 }
 
-/// UTCTime up to 2049, GeneralizedTime after (RFC 5280 4.1.2.5).
+/// `UTCTime` up to 2049, `GeneralizedTime` after (RFC 5280 4.1.2.5).
 fn time(at: i64) -> der::Result<Time> {
     let since_epoch = std::time::Duration::from_secs(u64::try_from(at).unwrap_or_default());
     match UtcTime::from_unix_duration(since_epoch) {

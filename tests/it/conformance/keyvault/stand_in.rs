@@ -84,7 +84,7 @@ fn imported(cer: &str, description: &str) -> String {
     if description.contains("PEM") { text } else { STANDARD.encode(text) }
 }
 
-/// PKCS#8 and SubjectPublicKeyInfo of a new key.
+/// PKCS#8 and `SubjectPublicKeyInfo` of a new key.
 fn key() -> (Vec<u8>, Vec<u8>) {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
     let key: Pkcs8V1Der<'_> = pair.as_der().unwrap();

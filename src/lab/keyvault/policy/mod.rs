@@ -1,8 +1,16 @@
 //! The policy of a certificate: the service's defaults, its checks, and PATCH member by member.
 
+mod input;
+mod usage;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(super) use self::input::PolicyInput;
+pub(super) use self::usage::{KEY_USAGES, key_ops};
+
+use self::input::X509Input;
+use self::usage::canonical_usages;
 use super::error::Refusal;
 use super::subject;
 use crate::lab::keys::{Curve, KeyKind};
@@ -11,19 +19,6 @@ const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 pub(super) const PKCS12: &str = "application/x-pkcs12";
 pub(super) const PEM: &str = "application/x-pem-file";
-
-/// The bits of RFC 5280 4.2.1.3 in their order, in Key Vault's spelling.
-pub(super) const KEY_USAGES: [&str; 9] = [
-    "digitalSignature",
-    "nonRepudiation",
-    "keyEncipherment",
-    "dataEncipherment",
-    "keyAgreement",
-    "keyCertSign",
-    "cRLSign",
-    "encipherOnly",
-    "decipherOnly",
-];
 
 /// A policy with everything filled in. Members are in the order of the wire.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -150,62 +145,6 @@ pub(super) struct PolicyAttributes {
     pub(super) enabled: bool,
     pub(super) created: i64,
     pub(super) updated: i64,
-}
-
-/// A policy as clients send it. `null` counts as absent, and members of other versions are ignored.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct PolicyInput {
-    key_props: Option<KeyPropsInput>,
-    secret_props: Option<SecretPropsInput>,
-    x509_props: Option<X509Input>,
-    lifetime_actions: Option<Vec<LifetimeAction>>,
-    issuer: Option<IssuerInput>,
-    attributes: Option<AttributesInput>,
-    #[serde(rename = "platformManaged")]
-    platform_managed: Option<Value>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct KeyPropsInput {
-    exportable: Option<bool>,
-    kty: Option<String>,
-    key_size: Option<u32>,
-    reuse_key: Option<bool>,
-    crv: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct SecretPropsInput {
-    #[serde(rename = "contentType")]
-    content_type: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct X509Input {
-    subject: Option<String>,
-    sans: Option<Sans>,
-    ekus: Option<Vec<String>>,
-    key_usage: Option<Vec<String>>,
-    validity_months: Option<u32>,
-    basic_constraints: Option<BasicConstraints>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct IssuerInput {
-    name: Option<String>,
-    cty: Option<String>,
-    cert_transparency: Option<bool>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct AttributesInput {
-    enabled: Option<bool>,
 }
 
 /// What an import finds in the certificate. It goes before whatever was sent.
@@ -421,35 +360,6 @@ impl LifetimeAction {
         };
         if is_known && is_in_range { Ok(()) } else { Err(Refusal::invalid_property("policy.lifetime_actions", "")) }
     }
-}
-
-/// Sorted, without doubles, in the service's case.
-fn canonical_usages(sent: &[String]) -> Result<Vec<String>, Refusal> {
-    let mut usages = Vec::new();
-    for usage in sent {
-        let known = KEY_USAGES.iter().find(|known| known.eq_ignore_ascii_case(usage));
-        let known = known.ok_or_else(|| Refusal::invalid_property("policy.x509_props.key_usage", ""))?;
-        usages.push((*known).to_owned());
-    }
-    usages.sort();
-    usages.dedup();
-    Ok(usages)
-}
-
-/// What a key may be used for, after the key usages of its certificate.
-pub(super) fn key_ops(usages: &[String]) -> Vec<String> {
-    let has = |names: &[&str]| usages.iter().any(|usage| names.contains(&usage.as_str()));
-    let is_unrestricted = usages.is_empty();
-    let groups: [(bool, &[&str]); 4] = [
-        (
-            is_unrestricted || has(&["digitalSignature", "nonRepudiation", "keyCertSign", "cRLSign"]),
-            &["sign", "verify"],
-        ),
-        (is_unrestricted || has(&["keyEncipherment"]), &["wrapKey", "unwrapKey"]),
-        (is_unrestricted || has(&["dataEncipherment", "encipherOnly"]), &["encrypt"]),
-        (is_unrestricted || has(&["dataEncipherment", "decipherOnly"]), &["decrypt"]),
-    ];
-    groups.iter().filter(|(is_on, _)| *is_on).flat_map(|(_, ops)| ops.iter().map(|&op| op.to_owned())).collect()
 }
 
 fn set<T>(place: &mut T, value: Option<T>) {
