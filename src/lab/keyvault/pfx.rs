@@ -13,6 +13,8 @@ use crate::lab::keys::PrivateKey;
 const ROUNDS: u32 = 2000;
 
 /// A PFX with an empty password, and with the key only if one is given.
+///
+/// The service means no password at all by that, the library one of no characters; readers try both.
 pub(super) fn write(key: Option<&PrivateKey>, leaf: &[u8], chain: &[Chained]) -> p12_keystore::Result<Vec<u8>> {
     let mut certificates = vec![Certificate::from_der(leaf)?];
     for each in chain {

@@ -3,6 +3,7 @@
 
 mod encoding;
 mod scenario;
+mod secret;
 mod stand_in;
 mod wording;
 

@@ -2,6 +2,7 @@
 
 mod deletion;
 mod import;
+mod kinds;
 mod lifecycle;
 mod listing;
 mod rights;
