@@ -15,7 +15,7 @@ use super::view;
 use crate::domain::{CertificateName, Environment, IssuerName};
 use crate::pki::{Algorithm, Certificate};
 use crate::provision::plan::Choices;
-use crate::provision::spec::{self, CertificateSpec, KeySpec};
+use crate::provision::spec::{self, CertificateSpec, KeySpec, MAX_VALIDITY_MONTHS};
 use crate::provision::{Outcome, Provisioner, Report, Services, SignIn, Wish};
 
 /// What to provision.
@@ -30,12 +30,12 @@ pub(crate) struct Args {
     /// Name of the certificate in the vault
     #[arg(long, value_name = "NAME")]
     name: CertificateName,
-    /// Key: RSA:2048, RSA:3072, RSA:4096, or RSA-HSM with a size
-    #[arg(long, value_name = "KIND:BITS", default_value_t)]
-    key: KeySpec,
-    /// Validity in months, at most 12
-    #[arg(long, value_name = "MONTHS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=12))]
-    validity: u32,
+    /// Key: RSA:2048, RSA:3072, RSA:4096, or RSA-HSM with a size [default: RSA:3072]
+    #[arg(long, value_name = "KIND:BITS")]
+    key: Option<KeySpec>,
+    /// Validity in months, at most 12 [default: 12]
+    #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VALIDITY_MONTHS)))]
+    validity: Option<u32>,
     /// Subject, in place of CN={app}.{company}.internal
     #[arg(long, value_name = "DN")]
     subject: Option<String>,
@@ -116,9 +116,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     };
     let wish = Wish {
         spec: CertificateSpec {
-            key: args.key.clone(),
+            key: args.key.clone().unwrap_or_default(),
             subject,
-            validity_months: args.validity,
+            validity_months: args.validity.unwrap_or(MAX_VALIDITY_MONTHS),
             issuer: IssuerName(args.issuer.clone()),
         },
         name: args.name.clone(),
@@ -128,6 +128,8 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
             recover: args.recover,
             allow_purge: args.allow_purge,
             merge: !chain.is_empty(),
+            key_is_asked: args.key.is_some(),
+            validity_is_asked: args.validity.is_some(),
         },
         chain: chain.iter().map(|certificate: &Certificate| certificate.der().to_vec()).collect(),
     };

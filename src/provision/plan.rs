@@ -112,6 +112,10 @@ pub struct Choices {
     pub allow_purge: bool,
     /// Complete the pending request with a certificate from an own CA.
     pub merge: bool,
+    /// The kind of key was asked for, so that another one is a difference.
+    pub key_is_asked: bool,
+    /// The validity was asked for, likewise.
+    pub validity_is_asked: bool,
 }
 
 /// The steps towards the wish, in order.
@@ -322,22 +326,25 @@ fn accept(
     if !existing.gaps.is_empty() {
         return Err(Refusal::NotHardened { version, gaps: existing.gaps.clone() }.into());
     }
-    let differences = differences(&spec.policy(), &existing.policy);
-    if !choices.adopt && !differences.is_empty() {
-        return Err(Refusal::Drifted { version, differences }.into());
-    }
     if existing.attributes.enabled == Some(false) {
         return Err(Refusal::Disabled { version }.into());
     }
-    let Some(application) = &observed.application else {
-        return Ok(());
-    };
-    let is_own = existing.made_for.as_deref() == Some(application.id.to_string().as_str());
-    let is_free = existing.made_for.as_deref() == Some(UNASSIGNED);
-    if is_own || is_free || choices.adopt || entry_of(observed, &existing.certificate).is_some() {
-        return Ok(());
+    let attached = entry_of(observed, &existing.certificate).is_some();
+    let made_for = existing.made_for.as_deref();
+    let is_free = made_for == Some(UNASSIGNED);
+    let is_own = made_for == Some(owner(observed.application.as_ref()).as_str());
+    if observed.application.is_some() && !(is_own || is_free || attached || choices.adopt) {
+        return Err(Refusal::NotOurs { version, made_for: existing.made_for.clone() }.into());
     }
-    Err(Refusal::NotOurs { version, made_for: existing.made_for.clone() }.into())
+    let mut differences = differences(&spec.policy(), &existing.policy);
+    differences.retain(|gap| match gap.rule {
+        "validity" => choices.validity_is_asked,
+        _ => choices.key_is_asked,
+    });
+    if !choices.adopt && !differences.is_empty() {
+        return Err(Refusal::Drifted { version, differences }.into());
+    }
+    Ok(())
 }
 
 fn check_lifetime(
