@@ -12,6 +12,8 @@ mod clients;
 #[cfg(feature = "lab")]
 mod conformance;
 #[cfg(feature = "lab")]
+mod documents;
+#[cfg(feature = "lab")]
 mod faults;
 #[cfg(feature = "lab")]
 mod lab_command;
