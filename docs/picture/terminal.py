@@ -26,7 +26,7 @@ SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|\x1b\][^\x07]*\x07|\x1b[=>()]
 def main():
     options, command = arguments()
     status, shown = record(command, options.columns)
-    screen = Screen()
+    screen = Screen(options.columns)
     screen.write(shown)
     lines = cut(screen.lines(), options.start, options.end)
     with open(options.output, "w") as file:
@@ -91,7 +91,8 @@ class Screen:
     """As much of a terminal as programs use to report progress: colours, carriage returns, moving up
     and erasing. It never scrolls anything away."""
 
-    def __init__(self):
+    def __init__(self, columns):
+        self.columns = columns
         self.rows, self.row, self.column, self.style = [[]], 0, 0, Style()
 
     def write(self, text):
@@ -107,18 +108,24 @@ class Screen:
 
     def put(self, char):
         if char == "\n":
-            self.row += 1
-            if self.row == len(self.rows):
-                self.rows.append([])
+            self.next_row()
         elif char == "\r":
             self.column = 0
         elif char == "\b":
             self.column = max(0, self.column - 1)
         elif char >= " ":
+            if self.column >= self.columns:
+                self.next_row()
+                self.column = 0
             row = self.rows[self.row]
             row.extend([(" ", Style())] * (self.column + 1 - len(row)))
             row[self.column] = (char, self.style)
             self.column += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+    def next_row(self):
+        self.row += 1
+        if self.row == len(self.rows):
+            self.rows.append([])
 
     def control(self, numbers, letter):
         values = [int(number) for number in numbers.replace("?", "").split(";") if number] or [0]
