@@ -50,6 +50,25 @@ impl Issuer {
         if let (Some(all), Some(claims)) = (all.as_object_mut(), claims.as_object()) {
             all.extend(claims.clone());
         }
-        Ok(SigningKey::new(key, now).sign(&all))
+        let kid = self.keys.first().and_then(|key| key.common.key_id.as_deref()).unwrap_or_default();
+        Ok(SigningKey::new(key, now).published_as(kid).sign(&all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::lab::keys::{KeyKind, KeyPool};
+
+    #[test]
+    fn a_token_of_later_names_the_key_that_was_published() {
+        let (then, now) = (datetime!(2026-01-01 0:00 UTC), datetime!(2026-06-01 0:00 UTC));
+        let issuer =
+            Issuer::played(KeyPool::default().take(KeyKind::Rsa(2048)), "https://issuer.example", then).unwrap();
+        let token = issuer.token("https://issuer.example", &json!({}), now).unwrap();
+        let header = jsonwebtoken::decode_header(&token).unwrap();
+        assert_eq!(header.kid, issuer.keys[0].common.key_id);
     }
 }

@@ -45,6 +45,13 @@ impl SigningKey {
         }
     }
 
+    /// The same key by the name under which it was published: its certificate is made anew each
+    /// time, and says when.
+    pub(super) fn published_as(mut self, kid: &str) -> Self {
+        kid.clone_into(&mut self.kid);
+        self
+    }
+
     /// A signed token with these claims.
     pub(super) fn sign(&self, claims: &Value) -> String {
         let header = json!({ "typ": "JWT", "alg": "RS256", "x5t": self.kid, "kid": self.kid });

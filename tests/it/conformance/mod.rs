@@ -5,6 +5,7 @@
 //! says. Without them the tests say so and pass.
 
 mod decode;
+mod entra;
 mod fixture;
 mod graph;
 mod keyvault;
