@@ -16,6 +16,8 @@ mod documents;
 #[cfg(feature = "lab")]
 mod faults;
 #[cfg(feature = "lab")]
+mod interrupt;
+#[cfg(feature = "lab")]
 mod lab_command;
 #[cfg(feature = "lab")]
 mod lab_control;
@@ -31,3 +33,5 @@ mod provision_request;
 mod provision_spread;
 #[cfg(feature = "lab")]
 mod support;
+#[cfg(feature = "lab")]
+mod token;

@@ -33,6 +33,15 @@ impl Running {
         assert!(signalled.success());
     }
 
+    /// Sends it again and again, as somebody without patience does.
+    pub(crate) fn interrupt_until_it_ends(mut self) -> Ran {
+        until("the program ends", || {
+            self.interrupt();
+            self.0.try_wait().unwrap().is_some()
+        });
+        self.wait()
+    }
+
     /// Ends it as a power cut would.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
