@@ -35,3 +35,7 @@ mod provision_spread;
 mod support;
 #[cfg(feature = "lab")]
 mod token;
+#[cfg(feature = "lab")]
+mod token_output;
+#[cfg(feature = "lab")]
+mod token_tenants;
