@@ -10,6 +10,9 @@ use crate::http;
 use crate::http::TokenRequest;
 use crate::pki::{Algorithm, AssertionRequest, ClientAssertion, Signer};
 
+/// The code for an assertion outside its `nbf` and `exp`.
+const NOT_VALID_NOW: u32 = 700_024;
+
 /// How an assertion is made and exchanged.
 #[derive(Clone, Debug)]
 pub struct MintOptions {
@@ -59,6 +62,24 @@ pub async fn assertion(
 
 /// Signs an assertion for `app` and exchanges it for a token of `scope`.
 pub async fn mint(
+    http: &http::Client,
+    tenant: &TenantId,
+    app: AppId,
+    scope: &str,
+    signer: &dyn Signer,
+    options: &MintOptions,
+) -> Result<Minted, Error> {
+    let known = http.skew();
+    match mint_once(http, tenant, app, scope, signer, options).await {
+        // Nobody had told us the time before: the refusal, or the vault's signature, just did.
+        Err(error) if error.aadsts() == Some(NOT_VALID_NOW) && http.skew() != known => {
+            mint_once(http, tenant, app, scope, signer, options).await
+        }
+        ended => ended,
+    }
+}
+
+async fn mint_once(
     http: &http::Client,
     tenant: &TenantId,
     app: AppId,

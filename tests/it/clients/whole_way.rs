@@ -3,8 +3,9 @@
 use kvops::domain::{KeyUrl, Secret, Vault};
 use kvops::entra::{self, MintOptions};
 use kvops::graph::NewKey;
-use kvops::http::{TokenRequest, TokenSource};
+use kvops::http::{Options, TokenRequest, TokenSource};
 use kvops::keyvault::VaultSigner;
+use kvops::lab::LabClock;
 use kvops::pki::{Certificate, DecodedToken, PossessionProof, ProofRequest, SignerIdentity};
 use serde_json::json;
 
@@ -98,6 +99,32 @@ async fn with_key_and_thumbprint_known_a_token_costs_one_signature_and_one_excha
     entra::mint(&bench.http, &bench.tenant(), app.app_id, &scope, &signer, &options).await.unwrap();
     let counts = bench.lab.counts();
     assert_eq!((counts.sign, counts.total), (1, 2), "{:?}", counts.routes);
+}
+
+#[tokio::test]
+async fn a_wrong_clock_that_nobody_told_us_of_costs_one_more_assertion() {
+    let bench = Bench::new();
+    let version = bench.certificate(&"billing".parse().unwrap()).await;
+    let app = bench.graph.register_application("billing").await.unwrap().application;
+    bench.graph.create_service_principal(app.app_id).await.unwrap();
+    let der = version.der.unwrap();
+    let identity = SignerIdentity::Thumbprint(kvops::domain::Thumbprint::sha256(&der));
+    let new = NewKey { der, key_id: None, display_name: None, start: None, end: None };
+    bench.graph.replace_key_credentials(app.id, &[], &[new]).await.unwrap();
+
+    let slow = LabClock::default();
+    slow.advance(time::Duration::minutes(-20));
+    let options = Options { clock: std::sync::Arc::new(slow), ..Options::default() };
+    let http = kvops::http::Client::new(bench.http.cloud(), options).unwrap();
+    let resource = bench.http.cloud().vault_resource();
+    let token = bench.tokens.token(&TokenRequest::for_resource(resource)).await.unwrap();
+    let given: std::sync::Arc<dyn TokenSource> = std::sync::Arc::new(Own(token));
+    let vault = kvops::keyvault::Client::new(&http, &given, bench.vault.vault().clone());
+    let signer = VaultSigner::new(&vault, version.key, identity);
+    let scope = format!("https://localhost:{}/.default", bench.lab.port());
+    bench.lab.control("DELETE", "/requests", &serde_json::Value::Null).unwrap();
+    entra::mint(&http, &bench.tenant(), app.app_id, &scope, &signer, &MintOptions::default()).await.unwrap();
+    assert_eq!(bench.lab.counts().sign, 2, "{:?}", bench.lab.counts().routes);
 }
 
 #[tokio::test]
