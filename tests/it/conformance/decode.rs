@@ -18,6 +18,7 @@ use kvops::{graph, http};
 use serde_json::{Value, json};
 
 use super::fixture::{self, Exchange, Recording};
+use super::tally::say;
 use crate::clients::bench::{Bench, setup};
 
 const APP: &str = "11111111-2222-3333-4444-555555555555";
@@ -63,10 +64,10 @@ async fn every_recorded_answer_is_decoded() {
         }
     }
     for (service, count) in &matched {
-        println!("conformance {service}: {count} recorded answers decoded");
+        say(&format!("conformance {service}: {count} recorded answers decoded by the clients"));
     }
     for (route, count) in &skipped {
-        println!("left out: {count} × {route}: {}", left_out[route]);
+        say(&format!("left out: {count} × {route}: {}", left_out[route]));
     }
     assert!(wrong.is_empty(), "{} of the recorded answers were not understood:\n{}", wrong.len(), wrong.join("\n"));
     let met: BTreeSet<_> = skipped.keys().collect();
@@ -442,7 +443,7 @@ fn all(folder: &Path, service: &str) -> Vec<Recorded> {
 fn folder_or_say_so() -> Option<PathBuf> {
     let folder = fixture::folder();
     if folder.is_none() {
-        println!("conformance of the clients: skipped, there are no recordings here");
+        say("conformance of the clients: skipped, there are no recordings here");
     }
     folder
 }

@@ -83,6 +83,6 @@ impl Tally {
 
 /// Past the test harness, which swallows what passing tests print.
 #[expect(clippy::explicit_write, reason = "`eprintln!` is what the harness swallows")]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").unwrap();
 }
