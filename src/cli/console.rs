@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::config::env;
 use crate::domain::Environment;
 
 /// How a result is written.
@@ -47,7 +48,7 @@ pub(crate) enum Tone {
 impl Console {
     /// Looks at the terminal and at what the user asked for.
     pub(crate) fn new(format: Option<Format>, no_color: bool, is_quiet: bool, environment: &Environment) -> Self {
-        let is_plain = no_color || environment.get("NO_COLOR").is_some() || environment.get("TERM") == Some("dumb");
+        let is_plain = no_color || environment.get(env::NO_COLOR).is_some() || environment.get("TERM") == Some("dumb");
         let stdout = io::stdout().is_terminal();
         let stderr = io::stderr().is_terminal();
         Self {
@@ -57,11 +58,6 @@ impl Console {
             is_quiet,
             shows_progress: stderr && !is_quiet,
         }
-    }
-
-    /// Whether the result is for people.
-    pub(crate) fn is_for_people(self) -> bool {
-        self.format == Format::Table
     }
 
     /// The same console, but with a format of its own.
@@ -145,10 +141,9 @@ pub(crate) struct Progress {
 impl Progress {
     /// Says what is being done now, or waited for.
     pub(crate) fn set(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.set_message(text.to_owned()),
-            // Without a terminal, what is waited for would fill a log.
-            None => {}
+        // Without a terminal, what is waited for would fill a log.
+        if let Some(bar) = &self.bar {
+            bar.set_message(text.to_owned());
         }
     }
 

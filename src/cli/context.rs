@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::global::Global;
 use super::interrupt::Interrupt;
-use crate::config::{Setting, Settings};
+use crate::config::{Setting, Settings, env};
 use crate::domain::{Application, Clock, Environment, SystemClock, TenantId, Vault};
 use crate::entra::credential::{Choice, Setup, ToolExecutor, credential};
 use crate::entra::{self, Tokens};
@@ -60,7 +60,7 @@ impl Context {
             None => settings.output.as_ref().map(parse_format).transpose()?,
         };
         let console = Console::new(format, global.no_color, global.quiet, environment);
-        let clock: Arc<dyn Clock> = match environment.get("KVOPS_CLOCK") {
+        let clock: Arc<dyn Clock> = match environment.get(env::CLOCK) {
             Some(address) => Arc::new(RemoteClock::at(address).await?),
             None => Arc::new(SystemClock),
         };
@@ -72,7 +72,7 @@ impl Context {
             environment: environment.clone(),
             tenant: home,
             managed_identity: global.managed_identity()?,
-            executor: Arc::new(ToolExecutor::default()),
+            executor: Arc::new(ToolExecutor),
         };
         let vault_tokens = tokens(&settings.vault_credential, &setup)?;
         let graph_tokens = if settings.graph_credential.value == settings.vault_credential.value {
@@ -107,11 +107,6 @@ impl Context {
     /// The settings in force.
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// The process's environment.
-    pub(crate) fn environment(&self) -> &Environment {
-        &self.environment
     }
 
     /// The company in certificate subjects.
@@ -169,7 +164,7 @@ impl Context {
             environment: self.environment.clone(),
             tenant: None,
             managed_identity: global.managed_identity()?,
-            executor: Arc::new(ToolExecutor::default()),
+            executor: Arc::new(ToolExecutor),
         };
         let choice = choice(&self.settings.credential)?;
         credential(choice, &setup).map_err(Failure::from)

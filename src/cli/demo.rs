@@ -79,7 +79,7 @@ impl Stage {
             environment: identity.map(|(name, value)| (name.to_owned(), value)).into_iter().collect(),
             tenant: Some(tenant.clone()),
             managed_identity: None,
-            executor: Arc::new(ToolExecutor::default()),
+            executor: Arc::new(ToolExecutor),
         };
         let tokens: Arc<dyn TokenSource> = Tokens::new(credential(Choice::Only(Source::Environment), &setup)?, clock);
         let vault = Vault::parse(VAULT, http.cloud()).map_err(|error| Failure::from_error(Exit::Upstream, &error))?;

@@ -8,9 +8,14 @@ use serde::Serialize;
 use super::exit::Exit;
 use crate::domain::Chain;
 
-/// The one error block that a command ends with.
+/// The one error block that a command ends with. Boxed, because every result of the command line
+/// carries one.
 #[derive(Debug, Serialize)]
-pub(crate) struct Failure {
+#[serde(transparent)]
+pub(crate) struct Failure(Box<Block>);
+
+#[derive(Debug, Serialize)]
+struct Block {
     message: String,
     exit: Exit,
     #[serde(flatten)]
@@ -37,7 +42,7 @@ pub(crate) struct ServiceFacts {
 impl Failure {
     /// A failure in our own words, lower case and without a full stop.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { message: message.into(), exit, service: ServiceFacts::default(), hints: Vec::new() }
+        Self(Box::new(Block { message: message.into(), exit, service: ServiceFacts::default(), hints: Vec::new() }))
     }
 
     /// A failure with its causes, each said once.
@@ -48,27 +53,27 @@ impl Failure {
     /// What to do next; begins with a verb, and a command in backticks works when it is pasted.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        self.0.hints.push(hint.into());
         self
     }
 
     /// The service's own names for what happened.
     #[must_use]
     pub(crate) fn service(mut self, service: ServiceFacts) -> Self {
-        self.service = service;
+        self.0.service = service;
         self
     }
 
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
-        self.exit
+        self.0.exit
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)?;
-        for hint in &self.hints {
+        write!(f, "{}", self.0.message)?;
+        for hint in &self.0.hints {
             write!(f, "\n  hint: {hint}")?;
         }
         Ok(())

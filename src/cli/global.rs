@@ -27,7 +27,7 @@ pub(crate) struct Global {
     /// The same, for Microsoft Graph alone
     #[arg(long, global = true, value_name = "SOURCE", help_heading = "Global options")]
     graph_credential: Option<String>,
-    /// Which managed identity: client:GUID, object:GUID or resource:/subscriptions/…
+    /// Which managed identity: `client:GUID`, `object:GUID` or `resource:/subscriptions/…`
     #[arg(long, global = true, value_name = "ID", help_heading = "Global options")]
     managed_identity: Option<String>,
     /// Configuration file, in place of the nearest kvops.toml

@@ -9,6 +9,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::Global;
+use crate::config::env;
 use crate::domain::Environment;
 
 /// Starts logging as `-v`, `--trace` and `KVOPS_LOG` say. The libraries below are held at
@@ -20,7 +21,7 @@ pub(crate) fn start(global: &Global, environment: &Environment) -> Result<(), Fa
         _ => "debug",
     };
     let mut wanted = format!("warn,kvops={ours},kvops::http={}", if global.trace { "debug" } else { ours });
-    if let Some(more) = environment.get("KVOPS_LOG") {
+    if let Some(more) = environment.get(env::LOG) {
         wanted.push(',');
         wanted.push_str(more);
     }

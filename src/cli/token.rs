@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// One version of the certificate, in place of the newest that is proven
     #[arg(long, value_name = "VERSION", requires = "vault")]
     version: Option<Version>,
-    /// The key itself, https://VAULT/keys/NAME/VERSION: nothing is read, only keys/sign is used
+    /// The key itself, `https://VAULT/keys/NAME/VERSION`: nothing is read, only keys/sign is used
     #[arg(long, value_name = "URL", requires = "thumbprint")]
     key_id: Option<String>,
     /// Thumbprint of the key's certificate: SHA-256 for PS256, SHA-1 for RS256, in any encoding

@@ -13,7 +13,7 @@ pub struct Variable {
 
 macro_rules! variables {
     ($($constant:ident = $name:literal: $meaning:literal;)*) => {
-        $(pub(super) const $constant: &str = $name;)*
+        $(#[doc = $meaning] pub const $constant: &str = $name;)*
 
         /// All variables, in the order of the reference page.
         pub const VARIABLES: &[Variable] = &[$(Variable { name: $name, meaning: $meaning }),*];

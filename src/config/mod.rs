@@ -3,7 +3,7 @@
 //! Order: flags over `KVOPS_*` over `--config` or the nearest `kvops.toml` over the user's file
 //! over what is shipped.
 
-mod env;
+pub mod env;
 mod error;
 mod file;
 mod settings;

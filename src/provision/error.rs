@@ -57,14 +57,14 @@ pub enum Error {
     #[error("Entra still refuses key {key} as {key_id} after {} s", waited.as_secs())]
     NotAccepted {
         /// Version of the key.
-        key: KeyUrl,
+        key: Box<KeyUrl>,
         /// Its entry on the application.
         key_id: CredentialId,
         /// How long it was tried.
         waited: Duration,
         /// The last refusal.
         #[source]
-        source: entra::Error,
+        source: Box<entra::Error>,
     },
     /// A token came, but not for a certificate.
     #[error("the token does not say that a certificate was used (azpacr is {found}, not 2)")]

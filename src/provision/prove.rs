@@ -147,10 +147,10 @@ pub async fn prove(
                 let waited = elapsed();
                 if waited + back_off > policy.deadline {
                     return Err(Error::NotAccepted {
-                        key: subject.key.clone(),
+                        key: Box::new(subject.key.clone()),
                         key_id: subject.key_id,
                         waited,
-                        source,
+                        source: Box::new(source),
                     });
                 }
                 watcher.doing(&watch::waiting("the token endpoint to learn of the key", waited, policy.deadline));

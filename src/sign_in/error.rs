@@ -21,7 +21,7 @@ pub enum Error {
         /// Its name.
         name: CertificateName,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// What is wrong with it.
         #[source]
         source: pki::Error,
@@ -32,7 +32,7 @@ pub enum Error {
         /// Its name.
         name: CertificateName,
         /// Where.
-        vault: Vault,
+        vault: Box<Vault>,
         /// What is wrong with the newest.
         reason: &'static str,
     },

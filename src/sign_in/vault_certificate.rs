@@ -65,8 +65,11 @@ impl VaultCertificate {
     }
 
     fn signer_of(&self, version: &CertificateVersion) -> Result<VaultSigner, Error> {
-        let unusable =
-            |reason| Error::NoUsableVersion { name: self.name.clone(), vault: self.vault.vault().clone(), reason };
+        let unusable = |reason| Error::NoUsableVersion {
+            name: self.name.clone(),
+            vault: Box::new(self.vault.vault().clone()),
+            reason,
+        };
         let der = version.der.as_ref().ok_or_else(|| unusable("the first version has not been issued yet"))?;
         if version.attributes.enabled == Some(false) {
             return Err(unusable("it is disabled"));
@@ -76,7 +79,7 @@ impl VaultCertificate {
         }
         let certificate = Certificate::from_der(der).map_err(|source| Error::Certificate {
             name: self.name.clone(),
-            vault: self.vault.vault().clone(),
+            vault: Box::new(self.vault.vault().clone()),
             source,
         })?;
         let identity = SignerIdentity::Certificate(Box::new(certificate));
