@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use time::macros::format_description;
 
+use super::entra;
 use super::exchange::Reply;
 use super::exchange::Request;
 use super::log::Service;
+use super::world::World;
 
 /// A fault as the control endpoint takes and shows it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -154,7 +157,7 @@ fn is_like(pattern: &str, text: &str) -> bool {
 
 impl Outcome {
     /// The answer that replaces the service's, if this fault has one.
-    pub(crate) fn reply(&self, service: Service) -> Option<Reply> {
+    pub(crate) fn reply(&self, world: &mut World, service: Service, request: &Request) -> Option<Reply> {
         if self.status.is_none() && self.body.is_none() {
             return None;
         }
@@ -163,7 +166,7 @@ impl Outcome {
         let mut reply = match &self.body {
             Some(Value::String(text)) => Reply::text(status, content_type.unwrap_or("text/plain"), text),
             Some(body) => Reply::json(status, body),
-            None => Reply::json(status, &self.error_body(service, status)),
+            None => self.error(world, service, request, status),
         };
         if let Some(content_type) = content_type {
             reply = reply.header("content-type", content_type);
@@ -171,17 +174,27 @@ impl Outcome {
         Some(self.headers.iter().fold(reply, |reply, (name, value)| reply.header(name.as_str(), value)))
     }
 
-    fn error_body(&self, service: Service, status: StatusCode) -> Value {
+    /// An error in the shape of the service's own, with ids, which clients are to keep.
+    fn error(&self, world: &mut World, service: Service, request: &Request, status: StatusCode) -> Reply {
         let code = self.code.as_deref().unwrap_or_else(|| usual_code(service, status));
         let message = self.message.as_deref().unwrap_or("A fault of the lab.");
+        let id = world.guid().to_string();
         match service {
-            Service::Entra | Service::Identity => {
-                let numbers: Vec<u64> = code.trim_start_matches("AADSTS").parse().into_iter().collect();
-                let error = if numbers.is_empty() { code } else { "invalid_request" };
-                json!({ "error": error, "error_description": message, "error_codes": numbers })
+            Service::Entra => entra::prescribed(world, request, status, code, self.message.as_deref()),
+            Service::Identity => Reply::json(status, &json!({ "error": code, "error_description": message })),
+            Service::Graph => {
+                let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+                let date = world.now().to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default();
+                let client = request.header("client-request-id").unwrap_or(&id);
+                let inner = json!({ "date": date, "request-id": id, "client-request-id": client });
+                Reply::json(status, &json!({ "error": { "code": code, "message": message, "innerError": inner } }))
+                    .header("request-id", &id)
+                    .header("client-request-id", client)
             }
-            Service::Graph => json!({ "error": { "code": code, "message": message, "innerError": {} } }),
-            Service::KeyVault | Service::Arm => json!({ "error": { "code": code, "message": message } }),
+            Service::KeyVault | Service::Arm => {
+                Reply::json(status, &json!({ "error": { "code": code, "message": message } }))
+                    .header("x-ms-request-id", &id)
+            }
         }
     }
 }
@@ -194,8 +207,9 @@ fn usual_code(service: Service, status: StatusCode) -> &'static str {
         (Service::Graph, 401) => "InvalidAuthenticationToken",
         (Service::Graph, 403) => "Authorization_RequestDenied",
         (Service::Graph, 404) => "Request_ResourceNotFound",
-        (Service::Entra | Service::Identity, 400..=499) => "invalid_request",
-        (Service::Entra | Service::Identity, _) => "temporarily_unavailable",
+        (Service::Entra, _) => "",
+        (Service::Identity, 400..=499) => "invalid_request",
+        (Service::Identity, _) => "temporarily_unavailable",
         (_, 429) => "TooManyRequests",
         (_, 503) => "ServiceUnavailable",
         _ => "InternalServerError",
@@ -208,6 +222,7 @@ mod tests {
     use http::{HeaderMap, Method};
 
     use super::*;
+    use crate::lab::clock::LabClock;
 
     fn request(method: Method, path: &str) -> Request {
         Request {
@@ -255,11 +270,19 @@ mod tests {
 
     #[test]
     fn the_error_body_is_the_services_own() {
+        let mut world = World::new(8443, LabClock::default(), 1);
+        let request = request(Method::GET, "x");
+        let mut body = |outcome: &Outcome, service| outcome.reply(&mut world, service, &request).map(|it| it.value());
         let outcome = Outcome { status: Some(429), ..Outcome::default() };
-        assert_eq!(outcome.reply(Service::KeyVault).unwrap().value()["error"]["code"], "Throttled");
-        assert_eq!(outcome.reply(Service::Graph).unwrap().value()["error"]["code"], "TooManyRequests");
-        let entra = Outcome { status: Some(400), code: Some("AADSTS90002".to_owned()), ..Outcome::default() };
-        assert_eq!(entra.reply(Service::Entra).unwrap().value()["error_codes"], json!([90002]));
-        assert!(Outcome::default().reply(Service::Graph).is_none());
+        assert_eq!(body(&outcome, Service::KeyVault).unwrap()["error"]["code"], "Throttled");
+        let graph = body(&outcome, Service::Graph).unwrap();
+        assert_eq!(graph["error"]["code"], "TooManyRequests");
+        assert!(graph["error"]["innerError"]["request-id"].is_string());
+        let refused = Outcome { status: Some(400), code: Some("AADSTS90002".to_owned()), ..Outcome::default() };
+        let entra = body(&refused, Service::Entra).unwrap();
+        assert_eq!((&entra["error"], &entra["error_codes"]), (&json!("invalid_request"), &json!([90002])));
+        assert!(entra["error_description"].as_str().unwrap().starts_with("AADSTS90002: "));
+        assert_eq!(body(&outcome, Service::Entra).unwrap()["error"], "temporarily_unavailable");
+        assert!(body(&Outcome::default(), Service::Graph).is_none());
     }
 }

@@ -129,7 +129,9 @@ impl Shared {
     pub(crate) fn answer(&self, routed: &Routed) -> Fate {
         let outcome = routed.fault.as_ref().map(|(_, outcome)| outcome);
         let drop = outcome.and_then(|outcome| outcome.drop);
-        let reply = match outcome.and_then(|outcome| outcome.reply(routed.service)) {
+        // Bound here, so that the world is free again when the service is asked.
+        let prescribed = outcome.and_then(|outcome| outcome.reply(&mut self.world(), routed.service, &routed.request));
+        let reply = match prescribed {
             _ if drop == Some(Drop::Before) => None,
             Some(reply) => Some(reply),
             None => Some(self.ask(routed)),

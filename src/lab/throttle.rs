@@ -64,7 +64,7 @@ pub(crate) fn turn_away(
 ) -> Option<Reply> {
     let percent = world.settings.throttle_percent;
     if percent > 0 && service != Service::Identity && world.random.random_range(0..100) < percent {
-        return Some(unlucky(world, service));
+        return Some(unlucky(world, service, request));
     }
     // A request without a token is answered with a challenge before anything is counted.
     if !world.settings.budgets || request.bearer().is_none() {
@@ -78,21 +78,21 @@ pub(crate) fn turn_away(
                 let who = format!("{vault}/create");
                 if is_create { budgets.spend(who, 1, VAULT_CREATES, now) } else { Ok(()) }
             });
-            spent.err().map(|_| vault_throttled())
+            spent.err().map(|_| vault_throttled(world, request))
         }
         (Service::Graph, _) => {
             let (who, _) = super::entra::speaker(world, request.bearer()?)?;
             let units = graph::resource_units(request);
-            budgets.spend(who.to_string(), units, GRAPH, now).err().map(graph_throttled)
+            budgets.spend(who.to_string(), units, GRAPH, now).err().map(|wait| graph_throttled(world, request, wait))
         }
         _ => None,
     }
 }
 
-fn unlucky(world: &mut World, service: Service) -> Reply {
+fn unlucky(world: &mut World, service: Service, request: &Request) -> Reply {
     match service {
-        Service::KeyVault => vault_throttled(),
-        Service::Graph => graph_throttled(Duration::SECOND),
+        Service::KeyVault => vault_throttled(world, request),
+        Service::Graph => graph_throttled(world, request, Duration::SECOND),
         Service::Entra | Service::Arm | Service::Identity => {
             let status = if world.random.random() { 429 } else { 503 };
             let outcome = Outcome {
@@ -101,20 +101,20 @@ fn unlucky(world: &mut World, service: Service) -> Reply {
                 headers: [("Retry-After".to_owned(), "1".to_owned())].into(),
                 ..Outcome::default()
             };
-            outcome.reply(service).unwrap_or_else(|| Reply::empty(StatusCode::SERVICE_UNAVAILABLE))
+            outcome.reply(world, service, request).unwrap_or_else(|| Reply::empty(StatusCode::SERVICE_UNAVAILABLE))
         }
     }
 }
 
 /// Key Vault sends no `Retry-After`: clients have to back off by themselves.
-fn vault_throttled() -> Reply {
+fn vault_throttled(world: &mut World, request: &Request) -> Reply {
     let message =
         "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached";
     let outcome = Outcome { status: Some(429), message: Some(message.to_owned()), ..Outcome::default() };
-    outcome.reply(Service::KeyVault).unwrap_or_else(|| Reply::empty(StatusCode::TOO_MANY_REQUESTS))
+    outcome.reply(world, Service::KeyVault, request).unwrap_or_else(|| Reply::empty(StatusCode::TOO_MANY_REQUESTS))
 }
 
-fn graph_throttled(wait: Duration) -> Reply {
+fn graph_throttled(world: &mut World, request: &Request, wait: Duration) -> Reply {
     // Whole seconds, and never none: the window has to be over when the client comes back.
     let seconds = wait.whole_seconds() + 1;
     let outcome = Outcome {
@@ -130,7 +130,7 @@ fn graph_throttled(wait: Duration) -> Reply {
         .into(),
         ..Outcome::default()
     };
-    outcome.reply(Service::Graph).unwrap_or_else(|| Reply::empty(StatusCode::TOO_MANY_REQUESTS))
+    outcome.reply(world, Service::Graph, request).unwrap_or_else(|| Reply::empty(StatusCode::TOO_MANY_REQUESTS))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The identity endpoints of a machine in the cloud: IMDS, App Service, Cloud Shell.
+//! The identity endpoints of a machine in the cloud: IMDS, App Service, Cloud Shell; those of build
+//! services are beside them.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ use super::endpoint;
 use super::resource;
 use super::token;
 use super::token::Subject;
+use super::workload;
 use crate::lab::directory::Credentials;
 use crate::lab::directory::ServicePrincipal;
 use crate::lab::exchange::Reply;
@@ -85,6 +87,8 @@ pub(crate) fn answer_identity(world: &mut World, request: &Request) -> Reply {
         ["metadata", "identity", "oauth2", "token"] => imds(world, request),
         ["msi", "token"] => app_service(world, request),
         ["oauth2", "token"] => cloud_shell(world, request),
+        ["github", "oidc"] => workload::github(world, request),
+        ["pipelines", "oidc"] => workload::pipelines(world, request),
         _ => Reply::empty(StatusCode::NOT_FOUND),
     }
 }

@@ -13,6 +13,7 @@ mod refusal;
 mod resource;
 mod signing;
 mod token;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -38,6 +39,7 @@ use crate::domain::Clock as _;
 pub(crate) use identity::{Identity, add as add_identity, answer_identity};
 pub(crate) use issuer::Issuer;
 pub(crate) use person::sign_in;
+pub(crate) use refusal::prescribed;
 pub(crate) use token::{Caller, TokenFault, speaker, verify};
 
 /// Entra's own state.

@@ -56,6 +56,25 @@ impl Refusal {
     }
 }
 
+/// The answer that a fault prescribes, in the shape of the token endpoint's own.
+pub(crate) fn prescribed(
+    world: &mut World,
+    request: &Request,
+    status: StatusCode,
+    code: &str,
+    message: Option<&str>,
+) -> Reply {
+    let number = code.trim_start_matches("AADSTS").parse().ok();
+    let error = match (number, status.as_u16()) {
+        (_, 401) => "invalid_client",
+        (_, 429 | 500..) => "temporarily_unavailable",
+        _ => "invalid_request",
+    };
+    let code = number.unwrap_or(90_033);
+    let text = message.unwrap_or("A transient error has occurred. Please try again.").to_owned();
+    Refusal { code, error, status, text }.reply(world, request)
+}
+
 /// A successful answer with the headers of the token endpoint.
 pub(super) fn accepted(world: &mut World, request: &Request, body: &Map<String, Value>) -> Reply {
     let id = world.guid().to_string();

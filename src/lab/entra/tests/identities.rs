@@ -81,3 +81,21 @@ fn app_service_wants_its_own_header() {
     let body = answer_identity(&mut lab.world, &request).value();
     assert!(body["expires_on"].is_string() && body.get("expires_in").is_none());
 }
+
+#[test]
+fn a_job_gets_a_token_of_its_build_service_if_it_knows_the_word() {
+    let mut lab = Lab::new();
+    let ask = |lab: &mut Lab, bearer: &str| {
+        let mut request = request(Method::GET, "github/oidc", String::new());
+        request.headers.insert("authorization", format!("bearer {bearer}").parse().unwrap());
+        request.query = vec![("audience".to_owned(), "api://AzureADTokenExchange".to_owned())];
+        answer_identity(&mut lab.world, &request)
+    };
+    assert_eq!(ask(&mut lab, "wrong").status, 401);
+    let word = lab.world.entra.identity_header.clone();
+    let body = ask(&mut lab, &word).value();
+    let token = super::jws::Jws::parse(body["value"].as_str().unwrap()).unwrap();
+    assert_eq!(token.claim("iss"), Some("https://token.actions.githubusercontent.com"));
+    assert_eq!(token.audiences(), ["api://AzureADTokenExchange"]);
+    assert!(lab.world.entra.issuer_keys("https://token.actions.githubusercontent.com").is_some());
+}

@@ -1,7 +1,7 @@
 //! A world with one caller, and short words for requests.
 
 use http::{HeaderMap, HeaderName, Method};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::macros::datetime;
 use uuid::{Uuid, uuid};
