@@ -56,6 +56,11 @@ impl Pending {
         self.status == Status::InProgress
     }
 
+    /// Whether it ends by itself, and the time for that has come.
+    pub(super) fn is_due(&self, now: i64) -> bool {
+        self.is_in_progress() && self.due_at.is_some_and(|at| at <= now)
+    }
+
     fn waits_for_merge(&self) -> bool {
         self.policy.issuer.is_unknown()
     }

@@ -17,8 +17,9 @@ const MOST_RENEWALS: usize = 400;
 /// Brings the vault up to the present.
 pub(super) fn settle(call: &mut Call<'_>) {
     purge_expired(call);
-    let names: Vec<_> = call.vault.certificates.keys().cloned().collect();
-    for name in names {
+    let now = call.now;
+    let due = call.vault.certificates.iter().filter(|(_, each)| is_due(each, now)).map(|(name, _)| name.clone());
+    for name in due.collect::<Vec<_>>() {
         end_operation(call, &name);
         for _ in 0..MOST_RENEWALS {
             if !renew(call, &name) {
@@ -45,10 +46,15 @@ fn purge_expired(call: &mut Call<'_>) {
     call.vault.purged.retain(|_, at| *at + lag > now);
 }
 
+fn is_due(certificate: &Certificate, now: i64) -> bool {
+    certificate.pending.as_ref().is_some_and(|each| each.is_due(now)) || renewal(certificate, now).is_some()
+}
+
 /// Ends an operation whose time has come.
 fn end_operation(call: &mut Call<'_>, name: &str) {
-    let Some(pending) = call.vault.certificates.get(name).and_then(|each| each.pending.clone()) else { return };
-    let Some(due_at) = pending.due_at.filter(|due| pending.is_in_progress() && *due <= call.now) else { return };
+    let pending = call.vault.certificates.get(name).and_then(|each| each.pending.as_ref());
+    let Some(pending) = pending.filter(|each| each.is_due(call.now)).cloned() else { return };
+    let due_at = pending.due_at.unwrap_or(call.now);
     let outcome = if pending.cancellation_requested { Ok(None) } else { issue(call, &pending, due_at) };
     let Some(certificate) = call.vault.certificates.get_mut(name) else { return };
     let Some(record) = certificate.pending.as_mut() else { return };
