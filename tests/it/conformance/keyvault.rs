@@ -2,6 +2,7 @@
 //! with the lab's clock at the recorded dates.
 
 mod encoding;
+mod reported;
 mod scenario;
 mod secret;
 mod stand_in;
