@@ -16,7 +16,7 @@ pub(super) fn present(text: &str) -> String {
     let text = text.split(" If you have any questions").next().unwrap_or_default().to_owned();
     let text = without_vault(&text);
     let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '-');
-    words.map(|word| if is_guid(word) { "GUID" } else { word }).collect()
+    words.map(|word| if is_guid(word) { format!("GUID{}", &word[36..]) } else { word.to_owned() }).collect()
 }
 
 /// `key vault 'NAME;` without the name.
