@@ -17,10 +17,7 @@ impl Interrupt {
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
                 if flag.0.swap(true, Ordering::SeqCst) {
-                    #[expect(
-                        clippy::exit,
-                        reason = "the user has asked twice; what was begun is found by the next run"
-                    )]
+                    // What was begun is found by the next run.
                     std::process::exit(u8::from(Exit::Interrupted).into());
                 }
             }

@@ -44,6 +44,14 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// A table that would move one of Azure's own clouds.
+    #[error("{}: a table must not be named `{name}`, which is one of Azure's own clouds", path.display())]
+    ShadowedCloud {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A cloud table that cannot be used.
     #[error("{}", path.display())]
     Cloud {

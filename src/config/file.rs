@@ -17,6 +17,8 @@ use crate::domain::{AppId, Cloud, Environment, TenantId};
 pub struct ConfigFile {
     /// Where it is; paths inside it are relative to its folder.
     pub path: PathBuf,
+    /// Whether somebody named it, rather than that it lay in the way.
+    pub is_named: bool,
     /// What it says.
     pub(super) content: Content,
 }
@@ -77,7 +79,7 @@ impl ConfigFile {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         let content = toml::from_str(&text).map_err(|source| Error::Syntax { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), content })
+        Ok(Self { path: path.to_owned(), is_named: false, content })
     }
 
     /// The files that apply, strongest first: the one named (or the nearest `kvops.toml` above
@@ -85,7 +87,7 @@ impl ConfigFile {
     pub fn find(named: Option<&Path>, folder: &Path, environment: &Environment) -> Result<Vec<Self>, Error> {
         let mut files = Vec::new();
         match named {
-            Some(path) => files.push(Self::read(path)?),
+            Some(path) => files.push(Self { is_named: true, ..Self::read(path)? }),
             None => {
                 let candidates = folder.ancestors().map(|folder| folder.join("kvops.toml"));
                 files.extend(Self::first_of(candidates)?);
@@ -93,7 +95,8 @@ impl ConfigFile {
         }
         let home = || environment.get(env::HOME).map(|home| Path::new(home).join(".config"));
         let folder = environment.get(env::CONFIG_HOME).map(PathBuf::from).or_else(home);
-        files.extend(Self::first_of(folder.map(|folder| folder.join("kvops/config.toml")))?);
+        let users_own = Self::first_of(folder.map(|folder| folder.join("kvops/config.toml")))?;
+        files.extend(users_own.map(|file| Self { is_named: true, ..file }));
         Ok(files)
     }
 

@@ -117,9 +117,25 @@ impl Settings {
     /// The cloud in force: a well-known one, or that of a `[cloud.NAME]` table.
     pub fn cloud(&self) -> Result<Cloud, Error> {
         let name = self.cloud.value.as_str();
-        if let Some(found) = self.files.iter().find_map(|file| file.cloud(name)) {
-            return found;
+        let in_table = self.files.iter().find_map(|file| Some((file, file.cloud(name)?)));
+        match (name, in_table) {
+            // A file in some folder must not decide where the secrets for Azure itself are sent.
+            ("public" | "usgov" | "china", Some((file, _))) => {
+                Err(Error::ShadowedCloud { path: file.path.clone(), name: name.to_owned() })
+            }
+            (_, Some((_, found))) => found,
+            _ => self.well_known(),
         }
+    }
+
+    /// The cloud's hosts, where they come from a file that nobody named: worth saying aloud.
+    pub fn found_cloud(&self) -> Option<(&str, &Path)> {
+        let file = self.files.iter().find(|file| file.content.cloud.contains_key(&self.cloud.value))?;
+        (!file.is_named).then_some((self.cloud.value.as_str(), file.path.as_path()))
+    }
+
+    fn well_known(&self) -> Result<Cloud, Error> {
+        let name = self.cloud.value.as_str();
         match name {
             "public" => Ok(Cloud::public()),
             "usgov" => Ok(Cloud::us_government()),
@@ -256,6 +272,24 @@ mod tests {
         let flags = Flags { cloud: Some("mars".to_owned()), ..Flags::default() };
         let error = load(flags, &[], FILE).unwrap().cloud().unwrap_err().to_string();
         assert_eq!(error, "--cloud: there is no cloud `mars`; known are public, usgov, china, contoso-lab");
+    }
+
+    #[test]
+    fn a_file_does_not_say_where_the_well_known_clouds_are() {
+        let file = FILE.replace("contoso-lab", "public");
+        let error = load(Flags::default(), &[], &file).unwrap().cloud().unwrap_err().to_string();
+        assert!(error.ends_with("a table must not be named `public`, which is one of Azure's own clouds"), "{error}");
+    }
+
+    #[test]
+    fn a_cloud_of_a_file_that_was_only_found_is_told_apart() {
+        let found = load(Flags::default(), &[], FILE).unwrap();
+        assert_eq!(found.found_cloud().map(|(name, _)| name), Some("contoso-lab"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.toml");
+        fs::write(&path, FILE).unwrap();
+        let flags = Flags { config: Some(path), ..Flags::default() };
+        assert_eq!(load(flags, &[], FILE).unwrap().found_cloud(), None);
     }
 
     #[test]

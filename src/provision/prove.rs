@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::error::Error;
 use super::watch::{self, Watcher};
@@ -73,7 +74,8 @@ impl ProofPolicy {
 pub struct Proof {
     /// Tokens in a row.
     pub tokens: u32,
-    /// Seconds until the first token: how long the key took to spread.
+    /// Seconds from the upload, or from the start where nothing was uploaded, to the first token: how
+    /// long the key took to spread.
     pub seconds_until_accepted: u64,
     /// Seconds from the first to the last token.
     pub seconds_observed: u64,
@@ -92,6 +94,8 @@ pub struct Subject<'a> {
     pub key: &'a KeyUrl,
     /// Its entry.
     pub key_id: CredentialId,
+    /// When it was uploaded, if that was just now.
+    pub uploaded_at: Option<OffsetDateTime>,
 }
 
 /// Signs in until `policy` is satisfied. Only refusals that a new key gets while it spreads are
@@ -108,7 +112,7 @@ pub async fn prove(
     let application = sign_in.application(subject.app, signer);
     let scope = format!("{}.default", sign_in.http.cloud().graph());
     let started = clock.now();
-    let elapsed = || (clock.now() - started).max(time::Duration::ZERO).unsigned_abs();
+    let elapsed = || since(clock.now(), started);
     let pause = policy.spread / policy.tokens.saturating_sub(1).max(1);
     let mut proof: Option<Proof> = None;
     let mut first_at = Duration::ZERO;
@@ -125,9 +129,10 @@ pub async fn prove(
                 if proof.is_none() {
                     first_at = elapsed();
                 }
+                let spread = subject.uploaded_at.map_or(first_at, |uploaded_at| since(clock.now(), uploaded_at));
                 let seen = proof.get_or_insert_with(|| Proof {
                     tokens: 0,
-                    seconds_until_accepted: first_at.as_secs(),
+                    seconds_until_accepted: spread.as_secs(),
                     seconds_observed: 0,
                     azpacr: azpacr.clone(),
                     token_ids: Vec::new(),
@@ -160,4 +165,8 @@ pub async fn prove(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+fn since(now: OffsetDateTime, then: OffsetDateTime) -> Duration {
+    (now - then).max(time::Duration::ZERO).unsigned_abs()
 }

@@ -111,6 +111,7 @@ impl Provisioner<'_> {
                 Step::Merge => self.merge(wish).await?,
                 Step::Inspect => work.existing = Some(self.inspect(wish, work.operation.as_ref()).await?),
                 Step::Attach { method } => {
+                    work.uploaded_at = Some(self.now());
                     work.attachment = Some(self.attach(observed, work.existing()?, method).await?);
                 }
                 Step::Prove { tokens } => work.proof = Some(self.prove(observed, &work, *tokens).await?),
@@ -254,7 +255,8 @@ impl Provisioner<'_> {
         let is_known = tokens == 1;
         let policy = if is_known { ProofPolicy::of_known_key() } else { ProofPolicy::of_new_key(tokens) };
         let key_id = work.key_id(observed).ok_or(Error::NoDirectory)?;
-        let subject = Subject { app: application.app_id, key: &existing.key, key_id };
+        let uploaded_at = work.uploaded_at;
+        let subject = Subject { app: application.app_id, key: &existing.key, key_id, uploaded_at };
         let proof = prove::prove(self.sign_in, subject, &signer, policy, self.watcher).await?;
         self.watcher.done(&format!("proven by {} token(s), azpacr {}", proof.tokens, proof.azpacr));
         Ok(proof)
@@ -352,6 +354,7 @@ struct Work {
     operation: Option<CertificateOperation>,
     existing: Option<Existing>,
     attachment: Option<Attachment>,
+    uploaded_at: Option<OffsetDateTime>,
     proof: Option<Proof>,
 }
 
@@ -362,7 +365,7 @@ impl Work {
             plan::VaultState::Present(existing) if !plan.steps.contains(&Step::Inspect) => Some((**existing).clone()),
             _ => None,
         };
-        Self { operation: None, existing, attachment: None, proof: None }
+        Self { operation: None, existing, attachment: None, uploaded_at: None, proof: None }
     }
 
     fn existing(&self) -> Result<&Existing, Error> {
