@@ -92,6 +92,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let format = args.format();
     let context = Context::with_home(global, environment, format, settings, home).await?;
     let tenants = tenants(args, global, &context)?;
+    args.output.map_or(Ok(()), |format| format.check(tenants.len(), args.assertion_only))?;
     let app = app_id(args, &context).await?;
     let scope = match &args.scope {
         Some(scope) => scope.clone(),

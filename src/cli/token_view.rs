@@ -44,6 +44,18 @@ impl TokenFormat {
     fn hands_out_the_token(self) -> bool {
         !matches!(self, Self::Table | Self::Json)
     }
+
+    /// Refuses, before anything is signed, what could not be written in this form afterwards.
+    pub(crate) fn check(self, tenants: usize, is_assertion: bool) -> Result<(), Failure> {
+        let problem = if is_assertion && !matches!(self, Self::Table | Self::Json | Self::Raw) {
+            "an assertion is written as table, json or raw"
+        } else if self.hands_out_the_token() && tenants != 1 {
+            "this output hands out one token, so it takes one tenant"
+        } else {
+            return Ok(());
+        };
+        Err(Failure::new(Exit::Usage, problem))
+    }
 }
 
 /// What came of one tenant.
@@ -321,10 +333,8 @@ fn write_many(context: &Context, attempts: &[Attempt]) -> Result<Exit, Failure> 
 }
 
 fn hand_out(context: &Context, format: TokenFormat, attempts: Vec<Attempt>) -> Result<Exit, Failure> {
-    let mut attempts = attempts.into_iter();
-    let (Some(attempt), None) = (attempts.next(), attempts.next()) else {
-        return Err(Failure::new(Exit::Usage, "this output hands out one token, so it takes one tenant"));
-    };
+    format.check(attempts.len(), false)?;
+    let Some(attempt) = attempts.into_iter().next() else { return Ok(Exit::Ok) };
     let is_met = attempt.is_met();
     let granted = attempt.ended?;
     if !is_met {
@@ -383,7 +393,7 @@ pub(crate) fn write_assertion(
                 lines.text(context.console())
             })?;
         }
-        Some(_) => return Err(Failure::new(Exit::Usage, "an assertion is written as table, json or raw")),
+        Some(other) => other.check(1, true)?,
     }
     Ok(Exit::Ok)
 }

@@ -143,7 +143,7 @@ fn two_assertions_are_never_the_same() {
 }
 
 #[test]
-fn a_lifetime_beyond_ten_minutes_is_refused() {
+fn what_could_not_be_made_or_written_is_refused_before_anything_is_sent() {
     let bench = Bench::tame();
     let (app, _) = provisioned(&bench);
     let mark = bench.mark();
@@ -152,5 +152,5 @@ fn a_lifetime_beyond_ten_minutes_is_refused() {
     }
     bench.kvops(&["token", "--app", &app.app_id]).ends_with(2);
     bench.kvops(&token(&app, &["--assertion-only", "--output", "env"])).ends_with(2);
-    assert_eq!(bench.asked(mark, kvops::lab::Service::Entra).len(), bench.routes(mark).values().sum::<usize>().min(1));
+    assert_eq!(bench.mark(), mark, "something was sent");
 }

@@ -62,9 +62,11 @@ fn one_token_is_handed_out_for_one_tenant_only() {
     let bench = Bench::tame();
     let (app, _) = provisioned(&bench);
     let both = ["--tenant", "contoso.com", "--tenant", "contoso.onmicrosoft.com"];
+    let mark = bench.mark();
     let ran = bench.kvops(&token(&app, &[&both[..], &["--output", "raw"]].concat())).ends_with(2);
     assert!(ran.stdout.is_empty(), "{ran:?}");
     bench.kvops(&token(&app, &[&both[..], &["--assertion-only"]].concat())).ends_with(2);
+    assert_eq!(bench.mark(), mark, "something was sent");
 }
 
 #[test]
