@@ -195,7 +195,14 @@ impl From<sign_in::Error> for Failure {
 
 impl From<pki::Error> for Failure {
     fn from(error: pki::Error) -> Self {
-        Self::from_error(exit_of_signature(&error), &error)
+        let failure = Self::from_error(exit_of_signature(&error), &error);
+        match &error {
+            pki::Error::Signer(source) => match find::<keyvault::Error>(source.as_ref()) {
+                Some(vault) => advise_vault(failure, vault),
+                None => failure,
+            },
+            _ => failure,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Pages<'a> {
     template: Request,
     next: Option<Url>,
     read: HashSet<String>,
+    kept: Option<(&'static str, &'static str)>,
 }
 
 /// A page of Key Vault or of Graph.
@@ -38,7 +39,13 @@ impl<'a> Pages<'a> {
     /// The list that begins with the answer to `first`.
     pub fn new(client: &'a Client, operation: &Operation, first: Request, auth: &'a Auth) -> Self {
         let next = Some(first.url.clone());
-        Self { client, operation: *operation, auth, template: first, next, read: HashSet::new() }
+        Self { client, operation: *operation, auth, template: first, next, read: HashSet::new(), kept: None }
+    }
+
+    /// Adds a parameter to every link that lacks it: Key Vault forgets some from page to page.
+    #[must_use]
+    pub fn keeping(self, name: &'static str, value: &'static str) -> Self {
+        Self { kept: Some((name, value)), ..self }
     }
 
     /// The next page's items, or `None` after the last page.
@@ -68,12 +75,15 @@ impl<'a> Pages<'a> {
         Ok(items)
     }
 
-    /// `Url` drops the `:443` that Key Vault writes; nothing else about the link changes.
+    /// `Url` drops the `:443` that Key Vault writes; but for what is kept nothing else changes.
     fn follow(&self, from: &Url, link: &str, response: &Response) -> Result<Url, Error> {
-        let url = from.join(link).map_err(|_| response.unreadable("has a link to its next page that is no URL"))?;
+        let mut url = from.join(link).map_err(|_| response.unreadable("has a link to its next page that is no URL"))?;
         if url.origin() != from.origin() {
             let to = url.host_str().unwrap_or(link).to_owned();
             return Err(response.failed(Cause::Foreign { to }));
+        }
+        if let Some((name, value)) = self.kept.filter(|(name, _)| url.query_pairs().all(|(known, _)| known != *name)) {
+            url.query_pairs_mut().append_pair(name, value);
         }
         if self.read.contains(url.as_str()) {
             return Err(response.failed(Cause::PageLoop));

@@ -94,8 +94,11 @@ impl Client {
 
     /// All certificates, with those whose first version is pending if `include_pending`.
     pub async fn list(&self, include_pending: bool) -> Result<Vec<ListedCertificate>, Error> {
-        let query: &[_] = if include_pending { &[("includePending", "true")] } else { &[] };
-        let pages = self.pages(&LIST, "certificates", query);
+        let pages = if include_pending {
+            self.pages(&LIST, "certificates", &[("includePending", "true")]).keeping("includePending", "true")
+        } else {
+            self.pages(&LIST, "certificates", &[])
+        };
         all(pages).await.map_err(|source| self.vault_failed(&LIST, "list of certificates", source))
     }
 

@@ -4,9 +4,15 @@
 
 mod architecture;
 #[cfg(feature = "lab")]
+mod attach;
+#[cfg(feature = "lab")]
 mod bad_input;
 #[cfg(feature = "lab")]
 mod bad_input_rights;
+#[cfg(feature = "lab")]
+mod canary;
+#[cfg(feature = "lab")]
+mod cert;
 #[cfg(feature = "lab")]
 mod clients;
 #[cfg(feature = "lab")]
@@ -17,6 +23,8 @@ mod documents;
 mod faults;
 #[cfg(feature = "lab")]
 mod interrupt;
+#[cfg(feature = "lab")]
+mod invariants;
 #[cfg(feature = "lab")]
 mod lab_command;
 #[cfg(feature = "lab")]
