@@ -10,6 +10,7 @@ use super::exchange::Reply;
 use super::exchange::Request;
 use super::fault::Outcome;
 use super::graph;
+use super::keys::KeyKind;
 use super::log::Service;
 use super::world::World;
 
@@ -21,6 +22,15 @@ const VAULT: u32 = 4000;
 
 /// Key Vault: keys made in a window, with or without a certificate.
 const VAULT_CREATES: u32 = 20;
+
+/// Key Vault: signatures in a window by the key's material, in software; hardware has half of it.
+const fn signatures(kind: KeyKind) -> u32 {
+    match kind {
+        KeyKind::Rsa(..=2048) | KeyKind::Ec(_) => 4000,
+        KeyKind::Rsa(..=3072) => 1000,
+        KeyKind::Rsa(_) => 500,
+    }
+}
 
 /// Graph: resource units of one application in a tenant of size L in a window.
 const GRAPH: u32 = 8000;
@@ -73,10 +83,19 @@ pub(crate) fn turn_away(
     let now = world.now();
     match (service, vault) {
         (Service::KeyVault, Some(vault)) => {
+            let key = (request.path.last().map(String::as_str) == Some("sign")).then(|| request.path.get(1)).flatten();
+            let material = key.and_then(|key| world.keyvault.vault(vault)?.key_material(key));
             let is_create = request.path.last().is_some_and(|last| last == "create" || last == "import");
             let spent = budgets.spend(vault.to_ascii_lowercase(), 1, VAULT, now).and_then(|()| {
                 let who = format!("{vault}/create");
                 if is_create { budgets.spend(who, 1, VAULT_CREATES, now) } else { Ok(()) }
+            });
+            let spent = spent.and_then(|()| match material {
+                None => Ok(()),
+                Some((kind, is_hardware)) => {
+                    let limit = if is_hardware { signatures(kind) / 2 } else { signatures(kind) };
+                    budgets.spend(format!("{vault}/{}/{is_hardware}", kind.label()), 1, limit, now)
+                }
             });
             spent.err().map(|_| vault_throttled(world, request))
         }
@@ -138,6 +157,12 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn a_larger_key_signs_less_often() {
+        let sizes = [2048, 3072, 4096].map(|bits| signatures(KeyKind::Rsa(bits)));
+        assert_eq!(sizes, [4000, 1000, 500]);
+    }
 
     #[test]
     fn a_budget_refills_when_its_window_is_over_and_refusals_cost_nothing() {

@@ -214,3 +214,21 @@ fn budgets_refill_with_the_labs_clock() {
     lab.control("POST", "/clock/advance", &json!({ "seconds": 10 })).unwrap();
     assert_eq!(call(&lab, "POST", &uri(21), &token, body).0, 202);
 }
+
+#[test]
+fn signatures_have_a_budget_by_the_size_of_the_key() {
+    let lab = lab();
+    let token = vault_token(&lab);
+    let vault = variable(&lab, "LAB_VAULT_URL");
+    let body = r#"{"policy":{"issuer":{"name":"Self"},"key_props":{"kty":"RSA","key_size":4096},"x509_props":{"subject":"CN=x"}}}"#;
+    let create = format!("{vault}/certificates/big/create?api-version=7.6");
+    assert_eq!(call(&lab, "POST", &create, &token, body).0, 202);
+    assert_eq!(call(&lab, "GET", &format!("{vault}/keys/big?api-version=7.6"), &token, "").0, 200);
+    lab.control("PATCH", "/settings", &json!({ "budgets": true })).unwrap();
+    // A digest of the wrong length is refused at once, but it has been counted.
+    let sign = format!("{vault}/keys/big/sign?api-version=7.6");
+    let statuses: Vec<_> =
+        (0..501).map(|_| call(&lab, "POST", &sign, &token, r#"{"alg":"RS256","value":"AA"}"#).0).collect();
+    assert!(statuses[..500].iter().all(|status| *status == 400), "{:?}", &statuses[..3]);
+    assert_eq!(statuses[500], 429);
+}

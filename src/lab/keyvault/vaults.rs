@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::access::{Access, Mode, Network};
 use super::model::{Retention, Tags, Vault};
+use crate::lab::keys::KeyKind;
 use crate::lab::world::World;
 
 /// All vaults of the lab.
@@ -77,6 +78,16 @@ impl Vault {
 
     pub(crate) fn resource_group(&self) -> &str {
         &self.resource_group
+    }
+
+    /// What the current version of a key is made of, and whether it sits in hardware: budgets of
+    /// signatures depend on both.
+    pub(crate) fn key_material(&self, name: &str) -> Option<(KeyKind, bool)> {
+        let name = name.to_ascii_lowercase();
+        let of_certificate = self.certificates.get(&name).and_then(|it| it.versions.last());
+        let material = of_certificate.map(|it| (it.key.kind(), &it.kty));
+        let standalone = || self.keys.get(&name)?.versions.last().map(|it| (it.key.kind(), &it.kty));
+        material.or_else(standalone).map(|(kind, kty)| (kind, kty.ends_with("-HSM")))
     }
 
     /// The tags of the vault itself, as Resource Manager shows them.
