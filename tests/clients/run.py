@@ -75,7 +75,7 @@ def resolve_the_labs_names():
         return
     except OSError:
         if "NSS_WRAPPER_HOSTS" in os.environ:
-            sys.exit(f"{host} does not resolve, not even under nss_wrapper")
+            sys.exit(f"{host} does not resolve, not even under nss_wrapper (Debian: libnss-wrapper)")
     hosts = f"{CLIENTS}/hosts"
     with open(hosts, "w") as file:
         file.write(f"127.0.0.1 localhost {host}\n")

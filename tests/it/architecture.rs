@@ -172,6 +172,19 @@ fn each_source_file_has_one_reason_to_exist_and_so_fewer_than_five_hundred_lines
 }
 
 #[test]
+fn the_map_describes_every_module_and_no_other() {
+    let map = read("docs/ARCHITECTURE.md");
+    let rows = map.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let mut described: Vec<&str> =
+        rows.map(|(name, _)| name).filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_')).collect();
+    described.sort_unstable();
+    let mut modules: Vec<String> = SourceFile::all().iter().filter_map(SourceFile::module).collect();
+    modules.sort_unstable();
+    modules.dedup();
+    assert_eq!(described, modules);
+}
+
+#[test]
 fn the_scripts_that_the_documents_name_exist() {
     let mut missing = Vec::new();
     for document in ["README.md", "docs/CONTRIBUTING.md", "docs/ARCHITECTURE.md"] {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use assert_cmd::Command;
+use kvops::cli::Exit;
 use kvops::config::VARIABLES;
 use kvops::entra::Source;
 
@@ -70,6 +71,14 @@ fn the_table_of_sources_is_whole_and_in_the_order_of_the_automatic_choice() {
         })
         .collect();
     assert_holds("docs/guides/identities.md", &rows.join("\n"));
+}
+
+#[test]
+fn the_table_of_exit_codes_is_whole() {
+    let stability = read("docs/STABILITY.md");
+    let rows = stability.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |"));
+    let described: Vec<u8> = rows.filter_map(|(code, _)| code.parse().ok()).collect();
+    assert_eq!(described, Exit::ALL.map(u8::from));
 }
 
 #[track_caller]
