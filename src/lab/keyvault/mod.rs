@@ -41,7 +41,6 @@ pub(crate) use self::issuers::set_issuer_outcome;
 pub(crate) use self::model::Vault;
 pub(crate) use self::scale::scale;
 pub(crate) use self::vaults::{KeyVault, VaultOptions, create_vault};
-pub(crate) use self::x509::self_signed;
 
 use self::call::Call;
 use self::error::Refusal;

@@ -10,7 +10,6 @@ use der::asn1::{
 use der::flagset::FlagSet;
 use der::{Decode as _, Encode, Tag};
 use sha1::{Digest as _, Sha1};
-use sha2::Sha256;
 use time::OffsetDateTime;
 use x509_cert::attr::Attribute;
 use x509_cert::certificate::Version;
@@ -133,27 +132,6 @@ pub(super) fn request(profile: &Profile, key: &PrivateKey) -> der::Result<Vec<u8
     };
     let (algorithm, signature) = sign(key, &info.to_der()?)?;
     CertReq { info, algorithm, signature }.to_der()
-}
-
-/// A self-signed certificate made outside of any vault, for seeds and tests. A subject that is no
-/// distinguished name becomes a common name.
-pub(crate) fn self_signed(
-    key: &PrivateKey,
-    subject: &str,
-    not_before: OffsetDateTime,
-    not_after: OffsetDateTime,
-    usages: &[&str],
-) -> Vec<u8> {
-    let quoted = format!("CN=\"{}\"", subject.replace('"', "\"\""));
-    let name = subject::parse(subject).or_else(|| subject::parse(&quoted)).unwrap_or_default();
-    let usages = usages.iter().map(|&usage| usage.to_owned()).collect();
-    let profile = Profile { subject: name, usages, ..Profile::default() };
-    let lifetime = Lifetime { not_before: not_before.unix_timestamp(), not_after: not_after.unix_timestamp() };
-    let mut serial = [0; 16];
-    let digest = Sha256::new().chain_update(key.spki()).chain_update(lifetime.not_before.to_be_bytes()).finalize();
-    serial.copy_from_slice(&digest[..16]);
-    // Only a length or a date that DER cannot hold fails, and neither is to be had from these types.
-    certificate(&profile, key, lifetime, serial, None).unwrap_or_default()
 }
 
 /// Adds calendar months; a day that the month does not have becomes its last.
@@ -330,19 +308,5 @@ mod tests {
         assert_eq!(add(datetime!(2024-01-31 00:00 UTC), 1), datetime!(2024-02-29 00:00 UTC));
         assert_eq!(add(datetime!(2023-12-15 00:00 UTC), 1), datetime!(2024-01-15 00:00 UTC));
         assert_eq!(add(datetime!(2024-02-29 00:00 UTC), 12), datetime!(2025-02-28 00:00 UTC));
-    }
-
-    #[test]
-    fn a_subject_that_is_no_name_becomes_a_common_name() {
-        let key = PrivateKey::generate(KeyKind::Ec(Curve::P256));
-        let der = self_signed(
-            &key,
-            "legacy \"app\", v2",
-            datetime!(2020-01-01 0:00 UTC),
-            datetime!(2060-01-01 0:00 UTC),
-            &[],
-        );
-        let (_, parsed) = X509Certificate::from_der(&der).unwrap();
-        assert_eq!(parsed.subject().iter_common_name().next().unwrap().as_str(), Ok("legacy \"app\", v2"));
     }
 }

@@ -1,12 +1,22 @@
 //! Import and merge.
 
+use time::OffsetDateTime;
 use time::macros::datetime;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::prelude::X509CertificationRequest;
 
 use super::*;
 use crate::lab::keys::{Curve, KeyKind, PrivateKey};
-use crate::lab::keyvault::{pem, pfx};
+use crate::lab::keyvault::x509::{Lifetime, Profile, certificate};
+use crate::lab::keyvault::{pem, pfx, subject};
+
+/// A certificate that was made outside of any vault, with a key usage of its own or without one.
+fn self_signed(key: &PrivateKey, subject: &str, from: OffsetDateTime, to: OffsetDateTime, usages: &[&str]) -> Vec<u8> {
+    let usages = usages.iter().map(|&usage| usage.to_owned()).collect();
+    let profile = Profile { subject: subject::parse(subject).unwrap(), usages, ..Profile::default() };
+    let lifetime = Lifetime { not_before: from.unix_timestamp(), not_after: to.unix_timestamp() };
+    certificate(&profile, key, lifetime, [7; 16], None).unwrap()
+}
 
 fn foreign(kind: KeyKind) -> (PrivateKey, Vec<u8>) {
     let key = PrivateKey::generate(kind);
