@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::policies;
-use crate::lab::directory::{Kind, Object};
+use crate::lab::directory::{KeyCredential, Kind, Object};
 use crate::lab::world::World;
 
 /// Refuses a change of credentials that a policy or a lock forbids.
@@ -109,7 +109,7 @@ fn check_lock<T: Object>(world: &World, before: &T, after: &T) -> Result<(), Fau
     let is_locked = |name: &str| lock["allProperties"] == json!(true) || lock[name] == json!(true);
     let (old, new) = (before.credentials(), after.credentials());
     let of_usage = |usage: &str| {
-        let ids = |keys: &[crate::lab::directory::KeyCredential]| -> Vec<Uuid> {
+        let ids = |keys: &[KeyCredential]| -> Vec<Uuid> {
             keys.iter().filter(|key| key.usage.eq_ignore_ascii_case(usage)).map(|key| key.key_id).collect()
         };
         ids(&old.keys) != ids(&new.keys)

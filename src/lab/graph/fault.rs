@@ -1,6 +1,6 @@
 //! Refusals, in the words that Graph uses.
 
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -16,14 +16,14 @@ pub(super) struct Fault {
     status: StatusCode,
     code: &'static str,
     message: String,
-    details: Option<Value>,
-    headers: HeaderMap,
+    details: Option<Box<Value>>,
+    headers: Vec<(&'static str, String)>,
 }
 
 impl Fault {
     /// Any refusal.
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: None, headers: HeaderMap::new() }
+        Self { status, code, message: message.into(), details: None, headers: Vec::new() }
     }
 
     /// The code for most things that are wrong with a request.
@@ -68,15 +68,13 @@ impl Fault {
 
     /// Adds the `details` of an app management policy.
     pub(super) fn with_details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
-    /// Adds a header. A value that no header can hold is left out.
+    /// Adds a header.
     pub(super) fn with_header(mut self, name: &'static str, value: &str) -> Self {
-        if let Ok(value) = value.parse() {
-            self.headers.insert(name, value);
-        }
+        self.headers.push((name, value.to_owned()));
         self
     }
 
@@ -84,15 +82,14 @@ impl Fault {
     pub(super) fn into_reply(self, now: OffsetDateTime, request_id: Uuid, client_request_id: &str) -> Reply {
         let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(details) = self.details {
-            error["details"] = details;
+            error["details"] = *details;
         }
         error["innerError"] = json!({
             "date": super::render::zoneless(now),
             "request-id": request_id,
             "client-request-id": client_request_id,
         });
-        let mut reply = Reply::json(self.status, &json!({ "error": error })).header("content-type", "application/json");
-        reply.headers.extend(self.headers);
-        reply
+        let reply = Reply::json(self.status, &json!({ "error": error })).header("content-type", "application/json");
+        self.headers.iter().fold(reply, |reply, (name, value)| reply.header(*name, value))
     }
 }

@@ -59,6 +59,19 @@ impl Expr {
         }
     }
 
+    /// The first member that the filter names and a kind of object does not have.
+    pub(super) fn unknown_member<'a>(&'a self, is_known: &impl Fn(&str) -> bool) -> Option<&'a str> {
+        let of = |path: &'a [String]| path.first().map(String::as_str).filter(|name| !is_known(name));
+        match self {
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.unknown_member(is_known).or_else(|| right.unknown_member(is_known))
+            }
+            Self::Not(inner) => inner.unknown_member(is_known),
+            // What stands inside `any` begins with its variable, which nobody else may be called.
+            Self::Compare(path, ..) | Self::In(path, _) | Self::Text(path, ..) | Self::Any(path, ..) => of(path),
+        }
+    }
+
     /// What every match has in common, for the directory to look only there.
     pub(super) fn hint(&self) -> Hint {
         match self {

@@ -153,10 +153,12 @@ fn normalised(name: &str, value: Value) -> Value {
 
 /// Null goes where the default is null or complex; otherwise the JSON types must agree.
 fn has_type_of(default: &Value, value: &Value) -> bool {
-    match (default, value) {
-        (Value::Null, _) | (Value::Object(_), Value::Null | Value::Object(_)) => true,
-        (Value::Array(_), Value::Array(_)) | (Value::Bool(_), Value::Bool(_)) => true,
-        (Value::String(_), Value::String(_)) => true,
-        _ => false,
-    }
+    matches!(
+        (default, value),
+        (Value::Null, _)
+            | (Value::Object(_), Value::Null | Value::Object(_))
+            | (Value::Array(_), Value::Array(_))
+            | (Value::Bool(_), Value::Bool(_))
+            | (Value::String(_), Value::String(_))
+    )
 }

@@ -29,7 +29,10 @@ mod tenant;
 #[cfg(test)]
 mod tests;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, StatusCode};
+use serde_json::json;
 
 use self::fault::{Answer, Fault};
 use self::path::{Path, Selector};
@@ -95,11 +98,9 @@ fn caller(world: &World, request: &Request) -> Result<Caller, Fault> {
 
 /// The claims that a token has to be asked for with after a revocation: standard base64, padded.
 fn claims_since(world: &World) -> String {
-    use base64::Engine as _;
-
     let now = world.now().unix_timestamp().to_string();
-    let claims = serde_json::json!({ "access_token": { "nbf": { "essential": true, "value": now } } });
-    base64::engine::general_purpose::STANDARD.encode(claims.to_string())
+    let claims = json!({ "access_token": { "nbf": { "essential": true, "value": now } } });
+    STANDARD.encode(claims.to_string())
 }
 
 fn route(world: &mut World, caller: &Caller, request: &Request, path: &Path) -> Answer {
@@ -110,6 +111,7 @@ fn route(world: &mut World, caller: &Caller, request: &Request, path: &Path) -> 
         ["directory", "deleteditems", ..] => deleted::answer(world, caller, request, &path.segments[2..]),
         ["directoryobjects", ..] => tenant::directory_objects(world, caller, request, &path.segments[1..]),
         ["domains"] => tenant::domains(world, caller, request),
+        ["me", ..] => tenant::me(world, caller, request, &path.segments[1..]),
         ["oauth2permissiongrants", ..] => roles::grants(world, caller, request, &path.segments[1..]),
         ["organization"] => tenant::organization(world, caller, request),
         ["policies", ..] => policies::answer(world, caller, request, &path.segments[1..]),

@@ -1,5 +1,6 @@
 //! Applications and service principals: create, read, update, delete.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use http::StatusCode;
@@ -26,9 +27,9 @@ pub(super) fn find<T: Object>(world: &World, selector: &Selector, view: View) ->
             .directory
             .stored::<T>(view)
             .find(|object| object.members().get("uniqueName").and_then(Value::as_str) == Some(name))
-            .map(std::borrow::Cow::Borrowed),
+            .map(Cow::Borrowed),
     };
-    found.map(std::borrow::Cow::into_owned).ok_or_else(|| Fault::not_found(selector.text()))
+    found.map(Cow::into_owned).ok_or_else(|| Fault::not_found(selector.text()))
 }
 
 /// `GET /applications/{id}`.
@@ -195,7 +196,7 @@ fn new_service_principal(
     let application = Uuid::try_parse(app_id)
         .ok()
         .and_then(|id| world.directory.application_by_app_id(id))
-        .map(std::borrow::Cow::into_owned)
+        .map(Cow::into_owned)
         .ok_or_else(|| {
             Fault::bad_request(format!(
                 "The appId '{app_id}' of the service principal does not reference a valid application object."
@@ -271,8 +272,8 @@ fn follow<T: Object>(world: &mut World, changed: &T) {
         return;
     }
     let (Some(application), Some(principal)) = (
-        world.directory.application_by_app_id(changed.app_id()).map(std::borrow::Cow::into_owned),
-        world.directory.service_principal_by_app_id(changed.app_id()).map(std::borrow::Cow::into_owned),
+        world.directory.application_by_app_id(changed.app_id()).map(Cow::into_owned),
+        world.directory.service_principal_by_app_id(changed.app_id()).map(Cow::into_owned),
     ) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! The OData options of a request.
+//! The options of a request that OData defines.
 
 use serde_json::{Map, Value};
 
@@ -41,6 +41,14 @@ impl Query {
             return Err(Fault::malformed(format!("The query parameter '{name}' is not supported.")));
         }
         let filter = request.query("$filter").map(filter::parse).transpose()?;
+        if let Some(name) =
+            filter.as_ref().and_then(|filter| filter.unknown_member(&|name| template(kind).contains_key(name)))
+        {
+            return Err(Fault::malformed(format!(
+                "Could not find a property named '{name}' on type 'microsoft.graph.{}'.",
+                kind.type_name()
+            )));
+        }
         let searched = request.query("$search").map(filter::parse_search).transpose()?;
         let order_by = request.query("$orderby").map(|text| order_by(text, kind)).transpose()?;
         let eventual = is_eventual(request);

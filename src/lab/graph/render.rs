@@ -11,7 +11,7 @@ use time::macros::format_description;
 use uuid::Uuid;
 
 use crate::lab::directory::{
-    Application, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, ServicePrincipal, User,
+    Application, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, ServicePrincipal, User, View,
 };
 use crate::lab::world::World;
 
@@ -98,18 +98,16 @@ pub(super) fn user(user: &User) -> Map<String, Value> {
 
 /// Any directory object by its id, with its type.
 pub(super) fn directory_object(world: &World, id: Uuid) -> Option<Map<String, Value>> {
-    use crate::lab::directory::View::Current;
-
     let style = Style::plain(world);
     if let Some(person) = world.directory.users.get(&id) {
         let mut members = object(json!({ "@odata.type": "#microsoft.graph.user" }));
         members.extend(user(person));
         return Some(members);
     }
-    if let Some(principal) = world.directory.find::<ServicePrincipal>(id, Current) {
+    if let Some(principal) = world.directory.find::<ServicePrincipal>(id, View::Current) {
         return Some(typed(principal.as_ref(), style));
     }
-    world.directory.find::<Application>(id, Current).map(|application| typed(application.as_ref(), style))
+    world.directory.find::<Application>(id, View::Current).map(|application| typed(application.as_ref(), style))
 }
 
 /// One of `keyCredentials`.

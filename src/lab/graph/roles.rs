@@ -1,5 +1,7 @@
 //! Application roles granted to service principals, and consent to delegated permissions.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
@@ -68,8 +70,8 @@ pub(super) fn assignments(
         ("DELETE", [id]) => {
             require(caller, Right::AssignRoles)?;
             let holder = world.directory.stored::<ServicePrincipal>(View::Current);
-            let holder = holder.cloned().find(|holder| holder.roles.iter().any(|role| role.id == id.raw));
-            let mut holder = holder.ok_or_else(|| Fault::not_found(&id.raw))?;
+            let mut holder = holder.filter(|holder| holder.roles.iter().any(|role| role.id == id.raw));
+            let mut holder = holder.next().cloned().ok_or_else(|| Fault::not_found(&id.raw))?;
             holder.roles.retain(|role| role.id != id.raw);
             let now = world.now();
             world.directory.put(holder, now);
@@ -232,5 +234,5 @@ fn guid(body: &Map<String, Value>, name: &str) -> Result<Uuid, Fault> {
 fn principal(world: &World, body: &Map<String, Value>, name: &str) -> Result<ServicePrincipal, Fault> {
     let id = guid(body, name)?;
     let found = world.directory.find::<ServicePrincipal>(id, View::Current);
-    found.map(std::borrow::Cow::into_owned).ok_or_else(|| Fault::not_found(&id.to_string()))
+    found.map(Cow::into_owned).ok_or_else(|| Fault::not_found(&id.to_string()))
 }

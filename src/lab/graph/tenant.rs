@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::access::{Right, require};
+use super::access::{Right, is_app_only, require};
 use super::fault::{Answer, Fault};
 use super::path::Segment;
 use super::{credentials, render, reply, slices};
@@ -84,6 +84,20 @@ pub(super) fn users(world: &mut World, caller: &Caller, request: &Request, rest:
         }
         [_, other, ..] => Err(super::unknown_segment(&other.name)),
     }
+}
+
+/// Answers `/me`, which an application is not.
+pub(super) fn me(world: &mut World, caller: &Caller, request: &Request, rest: &[Segment]) -> Answer {
+    if is_app_only(caller) {
+        return Err(Fault::malformed("/me request is only valid with delegated authentication flow."));
+    }
+    if let Some(other) = rest.first() {
+        return Err(super::unknown_segment(&other.name));
+    }
+    let id = caller.object_id;
+    let user = world.directory.users.get(&id).ok_or_else(|| Fault::not_found(&id.to_string()))?;
+    let members = render::user(user);
+    Ok(reply::entity(world, request, StatusCode::OK, "users/$entity", members))
 }
 
 /// Answers what lies below `/directoryObjects`.

@@ -52,7 +52,16 @@ fn a_link_expires_and_a_page_has_a_limit() {
     bench.world.clock.advance(Duration::hours(2));
     assert_eq!(refusal(&bench.get(&link)), (400, "Directory_ExpiredPageToken".into()));
     assert_eq!(bench.get("/v1.0/applications?$top=999").status, 200);
-    for bad in ["$top=1000", "$top=0", "$top=x", "$skiptoken=x", "$skip=1", "$select=nonsense", "$filter=x"] {
+    for bad in [
+        "$top=1000",
+        "$top=0",
+        "$top=x",
+        "$skiptoken=x",
+        "$skip=1",
+        "$select=nonsense",
+        "$filter=x",
+        "$filter=nonsense eq 1",
+    ] {
         assert_eq!(bench.get(&format!("/v1.0/applications?{bad}")).status, 400, "{bad}");
     }
 }
