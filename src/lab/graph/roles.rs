@@ -69,9 +69,9 @@ pub(super) fn assignments(
         ("POST", []) => assign(world, caller, request),
         ("DELETE", [id]) => {
             require(caller, Right::AssignRoles)?;
-            let holder = world.directory.stored::<ServicePrincipal>(View::Current);
-            let mut holder = holder.filter(|holder| holder.roles.iter().any(|role| role.id == id.raw));
-            let mut holder = holder.next().cloned().ok_or_else(|| Fault::not_found(&id.raw))?;
+            let holds = |holder: &&ServicePrincipal| holder.roles.iter().any(|role| role.id == id.raw);
+            let holder = world.directory.stored::<ServicePrincipal>(View::Current).find(holds);
+            let mut holder = holder.cloned().ok_or_else(|| Fault::not_found(&id.raw))?;
             holder.roles.retain(|role| role.id != id.raw);
             let now = world.now();
             world.directory.put(holder, now);
