@@ -187,8 +187,13 @@ impl Adding<'_> {
                 });
             }
             match self.graph.replace_key_credentials(self.application, &fresh, &add).await {
-                Err(graph::Error::Concurrency { .. }) if attempt < MOST_COLLISIONS => {
-                    self.graph.http().clock().sleep(BETWEEN_READINGS * attempt).await;
+                Err(error)
+                    if attempt < MOST_COLLISIONS
+                        && error.is_transient()
+                        && !error.http().is_some_and(http::Error::may_have_acted) =>
+                {
+                    let asked = error.http().and_then(http::Error::retry_after).unwrap_or_default();
+                    self.graph.http().clock().sleep(asked.max(BETWEEN_READINGS * attempt)).await;
                 }
                 ended => return Ok(ended?),
             }
