@@ -1,4 +1,4 @@
-//! The options of a request that OData defines.
+//! The options of a request that `OData` defines.
 
 use serde_json::{Map, Value};
 

@@ -121,3 +121,47 @@ fn every_answer_carries_the_ids_by_which_it_can_be_traced() {
     assert_eq!(inner["date"], "2026-11-21T12:00:00");
     assert_eq!(reply.headers["content-type"], "application/json");
 }
+
+#[test]
+fn whoever_has_no_token_learns_where_to_get_one() {
+    let mut bench = Bench::new();
+    let mut request = crate::lab::exchange::Request {
+        method: http::Method::GET,
+        host: "localhost:8443".to_owned(),
+        path: vec!["v1.0".to_owned(), "applications".to_owned()],
+        query: Vec::new(),
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::new(),
+    };
+    for token in [None, Some("Bearer a.b.c"), Some("Basic abc")] {
+        if let Some(token) = token {
+            request.headers.insert("authorization", token.parse().unwrap());
+        }
+        let reply = super::super::answer(&mut bench.world, &request);
+        assert_eq!(refusal(&reply), (401, "InvalidAuthenticationToken".into()), "{token:?}");
+        let challenge = reply.headers["www-authenticate"].to_str().unwrap();
+        assert!(
+            challenge.contains("authorization_uri=\"https://localhost:8443/common/oauth2/authorize\""),
+            "{challenge}"
+        );
+        assert!(reply.headers.contains_key("request-id"));
+    }
+}
+
+#[test]
+fn a_person_who_creates_an_application_owns_it_and_not_its_service_principal() {
+    let mut bench = Bench::new();
+    let (id, _) = crate::lab::entra::sign_in(&mut bench.world, "ada@contoso.com", &[], None);
+    let mut person = app(Uuid::from_u128(4), &[]);
+    person.object_id = id;
+    person.scopes = vec!["Application.ReadWrite.All".to_owned()];
+    bench.acting_as(person);
+    assert_eq!(bench.get("/v1.0/me").value()["userPrincipalName"], "ada@contoso.com");
+    let application = bench.post("/v1.0/applications", json!({ "displayName": "hers" })).value();
+    let principal = bench.post("/v1.0/servicePrincipals", json!({ "appId": application["appId"] })).value();
+    let owners = |bench: &mut Bench, set: &str, object: &serde_json::Value| {
+        bench.get(&format!("/v1.0/{set}/{}/owners", object["id"].as_str().unwrap())).value()["value"].clone()
+    };
+    assert_eq!(owners(&mut bench, "applications", &application)[0]["id"], json!(id));
+    assert_eq!(owners(&mut bench, "servicePrincipals", &principal), json!([]));
+}
