@@ -15,6 +15,8 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/guides/configuration.md",
     "docs/guides/identities.md",
     "docs/guides/lab.md",
+    "docs/guides/provision.md",
+    "docs/guides/tokens.md",
 ];
 
 #[test]
