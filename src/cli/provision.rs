@@ -18,8 +18,16 @@ use crate::provision::plan::Choices;
 use crate::provision::spec::{self, CertificateSpec, KeySpec, MAX_VALIDITY_MONTHS};
 use crate::provision::{Outcome, Provisioner, Report, Services, SignIn, Wish};
 
+const EXAMPLES: &str = "\
+Examples:
+  kvops provision --app billing-api --vault contoso-kv --name billing --plan
+  kvops provision --app billing-api --vault contoso-kv --name billing
+  kvops provision --vault-only --vault contoso-kv --name billing --cer-out billing.cer
+  kvops provision --app billing-api --vault contoso-kv --name billing --issuer Unknown --csr-out billing.csr";
+
 /// What to provision.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Application: object id, client id or exact display name
     #[arg(long, value_name = "APP", required_unless_present = "vault_only")]

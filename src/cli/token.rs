@@ -23,8 +23,17 @@ use crate::sign_in::{Application, Key, ManagedIdentityFederated, VaultCertificat
 /// So many tenants are asked at once.
 const PARALLEL_TENANTS: usize = 8;
 
+const EXAMPLES: &str = "\
+Examples:
+  kvops token --app billing-api --vault contoso-kv --name billing --expect azpacr=2
+  kvops token --app CLIENT_ID --key-id https://V.vault.azure.net/keys/N/VERSION --thumbprint SHA256
+  kvops token --app CLIENT_ID --vault contoso-kv --name billing --tenants-file tenants.txt
+  kvops token --app CLIENT_ID --vault contoso-kv --name old --expect-error AADSTS700027
+  kvops token --app CLIENT_ID --vault contoso-kv --name billing -o curl-config | curl --config - URL";
+
 /// Which token, and what is expected of it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("key").required(true).args(["vault", "key_id", "federated"]))]
 pub(crate) struct Args {
     /// Application: client id, object id or exact display name; only a client id needs no Graph
