@@ -157,7 +157,7 @@ impl Directory {
             }
             _ => all,
         };
-        T::table(self).scan(scale, from, range, view)
+        T::table(self).scan(scale, from, range, hint.name_prefix.clone(), view)
     }
 
     /// The objects that somebody has written, without those that a `scale` seed makes up.
@@ -259,6 +259,8 @@ pub(crate) struct Hint {
     pub(crate) created_from: Option<OffsetDateTime>,
     pub(crate) created_to: Option<OffsetDateTime>,
     pub(crate) display_name: Option<String>,
+    /// What the display name begins with, in lower case.
+    pub(crate) name_prefix: Option<String>,
     /// Object id and client id, as text that may be no GUID.
     pub(crate) id: Option<String>,
     pub(crate) app_id: Option<String>,

@@ -84,6 +84,7 @@ impl Expr {
                         (left, right) => left.or(right),
                     },
                     display_name: left.display_name.or(right.display_name),
+                    name_prefix: left.name_prefix.or(right.name_prefix),
                     id: left.id.or(right.id),
                     app_id: left.app_id.or(right.app_id),
                 }
@@ -100,6 +101,9 @@ impl Expr {
                     _ => {}
                 }
                 hint
+            }
+            Self::Text(path, TextTest::StartsWith, prefix) if path == &["displayName"] => {
+                Hint { name_prefix: Some(prefix.to_lowercase()), ..Hint::default() }
             }
             Self::Any(path, _, Some(inner)) if path == &["servicePrincipalNames"] => match inner.as_ref() {
                 // A client id among the names belongs to one object; a URI has to be searched for.

@@ -140,6 +140,10 @@ fn a_tenant_of_a_million_is_listed_filtered_and_written_without_being_held() {
     assert_eq!(names(&bench.get(&by_app_id).value()), ["renamed"]);
     assert_eq!(bench.delete(&url).status, 204);
     assert_eq!(bench.get(&by_app_id).value()["value"], json!([]));
+    let prefixed = bench.get("/v1.0/applications?$filter=startswith(displayName,'Billing-000')&$top=5").value();
+    assert!(names(&prefixed).iter().all(|name| name.starts_with("billing-000")));
+    assert_eq!(names(&prefixed).len(), 5);
+    assert_eq!(bench.get("/v1.0/applications?$filter=startswith(displayName,'none')").value()["value"], json!([]));
     bench.with_header("consistencylevel", "eventual");
     assert_eq!(&bench.get("/v1.0/applications/$count").body[..], b"999999");
 }
