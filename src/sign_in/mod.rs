@@ -2,8 +2,8 @@
 //!
 //! A [`Key`] says where the proof comes from: one version of a vault's key, the newest version of a
 //! certificate that Entra accepts, or a managed identity that the application trusts. An
-//! [`Application`] is a key with an application and a tenant; as an [`entra::Credential`] it can be
-//! given to [`entra::Tokens`] for a cache, and so to every client.
+//! [`Application`] is a key with an application and a tenant; as an [`entra::Credential`](crate::entra::Credential) it can be
+//! given to [`entra::Tokens`](crate::entra::Tokens) for a cache, and so to every client.
 
 mod application;
 mod error;
