@@ -15,18 +15,23 @@ use crate::sign_in;
 
 impl From<http::Error> for Failure {
     fn from(error: http::Error) -> Self {
-        let failure = Self::from_error(exit_of(&error), &error).service(facts(&error));
-        match error.cause() {
-            Cause::Unreachable(_) => failure.hint(format!(
-                "check the name {} and the way there: DNS, proxy (HTTPS_PROXY, NO_PROXY) and trusted roots (KVOPS_CA)",
-                error.host()
-            )),
-            Cause::Token(source) => match find::<entra::Error>(source.as_ref()) {
-                Some(entra) => advise(failure, entra),
-                None => failure,
-            },
-            _ => failure,
-        }
+        advise_exchange(Self::from_error(exit_of(&error), &error), &error)
+    }
+}
+
+/// What holds for every service: who was asked, and what to do when nobody answers.
+fn advise_exchange(failure: Failure, error: &http::Error) -> Failure {
+    let failure = failure.service(facts(error));
+    match error.cause() {
+        Cause::Unreachable(_) => failure.hint(format!(
+            "check the name {} and the way there: DNS, proxy (HTTPS_PROXY, NO_PROXY) and trusted roots (KVOPS_CA)",
+            error.host()
+        )),
+        Cause::Token(source) => match find::<entra::Error>(source.as_ref()) {
+            Some(entra) => advise(failure, entra),
+            None => failure,
+        },
+        _ => failure,
     }
 }
 
@@ -89,6 +94,7 @@ fn advise(mut failure: Failure, error: &entra::Error) -> Failure {
     if let Some(http) = error.http() {
         let code = error.aadsts().map(|code| format!("AADSTS{code}"));
         let known = facts(http);
+        failure = advise_exchange(failure, http);
         failure = failure.service(ServiceFacts { code: code.or_else(|| known.code.clone()), ..known });
     }
     match error.hint() {
@@ -105,27 +111,28 @@ impl From<keyvault::Error> for Failure {
 
 fn advise_vault(mut failure: Failure, error: &keyvault::Error) -> Failure {
     if let Some(http) = error.http() {
-        failure = failure.service(facts(http));
+        failure = advise_exchange(failure, http);
     }
     match error {
-        keyvault::Error::MissingPermission { vault, missing, .. } => {
+        keyvault::Error::MissingPermission { vault, missing, source, .. } => {
             let name = vault.name();
+            let who = source.speaker().map_or_else(|| "OBJECT_ID".to_owned(), |speaker| speaker.object.to_string());
             let by_role = format!(
-                "grant it with `az role assignment create --role \"{}\" --assignee OBJECT_ID --scope \
+                "grant it with `az role assignment create --role \"{}\" --assignee {who} --scope \
                  /subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.KeyVault/vaults/{name}`",
                 missing.right.role
             );
             let (kind, permission) = missing.right.policy.split_once(' ').unwrap_or(("certificates", "get"));
             let kind = kind.trim_end_matches('s');
             let by_policy = format!(
-                "grant it with `az keyvault set-policy --name {name} --object-id OBJECT_ID --{kind}-permissions {permission}`"
+                "grant it with `az keyvault set-policy --name {name} --object-id {who} --{kind}-permissions {permission}`"
             );
             failure = match missing.mode {
                 AccessMode::Rbac => failure.hint(by_role),
                 AccessMode::AccessPolicy => failure.hint(by_policy),
                 AccessMode::Unknown => failure.hint(by_role).hint(by_policy),
             };
-            failure.hint("run with -v to see which identity was used; a new assignment takes minutes to spread")
+            with_identity(failure, source).hint("a new assignment takes minutes to spread")
         }
         keyvault::Error::Firewall { private_only: true, .. } => {
             failure.hint("run this from a network that has the vault's private endpoint")
@@ -136,13 +143,6 @@ fn advise_vault(mut failure: Failure, error: &keyvault::Error) -> Failure {
         keyvault::Error::Call { source, .. } if matches!(source.cause(), Cause::Unreachable(_)) => {
             failure.hint(format!("check the vault's name and the cloud: {} cannot be reached", source.host()))
         }
-        keyvault::Error::Call { source, .. } => match source.cause() {
-            Cause::Token(token) => match find::<entra::Error>(token.as_ref()) {
-                Some(entra) => advise(failure, entra),
-                None => failure,
-            },
-            _ => failure,
-        },
         _ => failure,
     }
 }
@@ -157,17 +157,12 @@ impl From<graph::Error> for Failure {
         };
         let mut failure = Self::from_error(exit, &error);
         if let Some(http) = error.http() {
-            failure = failure.service(facts(http));
-            if let Cause::Token(source) = http.cause()
-                && let Some(entra) = find::<entra::Error>(source.as_ref())
-            {
-                return advise(failure, entra);
-            }
+            failure = advise_exchange(failure, http);
         }
         match &error {
-            graph::Error::MissingPermission { .. } => failure.hint(
-                "have an administrator consent to it, or make this identity an owner of the application and grant \
-                 Application.ReadWrite.OwnedBy; run with -v to see which identity was used",
+            graph::Error::MissingPermission { source, .. } => with_identity(failure, source).hint(
+                "have an administrator consent to the permission, or make this identity an owner of the application \
+                 and grant Application.ReadWrite.OwnedBy",
             ),
             graph::Error::ProofRefused { .. } => failure.hint(
                 "check that the signing certificate is attached to this application and valid now, and that the clock is right",
@@ -284,6 +279,16 @@ impl From<Refusal> for Failure {
     }
 }
 
+/// Who was refused. An identity that a chain has chosen may be another than one expects.
+fn with_identity(failure: Failure, source: &http::Error) -> Failure {
+    match source.speaker() {
+        Some(speaker) => {
+            failure.hint(format!("the request was made as {speaker}; see --credential if that is not who it should be"))
+        }
+        None => failure.hint("run with -v to see which identity was used"),
+    }
+}
+
 /// What the service's support would ask for.
 fn facts(error: &http::Error) -> ServiceFacts {
     ServiceFacts {
@@ -292,6 +297,7 @@ fn facts(error: &http::Error) -> ServiceFacts {
         code: error.inner_code().or_else(|| error.code()).map(printable),
         request_id: error.request_id().map(printable),
         retryable: Some(error.is_transient()),
+        identity: error.speaker().map(|speaker| speaker.to_string()),
     }
 }
 

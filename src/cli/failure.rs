@@ -37,6 +37,9 @@ pub(crate) struct ServiceFacts {
     pub(crate) request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retryable: Option<bool>,
+    /// In whose name the refused request was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<String>,
 }
 
 impl Failure {

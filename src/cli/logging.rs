@@ -13,14 +13,18 @@ use crate::config::env;
 use crate::domain::Environment;
 
 /// Starts logging as `-v`, `--trace` and `KVOPS_LOG` say. The libraries below are held at
-/// warnings whatever anybody asks for: at their lowest levels they show headers and frames.
+/// warnings whatever anybody asks for: at their lowest levels they show headers and frames. What the
+/// verifier of certificates has to say is in the error already.
 pub(crate) fn start(global: &Global, environment: &Environment) -> Result<(), Failure> {
     let ours = match global.verbose {
         0 => "warn",
         1 => "info",
         _ => "debug",
     };
-    let mut wanted = format!("warn,kvops={ours},kvops::http={}", if global.trace { "debug" } else { ours });
+    let mut wanted = format!(
+        "warn,rustls_platform_verifier=off,kvops={ours},kvops::http={}",
+        if global.trace { "debug" } else { ours }
+    );
     if let Some(more) = environment.get(env::LOG) {
         wanted.push(',');
         wanted.push_str(more);

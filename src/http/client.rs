@@ -25,6 +25,7 @@ use super::response::Response;
 use super::retry::{Outcome, RetryPolicy, Verdict};
 use super::retry_after;
 use super::skew::Skew;
+use super::speaker::Speaker;
 use super::trace;
 use super::transport::{self, InvalidRoots, Transport};
 use crate::domain::{Chain, Clock, Cloud, Secret, SystemClock};
@@ -175,6 +176,7 @@ impl Client {
                         return Ok(Response { status, headers, body, context });
                     }
                     let failure = failure_of(&answer, token.as_ref());
+                    context.speaker = token.as_ref().and_then(Speaker::of);
                     if challenges < MOST_CHALLENGES && is_about_the_token(auth, answer.status, &failure) {
                         challenges += 1;
                         match self.answer_challenge(&answer, request, &wanted) {
@@ -300,6 +302,7 @@ impl Client {
             host: Cloud::authority_of(url),
             client_request_id: self.new_guid(),
             request_id: None,
+            speaker: None,
             attempts: 0,
             elapsed: Duration::ZERO,
         }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use super::operation::Operation;
 use super::retry;
+use super::speaker::Speaker;
 use crate::domain::printable;
 
 /// The longest message of a service that is passed on, in characters.
@@ -34,6 +35,8 @@ pub(super) struct Context {
     pub(super) host: String,
     pub(super) client_request_id: Uuid,
     pub(super) request_id: Option<String>,
+    /// Of the last attempt, where it was refused.
+    pub(super) speaker: Option<Speaker>,
     pub(super) attempts: u32,
     pub(super) elapsed: Duration,
 }
@@ -137,6 +140,11 @@ impl Error {
     /// Our name for the request.
     pub fn client_request_id(&self) -> Uuid {
         self.0.context.client_request_id
+    }
+
+    /// In whose name the refused request was made, if its token tells.
+    pub fn speaker(&self) -> Option<Speaker> {
+        self.0.context.speaker
     }
 
     /// How long the service asked us to wait, when that was longer than we may.

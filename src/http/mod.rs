@@ -20,6 +20,7 @@ mod response;
 mod retry;
 mod retry_after;
 mod skew;
+mod speaker;
 mod trace;
 mod transport;
 
@@ -35,4 +36,5 @@ pub use page::Pages;
 pub use request::Request;
 pub use response::Response;
 pub use retry::{Outcome, RetryPolicy, Verdict};
+pub use speaker::Speaker;
 pub use transport::InvalidRoots;

@@ -31,6 +31,9 @@ fn a_missing_role_is_named_with_its_data_action_and_the_command_that_assigns_it(
     assert!(!text.contains("set-policy"), "the vault does not use access policies: {error}");
     assert_eq!(error["code"], "ForbiddenByRbac");
     assert!(error["request_id"].is_string());
+    // Who it was, in the error and in the command that grants the right.
+    assert!(error["identity"].as_str().unwrap().contains(&identity.app_id), "{error}");
+    assert!(text.contains(&format!("--assignee {}", identity.principal)), "{error}");
 
     bench.give_role(&identity, "Key Vault Reader");
     let error = bench.kvops(&BILLING).ends_with(3).error();
@@ -58,7 +61,8 @@ fn a_missing_access_policy_is_named_with_its_permission_and_the_command_that_set
     bench.permit(&json!({ "vault": VAULT, "mode": "access-policies" }));
     let error = bench.kvops(&BILLING).ends_with(3).error();
     let text = error.to_string();
-    for part in ["certificates get", "az keyvault set-policy", "--certificate-permissions get", VAULT] {
+    let command = format!("az keyvault set-policy --name {VAULT} --object-id {}", identity.principal);
+    for part in ["certificates get", &command, "--certificate-permissions get"] {
         assert!(text.contains(part), "`{part}` is missing: {error}");
     }
     assert!(!text.contains("role assignment"), "the vault does not use roles: {error}");
@@ -93,6 +97,7 @@ fn a_missing_graph_permission_is_named_and_what_was_made_is_used_by_the_next_run
     let error = bench.kvops(&BILLING).ends_with(3).error();
     let text = error.to_string();
     assert!(text.contains("Application.ReadWrite.OwnedBy"), "{error}");
+    assert!(text.contains(&format!("was made as application {}", identity.app_id)), "{error}");
     assert_eq!(error["code"], "Authorization_RequestDenied");
     assert!(bench.keys_of(&app).is_empty());
 

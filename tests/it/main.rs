@@ -16,6 +16,8 @@ mod cert;
 #[cfg(feature = "lab")]
 mod clients;
 #[cfg(feature = "lab")]
+mod company_proxy;
+#[cfg(feature = "lab")]
 mod conformance;
 #[cfg(feature = "lab")]
 mod documents;

@@ -1,11 +1,13 @@
 //! The program against a lab: a clean environment, a lab of its own, everything that it printed.
 
+mod proxy;
 mod rights;
 mod running;
 mod vault;
 
+pub(crate) use self::proxy::Manner;
+pub(crate) use self::proxy::Proxy;
 pub(crate) use self::rights::Identity;
-pub(crate) use self::running::Running;
 pub(crate) use self::running::until;
 pub(crate) use self::vault::VAULT;
 pub(crate) use self::vault::hardened;
