@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::global::Global;
 use super::interrupt::Interrupt;
 use crate::config::{Setting, Settings, env};
-use crate::domain::{Application, Clock, Environment, SystemClock, TenantId, Vault};
+use crate::domain::{AppId, Application, Clock, Environment, SystemClock, TenantId, Vault};
 use crate::entra::credential::{Choice, Setup, ToolExecutor, credential};
 use crate::entra::{self, Tokens};
 use crate::graph;
@@ -152,12 +152,23 @@ impl Context {
 
     /// What the identity for Graph may do, as its token says; `None` when that cannot be seen.
     pub(crate) async fn graph_roles(&self) -> Option<Vec<String>> {
-        let resource = self.http.cloud().graph().as_str().trim_end_matches('/').to_owned();
-        let token = self.graph_tokens.token(&TokenRequest::for_resource(resource)).await.ok()?;
-        let decoded = DecodedToken::decode(&token).ok()?;
+        let decoded = self.graph_token().await?;
         let mut held = decoded.list("roles");
         held.extend(decoded.text("scp").unwrap_or_default().split_whitespace().map(str::to_owned));
         Some(held)
+    }
+
+    /// Client id of the identity for Graph, if it is an application that may write applications.
+    pub(crate) async fn graph_writer(&self) -> Option<AppId> {
+        let decoded = self.graph_token().await?;
+        decoded.list("roles").iter().any(|role| role.starts_with("Application.ReadWrite.")).then_some(())?;
+        decoded.text("appid").or_else(|| decoded.text("azp"))?.parse().ok()
+    }
+
+    async fn graph_token(&self) -> Option<DecodedToken> {
+        let resource = self.http.cloud().graph().as_str().trim_end_matches('/').to_owned();
+        let token = self.graph_tokens.token(&TokenRequest::for_resource(resource)).await.ok()?;
+        DecodedToken::decode(&token).ok()
     }
 
     /// The credential for vaults, for use as a federated credential.

@@ -1,6 +1,6 @@
 //! `kvops provision`: a certificate that nobody can copy, trusted by an application and proven.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +17,11 @@ use crate::pki::{Algorithm, Certificate};
 use crate::provision::plan::Choices;
 use crate::provision::spec::{self, CertificateSpec, KeySpec, MAX_VALIDITY_MONTHS};
 use crate::provision::{Outcome, Provisioner, Report, Services, SignIn, Wish};
+
+/// Client id of Microsoft Graph in every tenant, and the id of its role `Application.ReadWrite.OwnedBy`.
+/// <https://learn.microsoft.com/graph/permissions-reference#applicationreadwriteownedby>
+const GRAPH: &str = "00000003-0000-0000-c000-000000000000";
+const OWNED_BY: &str = "18a4783c-866b-4cc7-a460-3d5e5662c884";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,6 +115,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
             "--issuer Unknown needs --csr-out FILE for the request, or --merge FILE for its certificate",
         ));
     }
+    for path in [&args.cer_out, &args.csr_out].into_iter().flatten() {
+        check_folder(path)?;
+    }
     let chain = args.merge.as_ref().map(|path| context.certificates(path)).transpose()?.unwrap_or_default();
     let vault = context.vault_client(&context.vault(&args.vault)?);
     let graph = (!args.vault_only).then(|| context.graph_client());
@@ -168,12 +176,23 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         context.console().warn(warning);
     }
     if !args.vault_only && report.outcome == Outcome::Provisioned {
-        context.console().note(&context.console().paint_note(
-            Tone::Faint,
-            "If this application runs in Azure, a managed identity as federated credential needs no certificate at all.",
-        ));
+        advise(&context, &report).await;
     }
     Ok(Exit::Ok)
+}
+
+/// What is worth doing next. Nothing here is part of the result.
+async fn advise(context: &Context, report: &Report) {
+    let console = context.console();
+    let note = |text: &str| console.note(&console.paint_note(Tone::Faint, text));
+    note("If this application runs in Azure, a managed identity as federated credential needs no certificate at all.");
+    let was_bootstrap = report.attachment.as_ref().is_some_and(|attachment| attachment.method == "PATCH");
+    if let Some(writer) = context.graph_writer().await.filter(|_| was_bootstrap) {
+        note(&format!(
+            "The next certificates of this application need no Graph permission: it rolls its own keys. If nothing else \
+             needs it, take it away with `az ad app permission delete --id {writer} --api {GRAPH} --api-permissions {OWNED_BY}`."
+        ));
+    }
 }
 
 fn write_files(args: &Args, report: &Report) -> Result<(), Failure> {
@@ -188,6 +207,15 @@ fn write_files(args: &Args, report: &Report) -> Result<(), Failure> {
         write(path, pem.as_bytes())?;
     }
     Ok(())
+}
+
+/// A file that cannot be written should be known before anything is done.
+fn check_folder(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_none_or(Path::is_dir) && !path.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, format!("cannot write {}: it is a folder, or in none that exists", path.display())))
 }
 
 fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), Failure> {
