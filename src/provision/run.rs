@@ -29,6 +29,7 @@ use crate::pki::{Certificate, PublicKey, SignerIdentity};
 
 const ISSUE_DEADLINE: Duration = Duration::from_secs(300);
 const DELETION_DEADLINE: Duration = Duration::from_secs(120);
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
 /// So often the world may change between looking and acting before the run gives up.
 const MOST_ROUNDS: u32 = 4;
 
@@ -79,8 +80,13 @@ impl Provisioner<'_> {
                 Ok(Some(report)) => return Ok(report),
                 Err(Error::Vault(error)) if round < MOST_ROUNDS && world_changed(&error) => {
                     self.watcher.doing("the vault has changed meanwhile; looking again");
-                    if matches!(error, keyvault::Error::BeingDeleted { .. }) {
-                        self.await_deletion(&wish.name).await?;
+                    match error {
+                        keyvault::Error::BeingDeleted { .. } => self.await_deletion(&wish.name).await?,
+                        // A recovery that is still going on, for one: that takes up to a minute.
+                        keyvault::Error::Conflict { .. } => {
+                            self.pause(BETWEEN_ROUNDS * round, "while the vault changes").await?;
+                        }
+                        _ => {}
                     }
                 }
                 Err(error) => return Err(error),
@@ -284,7 +290,11 @@ impl Provisioner<'_> {
 
     async fn recover(&self, name: &CertificateName) -> Result<(), Error> {
         self.watcher.doing(&format!("recovering certificate {name}"));
-        self.services.vault.recover(name).await?;
+        match self.services.vault.recover(name).await {
+            // Whether it was carried out shows in a moment.
+            Err(error) if error.http().is_some_and(http::Error::may_have_acted) => {}
+            ended => drop(ended?),
+        }
         let started = self.now();
         loop {
             match self.services.vault.certificate(name, None).await {
@@ -297,7 +307,11 @@ impl Provisioner<'_> {
 
     async fn purge(&self, name: &CertificateName) -> Result<(), Error> {
         self.watcher.doing(&format!("purging the deleted certificate {name}"));
-        self.services.vault.purge(name).await?;
+        match self.services.vault.purge(name).await {
+            // A purge whose answer was lost is asked for twice.
+            Err(error) if error.is_not_found() => {}
+            ended => ended?,
+        }
         let started = self.now();
         loop {
             match self.services.vault.deleted(name).await {

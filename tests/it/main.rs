@@ -38,6 +38,8 @@ mod provision;
 #[cfg(feature = "lab")]
 mod provision_names;
 #[cfg(feature = "lab")]
+mod provision_parallel;
+#[cfg(feature = "lab")]
 mod provision_request;
 #[cfg(feature = "lab")]
 mod provision_spread;

@@ -67,6 +67,22 @@ fn a_request_is_handed_out_and_the_cas_certificate_completes_it() {
 }
 
 #[test]
+fn a_lost_answer_to_the_completion_is_made_good_by_the_next_run() {
+    for drop in ["before", "after"] {
+        let bench = Bench::tame();
+        let app = bench.application("billing");
+        bench.kvops(&provision(&["--issuer", "Unknown", "--csr-out", "billing.csr"])).ends_with(0);
+        sign_request(&bench, &[KeyUsagePurpose::DigitalSignature]);
+        let merge = json!({ "service": "keyvault", "path": "/merge" });
+        bench.fault(&json!({ "match": merge, "result": { "drop": drop }, "times": 1 }));
+        let arguments = provision(&["--issuer", "Unknown", "--merge", "billing.pem"]);
+        bench.kvops(&arguments).ends_with(4);
+        bench.kvops(&arguments).ends_with(0);
+        assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (1, 1), "{drop}");
+    }
+}
+
+#[test]
 fn a_cas_certificate_that_may_do_more_than_sign_is_not_attached() {
     let bench = Bench::tame();
     let app = bench.application("billing");

@@ -8,7 +8,6 @@ mod vault;
 pub(crate) use self::proxy::Manner;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::rights::Identity;
-pub(crate) use self::running::until;
 pub(crate) use self::vault::VAULT;
 pub(crate) use self::vault::hardened;
 

@@ -10,8 +10,6 @@ use super::vault::VAULT;
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) app_id: String,
-    /// Object id of the application.
-    pub(crate) id: String,
     /// Object id of its service principal.
     pub(crate) principal: String,
     pub(crate) secret: String,
@@ -32,12 +30,7 @@ impl Bench {
         let path = format!("/v1.0/applications/{}/addPassword", text(&app["id"]));
         let secret = self.graph("POST", &path, &json!({ "passwordCredential": { "displayName": "s" } }));
         self.lab().clock().advance(time::Duration::minutes(10));
-        Identity {
-            app_id: text(&app["appId"]),
-            id: text(&app["id"]),
-            principal: text(&principal["id"]),
-            secret: text(&secret["secretText"]),
-        }
+        Identity { app_id: text(&app["appId"]), principal: text(&principal["id"]), secret: text(&secret["secretText"]) }
     }
 
     /// Lets the program work as somebody else from now on.
