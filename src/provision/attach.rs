@@ -24,6 +24,8 @@ const BETWEEN_READINGS: Duration = Duration::from_secs(1);
 const READING_DEADLINE: Duration = Duration::from_secs(300);
 /// So often a write may collide with somebody else's.
 const MOST_COLLISIONS: u32 = 5;
+/// A service that asks for more than this is not waited for: whoever waits may as well be told.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// So often a list is repaired before other writers win.
 const MOST_REPAIRS: u32 = 5;
 
@@ -186,19 +188,17 @@ impl Adding<'_> {
                     end: Some(self.certificate.not_after()),
                 });
             }
-            match self.graph.replace_key_credentials(self.application, &fresh, &add).await {
-                Err(error)
-                    if attempt < MOST_COLLISIONS
-                        && error.is_transient()
-                        && !error.http().is_some_and(http::Error::may_have_acted) =>
-                {
-                    let asked = error.http().and_then(http::Error::retry_after).unwrap_or_default();
-                    self.graph.http().clock().sleep(asked.max(BETWEEN_READINGS * attempt)).await;
-                }
-                ended => return Ok(ended?),
+            let Err(error) = self.graph.replace_key_credentials(self.application, &fresh, &add).await else {
+                return Ok(());
+            };
+            let asked = error.http().and_then(http::Error::retry_after).unwrap_or_default();
+            let was_turned_away = error.is_transient() && !error.http().is_some_and(http::Error::may_have_acted);
+            if !was_turned_away || attempt >= MOST_COLLISIONS || asked > LONGEST_WAIT {
+                return Err(error.into());
             }
+            self.graph.http().clock().sleep(asked.max(BETWEEN_READINGS * attempt)).await;
         }
-        unreachable!("the last attempt returns: `attempt < MOST_COLLISIONS` fails there")
+        unreachable!("the last attempt returns: `attempt >= MOST_COLLISIONS` holds there")
     }
 
     /// Reads until several readings in a row show the certificate.
