@@ -1,5 +1,6 @@
 //! Public keys, and what they verify.
 
+use aws_lc_rs::digest::{Digest, SHA256, digest};
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
@@ -69,9 +70,19 @@ impl PublicKey {
         format!("{kind} {}", self.bits())
     }
 
-    /// Checks a JWS signature over `message`. Every algorithm here is an RSA one, so an EC key
-    /// verifies nothing.
+    /// Checks a JWS signature over `message`.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+        self.verify_digest_with(algorithm, &digest(&SHA256, message), signature)
+    }
+
+    /// Checks a signature over a digest, which is all that a vault is given to sign. Every algorithm
+    /// here is an RSA one, so an EC key verifies nothing.
+    pub fn verify_digest(&self, algorithm: Algorithm, digest: &[u8; 32], signature: &[u8]) -> Result<(), Error> {
+        let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| Error::Signature)?;
+        self.verify_digest_with(algorithm, &digest, signature)
+    }
+
+    fn verify_digest_with(&self, algorithm: Algorithm, digest: &Digest, signature: &[u8]) -> Result<(), Error> {
         let Self::Rsa { pkcs1, .. } = self else {
             return Err(Error::KeyKind(self.description()));
         };
@@ -79,7 +90,7 @@ impl PublicKey {
             Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
             Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
         };
-        UnparsedPublicKey::new(parameters, pkcs1).verify(message, signature).map_err(|_| Error::Signature)
+        UnparsedPublicKey::new(parameters, pkcs1).verify_digest(digest, signature).map_err(|_| Error::Signature)
     }
 }
 

@@ -10,5 +10,6 @@ mod fixture;
 mod graph;
 mod keyvault;
 mod shape;
+mod sign_vectors;
 mod tally;
 mod translation;
