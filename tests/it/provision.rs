@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::Bench;
 use crate::support::VAULT;
+use crate::support::hardened;
 
 const BILLING: [&str; 9] = ["provision", "--app", "billing", "--vault", VAULT, "--name", "billing", "--output", "json"];
 
@@ -200,6 +201,29 @@ fn everything_that_was_on_the_application_is_there_afterwards_as_it_was() {
         assert!(old["key"].is_string(), "the reading shows no bytes, so the test would prove nothing");
         assert!(keys.contains(old), "an entry was changed or lost: {old}");
     }
+}
+
+#[test]
+fn a_key_that_encrypts_tokens_is_not_ours_and_stays() {
+    let bench = Bench::tame();
+    let app = bench.application("billing");
+    let path = format!("/v1.0/applications/{}", app.id);
+    bench.certificate("encryption", &hardened("CN=encryption"), &Value::Null);
+    let certificate = bench.vault("GET", "/certificates/encryption", &Value::Null)["cer"].clone();
+    let key_id = "5a1b6f0e-6c0f-4d8e-9a54-0d8f3b0c7a11";
+    let entry = json!({ "type": "AsymmetricX509Cert", "usage": "Encrypt", "key": certificate, "keyId": key_id, "displayName": "enc" });
+    bench.graph("PATCH", &path, &json!({ "keyCredentials": [entry], "tokenEncryptionKeyId": key_id }));
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    let before = bench.keys_of(&app);
+    assert_eq!((before.len(), &before[0]["usage"]), (1, &json!("Encrypt")));
+
+    // Its key is in the vault, but it proves nothing.
+    let report = bench.kvops(&BILLING).ends_with(0).json();
+    assert_eq!(report["attachment"]["method"], "PATCH");
+    let after = bench.keys_of(&app);
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&before[0]), "{after:?}");
+    assert_eq!(bench.graph("GET", &path, &Value::Null)["tokenEncryptionKeyId"], key_id);
 }
 
 #[test]

@@ -131,6 +131,13 @@ fn a_managed_identity_signs_in_the_vault_for_the_application() {
         ["token", "--app", &app.app_id, "--key-id", key_id, "--thumbprint", thumbprint, "--expect", "azpacr=2", "-v"];
     let ran = bench.kvops(&arguments).ends_with(0);
     assert!(ran.stderr.contains("mi"), "the identity is not said: {}", ran.stderr);
+    // The identity has its home in one tenant; the application's tokens come from any.
+    let signatures = bench.lab().counts().sign;
+    let tenants = ["--tenant", "contoso.com", "--tenant", "contoso.onmicrosoft.com", "--tenant", UNKNOWN[1]];
+    let ran = bench.kvops(&[&arguments[..7], &tenants[..], &["-o", "json"]].concat()).ends_with(5);
+    let results: Vec<_> = ran.json().as_array().unwrap().iter().map(|attempt| attempt["result"].clone()).collect();
+    assert_eq!(results, ["token", "token", "refused"]);
+    assert_eq!(bench.lab().counts().sign - signatures, 3);
 }
 
 #[test]
