@@ -71,6 +71,33 @@ fn an_update_that_a_parallel_writer_overwrites_is_repaired_and_the_writers_own_e
 }
 
 #[test]
+fn what_a_parallel_writer_dropped_together_with_our_entry_comes_back_as_it_was() {
+    // By PATCH where nobody can prove possession, and by addKey where the old key can.
+    for (enabled, method, reading) in [(false, "PATCH", 2), (true, "addKey", 1)] {
+        let bench = Bench::realistic();
+        let app = bench.application("billing");
+        let path = format!("/v1.0/applications/{}", app.id);
+        bench.graph("PATCH", &path, &json!({ "keyCredentials": [entry(&bench, "old")] }));
+        bench.vault("PATCH", "/certificates/old", &json!({ "attributes": { "enabled": enabled } }));
+        let theirs = entry(&bench, "theirs");
+        bench.lab().clock().advance(time::Duration::minutes(10));
+        let old = bench.keys_of(&app)[0].clone();
+        let matching = json!({ "service": "graph", "method": "GET", "query": "keyCredentials" });
+        let held =
+            bench.fault(&json!({ "match": matching, "result": { "stall_ms": 400 }, "skip": reading, "times": 1 }));
+        let running = bench.spawn_until_held(&BILLING, held);
+        bench.graph("PATCH", &path, &json!({ "keyCredentials": [theirs] }));
+        let report = running.wait().ends_with(0).json();
+        assert_eq!((&report["attachment"]["method"], &report["attachment"]["repairs"]), (&json!(method), &json!(1)));
+        bench.lab().clock().advance(time::Duration::minutes(10));
+        let keys = bench.keys_of(&app);
+        assert_eq!(keys.len(), 3, "{method}: {keys:?}");
+        let restored = keys.iter().find(|key| key["keyId"] == old["keyId"]).unwrap_or_else(|| panic!("{method}: lost"));
+        assert_eq!(restored, &old, "{method}");
+    }
+}
+
+#[test]
 fn an_entry_that_somebody_removes_on_purpose_meanwhile_stays_removed_and_is_said() {
     let bench = Bench::realistic();
     let app = bench.application("billing");
