@@ -23,6 +23,7 @@ mod skew;
 mod speaker;
 mod trace;
 mod transport;
+mod trust;
 
 // A module that uses this one by its name cannot also name the crate `http`.
 pub use ::http::{Method, StatusCode, header};

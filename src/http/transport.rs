@@ -11,13 +11,15 @@ use reqwest::redirect;
 use url::{Host, Url};
 
 use super::retry::Outcome;
+use super::trust;
 use crate::domain::Cloud;
 
 /// How connections are made. There are two reqwest clients, each made when it is first used.
 #[derive(Debug)]
 pub(super) struct Transport {
     cloud: Cloud,
-    roots: Vec<reqwest::Certificate>,
+    /// For a cloud with roots of its own; the others trust what the system trusts.
+    tls: Option<rustls::ClientConfig>,
     connect_timeout: Duration,
     request_timeout: Duration,
     remote: OnceLock<reqwest::Client>,
@@ -30,7 +32,7 @@ pub(super) struct Transport {
 pub struct InvalidRoots {
     cloud: String,
     #[source]
-    source: reqwest::Error,
+    source: rustls::Error,
 }
 
 /// The name could not be resolved. Found again in the chain of what reqwest reports.
@@ -49,15 +51,12 @@ impl Transport {
         connect_timeout: Duration,
         request_timeout: Duration,
     ) -> Result<Self, InvalidRoots> {
-        let mut roots = Vec::new();
-        for pem in cloud.ca_pem().into_iter().chain(more_roots.iter().map(Vec::as_slice)) {
-            let bundle = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|source| InvalidRoots { cloud: cloud.name().to_owned(), source })?;
-            roots.extend(bundle);
-        }
+        let pems: Vec<&[u8]> = cloud.ca_pem().into_iter().chain(more_roots.iter().map(Vec::as_slice)).collect();
+        let tls = (!pems.is_empty()).then(|| trust::config(&pems)).transpose();
+        let tls = tls.map_err(|source| InvalidRoots { cloud: cloud.name().to_owned(), source })?;
         Ok(Self {
             cloud: cloud.clone(),
-            roots,
+            tls,
             connect_timeout,
             request_timeout,
             remote: OnceLock::new(),
@@ -75,7 +74,10 @@ impl Transport {
                 self.builder().https_only(false).no_proxy().tls_certs_only([]).connect_timeout(quick).build()
             });
         }
-        once(&self.remote, || self.builder().tls_certs_merge(self.roots.clone()).build())
+        once(&self.remote, || match self.tls.clone() {
+            Some(tls) => self.builder().tls_backend_preconfigured(tls).build(),
+            None => self.builder().build(),
+        })
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
