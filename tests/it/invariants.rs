@@ -67,6 +67,8 @@ fn a_link_to_another_host_is_not_followed() {
         format!("https://localhost:{}/v1.0/applications", port - 1),
         format!("https://localhost:{port}@evil.example/"),
         "//evil.example/next".to_owned(),
+        // Of the same cloud, and still not the place that was asked.
+        format!("https://other-kv.vault.localhost:{port}/certificates/billing/versions"),
     ] {
         let page = json!({ "value": [], "@odata.nextLink": link, "nextLink": link });
         for (service, path) in [("graph", "/applications"), ("keyvault", "/versions")] {
@@ -79,6 +81,8 @@ fn a_link_to_another_host_is_not_followed() {
         bench.kvops(&["cert", "list", "--vault", VAULT, "--name", "billing", "-o", "json"]).ends_with(4);
         bench.no_faults();
     }
+    let strangers = bench.lab().requests_since(0).into_iter().filter(|entry| entry.host.starts_with("other-kv"));
+    assert_eq!(strangers.count(), 0, "a link was followed to another vault");
     // A redirection is a link too.
     let away = json!({ "status": 307, "headers": { "Location": "https://evil.example/" } });
     bench.fault(&json!({ "match": { "path": "/sign" }, "result": away }));
