@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::console::Tone;
 use super::context::Context;
+use super::convert::not_attached;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
@@ -102,7 +103,8 @@ async fn from_file(
     {
         let asked_months = lifetime::whole_months(certificate.not_before(), certificate.not_after());
         let allowed_months = lifetime::whole_months(now, latest);
-        return Err(Refusal::Lifetime { policy, longest, asked_months, allowed_months }.into());
+        let refusal = Refusal::Lifetime { policy, longest, asked_months, allowed_months };
+        return Err(not_attached(Box::new(refusal).into()));
     }
     let is_attached = attach::find(&application.key_credentials, certificate).is_some();
     let watcher = context.watcher();
@@ -179,7 +181,7 @@ async fn from_vault(
     let watcher = context.watcher();
     let provisioner =
         Provisioner { services: Services { vault: &vault, graph: Some(graph) }, sign_in: &sign_in, watcher: &watcher };
-    let (observed, plan) = provisioner.plan(&wish).await.map_err(Failure::from)?;
+    let (observed, plan) = provisioner.plan(&wish).await.map_err(not_attached)?;
     if plan.steps.iter().any(|step| matches!(step, Step::Create { .. })) {
         return Err(Failure::new(
             Exit::Usage,
@@ -196,7 +198,7 @@ async fn from_vault(
     drop(observed);
     let outcome: Result<_, Error> = provisioner.run(&wish).await;
     watcher.clear();
-    let report = outcome.map_err(Failure::from)?;
+    let report = outcome.map_err(not_attached)?;
     context.print(&report, || view::report(context.console(), &report))?;
     for warning in &report.warnings {
         context.console().warn(warning);

@@ -7,7 +7,7 @@ use tabled::Table;
 use tabled::Tabled;
 use tabled::settings::Style;
 
-use super::console::Console;
+use super::console::{Console, Format};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
@@ -38,16 +38,21 @@ struct VariableRow {
 
 /// Runs `kvops config`.
 pub(crate) fn run(command: &Command, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    let (Command::Show(output) | Command::Variables(output)) = command;
-    let console = Console::new(output.output, global.no_color, global.quiet, environment);
+    let console = |format| Console::new(format, global.no_color, global.quiet, environment);
     let written = match command {
-        Command::Show(_) => {
-            let rows = rows(&load(global, environment)?);
-            console.result(&rows, || Table::new(&rows).with(Style::sharp()).to_string())
+        Command::Show(output) => {
+            let settings = load(global, environment)?;
+            let format = output.output.map_or_else(
+                || settings.output.as_ref().map(Format::try_from).transpose(),
+                |format| Ok(Some(format)),
+            )?;
+            let rows = rows(&settings);
+            console(format).result(&rows, || Table::new(&rows).with(Style::sharp()).to_string())
         }
-        Command::Variables(_) => {
+        Command::Variables(output) => {
+            let format = output.output.or_else(|| self::format(global, environment));
             let rows: Vec<_> = VARIABLES.iter().map(|v| VariableRow { name: v.name, meaning: v.meaning }).collect();
-            console.result(&rows, || Table::new(&rows).with(Style::sharp()).to_string())
+            console(format).result(&rows, || Table::new(&rows).with(Style::sharp()).to_string())
         }
     };
     written.map(|()| Exit::Ok).map_err(|error| Failure::from_error(Exit::Upstream, &error))
@@ -57,6 +62,24 @@ pub(crate) fn run(command: &Command, global: &Global, environment: &Environment)
 pub(crate) fn load(global: &Global, environment: &Environment) -> Result<Settings, Failure> {
     let folder = std::env::current_dir().unwrap_or_else(|_| Path::new(".").to_owned());
     Settings::load(&global.flags(None), environment, &folder).map_err(|error| Failure::from_error(Exit::Usage, &error))
+}
+
+/// The form of results that the environment or a file asks for, as far as they can be read: for
+/// what is written even when they cannot.
+pub(crate) fn format(global: &Global, environment: &Environment) -> Option<Format> {
+    load(global, environment).ok()?.output.as_ref().and_then(|setting| Format::try_from(setting).ok())
+}
+
+impl TryFrom<&Setting<String>> for Format {
+    type Error = Failure;
+
+    fn try_from(setting: &Setting<String>) -> Result<Self, Failure> {
+        match setting.value.as_str() {
+            "table" => Ok(Self::Table),
+            "json" => Ok(Self::Json),
+            other => Err(Failure::new(Exit::Usage, format!("{}: `{other}` is not table or json", setting.origin))),
+        }
+    }
 }
 
 fn rows(settings: &Settings) -> Vec<Row> {

@@ -57,7 +57,7 @@ impl Context {
     ) -> Result<Self, Failure> {
         let format = match format {
             Some(format) => Some(format),
-            None => settings.output.as_ref().map(parse_format).transpose()?,
+            None => settings.output.as_ref().map(Format::try_from).transpose()?,
         };
         let console = Console::new(format, global.no_color, global.quiet, environment);
         let clock: Arc<dyn Clock> = match environment.get(env::CLOCK) {
@@ -248,12 +248,4 @@ fn choice(setting: &Setting<String>) -> Result<Choice, Failure> {
 fn tokens(setting: &Setting<String>, setup: &Setup) -> Result<Arc<dyn TokenSource>, Failure> {
     let credential = credential(choice(setting)?, setup)?;
     Ok(Tokens::new(credential, Arc::clone(setup.http.clock())))
-}
-
-fn parse_format(setting: &Setting<String>) -> Result<Format, Failure> {
-    match setting.value.as_str() {
-        "table" => Ok(Format::Table),
-        "json" => Ok(Format::Json),
-        other => Err(Failure::new(Exit::Usage, format!("{}: `{other}` is not table or json", setting.origin))),
-    }
 }

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use super::exit::Exit;
 use super::failure::{Failure, ServiceFacts};
-use crate::domain::printable;
+use crate::domain::{CertificateName, KeyUrl, Vault, printable};
 use crate::entra;
 use crate::graph;
 use crate::http::{self, Cause, StatusCode};
@@ -236,23 +236,21 @@ impl From<provision::Error> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let exit = match refusal {
-            Refusal::Pending { .. } | Refusal::Drifted { .. } => Exit::Changed,
-            _ => Exit::Refused,
-        };
-        let failure = Self::new(exit, refusal.to_string());
+        let failure = Self::new(exit_of_refusal(&refusal), refusal.to_string());
         match &refusal {
             Refusal::SoftDeleted { .. } => failure
                 .hint("bring it back with --recover")
                 .hint("or choose another --name")
                 .hint("or purge it for good, with its key and all versions, with --allow-purge"),
-            Refusal::PurgeProtected { .. } => failure.hint("bring it back with --recover").hint("or choose another --name"),
+            Refusal::PurgeProtected { .. } => {
+                failure.hint("bring it back with --recover").hint("or choose another --name")
+            }
             Refusal::Pending { waits_for_merge: true, vault, name, .. } => failure
                 .hint("complete it with --merge FILE, with the certificate that was made for its request")
-                .hint(format!("or drop it with `az keyvault certificate pending delete --vault-name {} --name {name}`", vault.name())),
-            Refusal::Pending { vault, name, .. } => failure
-                .hint("wait until it has ended and run the same command again")
-                .hint(format!("or drop it with `az keyvault certificate pending delete --vault-name {} --name {name}`", vault.name())),
+                .hint(drop_pending(vault, name)),
+            Refusal::Pending { vault, name, .. } => {
+                failure.hint("wait until it has ended and run the same command again").hint(drop_pending(vault, name))
+            }
             Refusal::NotHardened { .. } => {
                 failure.hint("choose another --name: the key of a version cannot be made safer afterwards")
             }
@@ -262,20 +260,64 @@ impl From<Refusal> for Failure {
             Refusal::NotOurs { .. } => {
                 failure.hint("take it with --adopt if this application may share it, or choose another --name")
             }
-            Refusal::Disabled { version } => failure.hint(format!(
-                "find out who disabled it and why; `az keyvault certificate set-attributes --id {version} --enabled true` \
-                 enables it again"
-            )),
+            Refusal::Disabled { version } => failure.hint(enable(version)),
             Refusal::Lifetime { allowed_months, .. } if *allowed_months > 0 => {
                 failure.hint(format!("ask for --validity {allowed_months}, the longest that fits"))
             }
-            Refusal::Lifetime { .. } => {
-                failure.hint("no whole month fits: ask the tenant's administrators for a custom policy for this application")
-            }
+            Refusal::Lifetime { .. } => failure.hint(NO_MONTH_FITS),
             Refusal::NotAsAsked { .. } => {
                 failure.hint("nothing was attached; find out what changes the policies of this vault")
             }
         }
+    }
+}
+
+fn exit_of_refusal(refusal: &Refusal) -> Exit {
+    match refusal {
+        Refusal::Pending { .. } | Refusal::Drifted { .. } => Exit::Changed,
+        _ => Exit::Refused,
+    }
+}
+
+const NO_MONTH_FITS: &str =
+    "no whole month fits: ask the tenant's administrators for a custom policy for this application";
+
+fn drop_pending(vault: &Vault, name: &CertificateName) -> String {
+    format!("or drop it with `az keyvault certificate pending delete --vault-name {} --name {name}`", vault.name())
+}
+
+fn enable(version: &KeyUrl) -> String {
+    format!(
+        "find out who disabled it and why; `az keyvault certificate set-attributes --vault-name {} --name {} \
+         --version {} --enabled true` enables it again",
+        version.vault().name(),
+        version.name(),
+        version.version()
+    )
+}
+
+/// The same for `kvops attach`, which makes nothing: its advice names other commands.
+pub(super) fn not_attached(error: provision::Error) -> Failure {
+    let provision::Error::Refused(refusal) = error else { return error.into() };
+    let ours = |hint: String| Failure::new(exit_of_refusal(&refusal), refusal.to_string()).hint(hint);
+    match refusal.as_ref() {
+        Refusal::SoftDeleted { vault, deleted } | Refusal::PurgeProtected { vault, deleted } => ours(format!(
+            "bring it back with `az keyvault certificate recover --vault-name {} --name {}`",
+            vault.name(),
+            deleted.name
+        ))
+        .hint("or choose another --name"),
+        Refusal::Pending { waits_for_merge: true, vault, name, .. } => ours(format!(
+            "complete it with `kvops provision --app APP --vault {} --name {name} --issuer Unknown --merge FILE`",
+            vault.name()
+        ))
+        .hint(drop_pending(vault, name)),
+        Refusal::Drifted { .. } | Refusal::NotOurs { .. } => ours("choose another --name".to_owned()),
+        Refusal::Lifetime { allowed_months, .. } if *allowed_months > 0 => ours(format!(
+            "have one made by `kvops provision --vault-only --vault VAULT --name NAME --validity {allowed_months}`, the \
+             longest that fits"
+        )),
+        _ => (*refusal).into(),
     }
 }
 

@@ -67,6 +67,11 @@ impl Failure {
         self
     }
 
+    /// What happened, without the hints.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit

@@ -61,6 +61,11 @@ impl Global {
         self.managed_identity.as_ref().map(parse).transpose()
     }
 
+    /// The same flags, with `--tenant` given in another way.
+    pub(crate) fn with_tenants(&self, tenant: Vec<String>) -> Self {
+        Self { tenant, ..self.clone() }
+    }
+
     /// What the configuration merges; `--output` is each command's own, because formats differ.
     pub(crate) fn flags(&self, output: Option<String>) -> Flags {
         Flags {

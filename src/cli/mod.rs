@@ -106,7 +106,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match prepared(&cli, environment.clone()).and_then(|environment| run(&cli, &environment)) {
         Ok(code) => code,
         Err(failure) => {
-            let format = cli.command.format();
+            let format = cli.command.format().or_else(|| config::format(&cli.global, &environment));
             Console::new(format, cli.global.no_color, cli.global.quiet, &environment).failure(&failure);
             failure.exit().into()
         }

@@ -1,5 +1,8 @@
 //! `kvops provision`: a certificate that nobody can copy, trusted by an application and proven.
 
+use std::fs;
+use std::fs::OpenOptions;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -117,6 +120,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     }
     for path in [&args.cer_out, &args.csr_out].into_iter().flatten() {
         check_folder(path)?;
+        if !args.plan {
+            check_writable(path)?;
+        }
     }
     let chain = args.merge.as_ref().map(|path| context.certificates(path)).transpose()?.unwrap_or_default();
     let vault = context.vault_client(&context.vault(&args.vault)?);
@@ -170,11 +176,11 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let outcome = provisioner.run(&wish).await;
     watcher.clear();
     let report = outcome?;
-    write_files(args, &report)?;
     context.print(&report, || view::report(context.console(), &report))?;
     for warning in &report.warnings {
         context.console().warn(warning);
     }
+    write_files(args, &report)?;
     if !args.vault_only && report.outcome == Outcome::Provisioned {
         advise(&context, &report).await;
     }
@@ -218,7 +224,21 @@ fn check_folder(path: &Path) -> Result<(), Failure> {
     Err(Failure::new(Exit::Usage, format!("cannot write {}: it is a folder, or in none that exists", path.display())))
 }
 
-fn write(path: &PathBuf, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes)
-        .map_err(|error| Failure::new(Exit::Usage, format!("cannot write {}: {error}", path.display())))
+/// Opens the file as it will be opened, and leaves it, or its absence, as it was.
+fn check_writable(path: &Path) -> Result<(), Failure> {
+    let attempt = match fs::metadata(path) {
+        Ok(known) if known.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        // To open a pipe would tell its reader that this was all.
+        Ok(_) => Ok(()),
+        Err(_) => OpenOptions::new().write(true).create_new(true).open(path).and_then(|_| fs::remove_file(path)),
+    };
+    attempt.map_err(|error| unwritable(path, &error))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Usage, format!("cannot write {}: {error}", path.display()))
 }

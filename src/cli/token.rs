@@ -93,11 +93,9 @@ impl Args {
 /// Runs `kvops token`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     let settings = config::load(global, environment)?;
-    // Several tenants are those of the application; our own identity stays where it is at home.
-    let home = match (global.tenant.len(), &settings.tenant) {
-        (0 | 1, Some(tenant)) if args.tenants_file.is_none() => Some(tenant.value.clone()),
-        _ => environment.get("KVOPS_TENANT").and_then(|tenant| tenant.parse().ok()),
-    };
+    // A flag names the tenants that the application signs in to; our own identity stays at home.
+    let at_home = config::load(&global.with_tenants(Vec::new()), environment)?;
+    let home = at_home.tenant.map(|tenant| tenant.value);
     let format = args.format();
     let context = Context::with_home(global, environment, format, settings, home).await?;
     let tenants = tenants(args, global, &context)?;

@@ -194,7 +194,7 @@ pub(crate) fn write(
         return hand_out(context, format, attempts);
     }
     if attempts.len() > 1 {
-        return write_many(context, &attempts);
+        return write_many(context, attempts);
     }
     let Some(attempt) = attempts.into_iter().next() else { return Ok(Exit::Ok) };
     let machine = attempt.json();
@@ -301,7 +301,7 @@ struct Row {
     duration: String,
 }
 
-fn write_many(context: &Context, attempts: &[Attempt]) -> Result<Exit, Failure> {
+fn write_many(context: &Context, attempts: Vec<Attempt>) -> Result<Exit, Failure> {
     let machine: Vec<_> = attempts.iter().map(Attempt::json).collect();
     context.print(&machine, || {
         let rows = attempts.iter().map(|attempt| Row {
@@ -323,12 +323,31 @@ fn write_many(context: &Context, attempts: &[Attempt]) -> Result<Exit, Failure> 
         });
         Table::new(rows).with(Style::sharp()).to_string()
     })?;
-    let failed = attempts.iter().filter(|attempt| attempt.ended.is_err()).count();
-    let is_met = attempts.iter().all(Attempt::is_met);
-    match failed {
-        0 if is_met => Ok(Exit::Ok),
-        0 => Err(Failure::new(Exit::Findings, "a token is not as expected")),
-        _ => Err(Failure::new(Exit::Partial, format!("{failed} of {} tenants gave no token", attempts.len()))),
+    verdict(attempts)
+}
+
+/// How several tenants end together.
+fn verdict(attempts: Vec<Attempt>) -> Result<Exit, Failure> {
+    let all = attempts.len();
+    let (mut failures, mut findings) = (Vec::new(), Vec::new());
+    for attempt in attempts {
+        let is_met = attempt.is_met();
+        match attempt.ended {
+            Ok(_) if is_met => {}
+            Ok(granted) => findings.push(format!("tenant {}: {}", attempt.tenant, unmet(&granted))),
+            Err(error) => failures.push(Failure::from(error)),
+        }
+    }
+    if !failures.is_empty() && failures.len() == all {
+        // What may pass with time must not be taken for the word of everybody.
+        let cause = failures.iter().find(|failure| failure.exit() == Exit::Upstream).unwrap_or(&failures[0]);
+        return Err(Failure::new(cause.exit(), format!("none of {all} tenants gave a token; {}", cause.message())));
+    }
+    let missing = (!failures.is_empty()).then(|| format!("{} of {all} tenants gave no token", failures.len()));
+    let exit = if failures.is_empty() { Exit::Findings } else { Exit::Partial };
+    match missing.into_iter().chain(findings).collect::<Vec<_>>().join("; ") {
+        nothing if nothing.is_empty() => Ok(Exit::Ok),
+        message => Err(Failure::new(exit, message)),
     }
 }
 

@@ -43,7 +43,15 @@ pub(crate) fn report(console: Console, report: &Report) -> String {
     let app = report.application.as_ref();
     let name = app.and_then(|app| app.display_name.as_deref()).map(printable).unwrap_or_default();
     let headline = match (report.outcome, app) {
-        (Outcome::NoChange, _) => format!("{} {name} is as it should be", console.paint(Tone::Good, "no change:")),
+        (Outcome::NoChange, Some(_)) => {
+            format!("{} {name} is as it should be", console.paint(Tone::Good, "no change:"))
+        }
+        (Outcome::NoChange, None) => format!(
+            "{} {} in {} is as it should be",
+            console.paint(Tone::Good, "no change:"),
+            report.name,
+            report.vault
+        ),
         (Outcome::Provisioned, Some(_)) => format!(
             "{} {name} signs in with a key that cannot leave the vault",
             console.paint(Tone::Good, "provisioned:")
