@@ -17,12 +17,11 @@ use crate::domain::{Application, CertificateName, Environment, IssuerName, print
 use crate::graph;
 use crate::pki::{Algorithm, Certificate};
 use crate::provision::attach::{self, Attachment, Way};
-use crate::provision::lifetime;
+use crate::provision::decide::accept_certificate;
 use crate::provision::observe;
-use crate::provision::plan::{Choices, Step};
-use crate::provision::rules;
+use crate::provision::plan::Choices;
 use crate::provision::spec::{CertificateSpec, KeySpec};
-use crate::provision::{ApplicationFacts, Error, Provisioner, Refusal, Services, SignIn, Wish};
+use crate::provision::{ApplicationFacts, Error, Provisioner, Services, SignIn, Wish};
 
 /// What to attach, and to what.
 #[derive(Debug, clap::Args)]
@@ -84,29 +83,10 @@ async fn from_file(
     application: &Application,
     certificate: &Certificate,
 ) -> Result<Exit, Failure> {
-    let now = context.http().clock().now();
-    let gaps = rules::judge_certificate(certificate);
-    if !gaps.is_empty() {
-        let facts: Vec<_> = gaps.iter().map(ToString::to_string).collect();
-        return Err(Failure::new(Exit::Refused, format!("this certificate is not hardened: {}", facts.join("; ")))
-            .hint("have one made by `kvops provision --vault-only --cer-out FILE`"));
-    }
-    if certificate.not_after() <= now {
-        return Err(Failure::new(
-            Exit::Refused,
-            format!("this certificate expired on {}", date(certificate.not_after())),
-        ));
-    }
+    let now = context.http().service_now();
     let limit = observe::limit(graph, application, now).await?;
-    if let lifetime::Limit::Until { policy, longest, latest } = limit
-        && certificate.not_after() > latest
-    {
-        let asked_months = lifetime::whole_months(certificate.not_before(), certificate.not_after());
-        let allowed_months = lifetime::whole_months(now, latest);
-        let refusal = Refusal::Lifetime { policy, longest, asked_months, allowed_months };
-        return Err(not_attached(Box::new(refusal).into()));
-    }
-    let is_attached = attach::find(&application.key_credentials, certificate).is_some();
+    accept_certificate(certificate, &limit, now).map_err(|refusal| not_attached(refusal.into()))?;
+    let is_attached = attach::find(&application.key_credentials, certificate, now).is_some();
     let watcher = context.watcher();
     let attachment = if args.plan {
         None
@@ -164,7 +144,7 @@ async fn from_vault(
     let vault = context.vault_client(&context.vault(vault)?);
     let application = context.application(graph, &args.app).await?;
     let wish = Wish {
-        // Never used to create: a plan that would is refused below.
+        // Nothing is made from it: `only_attach` refuses that.
         spec: CertificateSpec {
             key: KeySpec::default(),
             subject: String::new(),
@@ -173,29 +153,20 @@ async fn from_vault(
         },
         name: name.clone(),
         application: Some(application.id),
-        choices: Choices { adopt: true, ..Choices::default() },
-        chain: Vec::new(),
+        choices: Choices { adopt: true, only_attach: true, ..Choices::default() },
     };
     let sign_in =
         SignIn { http: context.http().clone(), tenant: context.tenant()?, algorithm: args.alg.map(Algorithm::from) };
     let watcher = context.watcher();
     let provisioner =
         Provisioner { services: Services { vault: &vault, graph: Some(graph) }, sign_in: &sign_in, watcher: &watcher };
-    let (observed, plan) = provisioner.plan(&wish).await.map_err(not_attached)?;
-    if plan.steps.iter().any(|step| matches!(step, Step::Create { .. })) {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("vault {} has no certificate {name} that could be attached", vault.vault().name()),
-        )
-        .hint("create, attach and prove one with `kvops provision`"));
-    }
     if args.plan {
+        let (_, plan) = provisioner.plan(&wish).await.map_err(not_attached)?;
         watcher.clear();
         let view = PlanView::new(context, &plan, &wish).await;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }
-    drop(observed);
     let outcome: Result<_, Error> = provisioner.run(&wish).await;
     watcher.clear();
     let report = outcome.map_err(not_attached)?;

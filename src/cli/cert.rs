@@ -132,7 +132,7 @@ async fn trust(context: &Context, reference: &str, certificate: &crate::pki::Cer
         Ok(application) => application,
         Err(failure) => return unknown(failure.to_string().lines().next().unwrap_or_default().to_owned()),
     };
-    let entry = attach::find(&application.key_credentials, certificate);
+    let entry = attach::find(&application.key_credentials, certificate, context.http().service_now());
     Trust {
         application: application.id.to_string(),
         display_name: application.display_name,

@@ -224,7 +224,7 @@ impl From<provision::Error> for Failure {
             E::Deadline { .. } => {
                 Self::from_error(Exit::Upstream, &error).hint("run the same command again: it goes on from here")
             }
-            E::LostUpdates { .. } | E::Overtaken { .. } => Self::from_error(Exit::Changed, &error)
+            E::LostUpdates { .. } | E::Overtaken { .. } | E::Replaced { .. } => Self::from_error(Exit::Changed, &error)
                 .hint("find out who else changes this application or certificate, then run the same command again"),
             E::WrongProof { .. } => Self::from_error(Exit::Refused, &error),
             E::Interrupted { .. } => {
@@ -265,6 +265,17 @@ impl From<Refusal> for Failure {
                 failure.hint(format!("ask for --validity {allowed_months}, the longest that fits"))
             }
             Refusal::Lifetime { .. } => failure.hint(NO_MONTH_FITS),
+            Refusal::NoRequest { .. } => failure
+                .hint("make a request with --issuer Unknown --csr-out FILE, have it signed, and complete it with --merge FILE")
+                .hint("check --name, if there should be one"),
+            Refusal::NothingToAttach { .. } => failure.hint("create, attach and prove one with `kvops provision`"),
+            Refusal::PolicyNotHardened { .. } => {
+                failure.hint("drop the pending request and make a new one with `kvops provision --issuer Unknown --csr-out FILE`")
+            }
+            Refusal::CertificateNotHardened { .. } => {
+                failure.hint("have one made for digital signature and client authentication alone, for at most 12 months")
+            }
+            Refusal::Expired { .. } => failure.hint("have a new one made"),
             Refusal::NotAsAsked { .. } => {
                 failure.hint("nothing was attached; find out what changes the policies of this vault")
             }
@@ -275,6 +286,7 @@ impl From<Refusal> for Failure {
 fn exit_of_refusal(refusal: &Refusal) -> Exit {
     match refusal {
         Refusal::Pending { .. } | Refusal::Drifted { .. } => Exit::Changed,
+        Refusal::NoRequest { .. } | Refusal::NothingToAttach { .. } => Exit::Usage,
         _ => Exit::Refused,
     }
 }

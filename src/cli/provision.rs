@@ -16,7 +16,7 @@ use super::global::{Global, Output};
 use super::plan_view::PlanView;
 use super::view;
 use crate::domain::{CertificateName, Environment, IssuerName};
-use crate::pki::{Algorithm, Certificate};
+use crate::pki::Algorithm;
 use crate::provision::plan::Choices;
 use crate::provision::spec::{self, CertificateSpec, KeySpec, MAX_VALIDITY_MONTHS};
 use crate::provision::{Outcome, Provisioner, Report, Services, SignIn, Wish};
@@ -55,9 +55,9 @@ pub(crate) struct Args {
     /// Subject, in place of CN={app}.{company}.internal
     #[arg(long, value_name = "DN")]
     subject: Option<String>,
-    /// Issuer: Self, Unknown for a certificate of an own CA, or one that the vault knows
-    #[arg(long, value_name = "ISSUER", default_value = "Self")]
-    issuer: String,
+    /// Issuer: Self, Unknown for a certificate of an own CA, or one that the vault knows [default: Self]
+    #[arg(long, value_name = "ISSUER")]
+    issuer: Option<String>,
     /// Algorithm of the assertions that prove it
     #[arg(long, value_name = "ALG", value_enum)]
     alg: Option<Alg>,
@@ -112,7 +112,8 @@ impl From<Alg> for Algorithm {
 /// Runs `kvops provision`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     let context = Context::new(global, environment, args.output.output).await?;
-    if args.issuer.eq_ignore_ascii_case("Unknown") && args.csr_out.is_none() && args.merge.is_none() && !args.plan {
+    let issuer = IssuerName(args.issuer.clone().unwrap_or_else(|| "Self".to_owned()));
+    if issuer.is_unknown() && args.csr_out.is_none() && args.merge.is_none() && !args.plan {
         return Err(Failure::new(
             Exit::Usage,
             "--issuer Unknown needs --csr-out FILE for the request, or --merge FILE for its certificate",
@@ -136,12 +137,13 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         (None, Some(app)) => spec::subject(app.display_name.as_deref(), app.app_id, context.company()),
         (None, None) => format!("CN={}.{}.internal", args.name.as_str().to_ascii_lowercase(), context.company()),
     };
+    let is_external = issuer.is_unknown();
     let wish = Wish {
         spec: CertificateSpec {
             key: args.key.clone().unwrap_or_default(),
             subject,
             validity_months: args.validity.unwrap_or(MAX_VALIDITY_MONTHS),
-            issuer: IssuerName(args.issuer.clone()),
+            issuer,
         },
         name: args.name.clone(),
         application: application.as_ref().map(|application| application.id),
@@ -149,11 +151,14 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
             adopt: args.adopt,
             recover: args.recover,
             allow_purge: args.allow_purge,
-            merge: !chain.is_empty(),
+            only_attach: false,
+            csr: args.csr_out.is_some() || (args.plan && is_external && chain.is_empty()),
+            chain,
             key_is_asked: args.key.is_some(),
             validity_is_asked: args.validity.is_some(),
+            subject_is_asked: args.subject.is_some(),
+            issuer_is_asked: args.issuer.is_some(),
         },
-        chain: chain.iter().map(|certificate: &Certificate| certificate.der().to_vec()).collect(),
     };
     let sign_in = SignIn {
         http: context.http().clone(),

@@ -1,15 +1,18 @@
 //! Adding a certificate to an application without losing anybody's entry.
 //!
 //! Graph has no optimistic lock on applications, and `PATCH` replaces the whole list. So a list is
-//! written only right after it was read, it contains every entry that was read, it is read back
-//! until several readings agree, and what a parallel writer dropped is put back.
+//! written only right after it was read, and contains every entry of that reading; a reading that
+//! lacks what an earlier one had is not believed before it has been repeated. What somebody else
+//! removes stays removed. Only when ours vanishes after it was written has a writer replaced the
+//! list without knowing of it, and then what the same writer dropped comes back too.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::error::Error;
 use super::watch::{self, Watcher};
@@ -22,6 +25,8 @@ use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
 const EQUAL_READINGS: u32 = 5;
 const BETWEEN_READINGS: Duration = Duration::from_secs(1);
 const READING_DEADLINE: Duration = Duration::from_secs(300);
+/// So many readings in a row that lack an entry count as its removal; replicas lag for seconds.
+const LATE_READINGS: u32 = 12;
 /// So often a write may collide with somebody else's.
 const MOST_COLLISIONS: u32 = 5;
 /// A service that asks for more than this is not waited for: whoever waits may as well be told.
@@ -71,16 +76,15 @@ pub async fn attach(
     watcher: &dyn Watcher,
 ) -> Result<Attachment, Error> {
     let before = graph.key_credentials(application).await?;
-    let mut known = Entries::default();
-    known.remember(&before);
-    let mut adding = Adding { graph, application, certificate, way, known };
-    let method = match (find(&before, certificate), way) {
+    let seen = before.iter().map(|entry| entry.key_id).collect();
+    let mut adding = Adding { graph, application, certificate, way, last: before, seen };
+    let method = match (adding.entry_in(&adding.last), way) {
         (Some(_), _) => "already attached",
         (None, Way::AddKey { .. }) => "addKey",
         (None, Way::Patch) => "PATCH",
     };
-    if find(&before, certificate).is_none() {
-        adding.add(&before).await?;
+    if method != "already attached" {
+        adding.add(&[]).await?;
     }
     let settled = adding.settle(watcher).await?;
     Ok(Attachment {
@@ -93,52 +97,16 @@ pub async fn attach(
     })
 }
 
-/// Every entry that any reading has shown, by keyId.
-#[derive(Debug, Default)]
-struct Entries(BTreeMap<CredentialId, KeyCredential>);
-
-impl Entries {
-    fn remember(&mut self, read: &[KeyCredential]) {
-        for entry in read {
-            let known = self.0.entry(entry.key_id).or_insert_with(|| entry.clone());
-            if known.key.is_none() {
-                known.key.clone_from(&entry.key);
-            }
-        }
-    }
-
-    /// Entries that a parallel writer dropped, made ready to be put back. Bytes of other kinds, such
-    /// as SAML signing keys, are never readable and so cannot be restored by anybody.
-    fn restorable(&self, read: &[KeyCredential]) -> Vec<NewKey> {
-        let mut lost = Vec::new();
-        for key_id in self.missing_from(read) {
-            let Some(entry) = self.0.get(&key_id).filter(|entry| entry.is_for_sign_in()) else { continue };
-            let Some(der) = entry.key.as_deref().and_then(|key| STANDARD.decode(key).ok()) else { continue };
-            lost.push(NewKey {
-                der,
-                key_id: Some(key_id),
-                display_name: entry.display_name.clone(),
-                start: entry.start_date_time,
-                end: entry.end_date_time,
-            });
-        }
-        lost
-    }
-
-    /// Entries that were there and are not in `read`.
-    fn missing_from(&self, read: &[KeyCredential]) -> Vec<CredentialId> {
-        self.0.keys().filter(|key_id| read.iter().all(|entry| entry.key_id != **key_id)).copied().collect()
-    }
-}
-
 /// A certificate on its way to an application.
 struct Adding<'a> {
     graph: &'a graph::Client,
     application: ObjectId,
     certificate: &'a Certificate,
     way: Way<'a>,
-    /// Captured with their bytes, so that an entry that somebody drops can be put back.
-    known: Entries,
+    /// The last reading that was believed, with bytes.
+    last: Vec<KeyCredential>,
+    /// The keyId of every entry that any reading has shown.
+    seen: BTreeSet<CredentialId>,
 }
 
 struct Settled {
@@ -149,14 +117,14 @@ struct Settled {
 }
 
 impl Adding<'_> {
-    /// Writes, given a reading in which the certificate is missing. Other entries that are missing
-    /// too can only be put back by writing the list.
-    async fn add(&mut self, read: &[KeyCredential]) -> Result<(), Error> {
+    /// Adds the certificate, and what a parallel writer dropped. The latter can only be done by
+    /// writing the list.
+    async fn add(&mut self, dropped: &[NewKey]) -> Result<(), Error> {
         let ended = match self.way {
-            Way::AddKey { as_application, signer } if self.known.restorable(read).is_empty() => {
+            Way::AddKey { as_application, signer } if dropped.is_empty() => {
                 self.add_by_proof(as_application, signer).await
             }
-            _ => self.write_superset().await,
+            _ => self.write_superset(dropped).await,
         };
         match ended {
             // Whether it was carried out shows in the readings that follow.
@@ -166,20 +134,26 @@ impl Adding<'_> {
     }
 
     async fn add_by_proof(&self, as_application: &graph::Client, signer: &dyn Signer) -> Result<(), Error> {
-        let now = self.graph.http().service_now();
-        let request = ProofRequest { object: self.application, now, backdate: time::Duration::seconds(30) };
-        let proof = PossessionProof::sign(request, signer).await?;
-        Ok(as_application.add_key(self.application, self.certificate.der(), &proof).await.map(|_| ())?)
+        for attempt in 1.. {
+            let now = self.graph.http().service_now();
+            let request = ProofRequest { object: self.application, now, backdate: time::Duration::seconds(30) };
+            let proof = PossessionProof::sign(request, signer).await?;
+            match as_application.add_key(self.application, self.certificate.der(), &proof).await {
+                Ok(_) => return Ok(()),
+                Err(error) => self.wait_after(error, attempt).await?,
+            }
+        }
+        unreachable!("the last attempt returns: `wait_after` gives the error back there")
     }
 
-    /// Writes what a fresh reading shows, what earlier readings have shown, and the new certificate.
-    /// A collision is no reason to send the same list again: it is read and built anew.
-    async fn write_superset(&mut self) -> Result<(), Error> {
+    /// Writes what a fresh reading shows, what was dropped, and the new certificate. A collision is
+    /// no reason to send the same list again: it is read and built anew.
+    async fn write_superset(&mut self, dropped: &[NewKey]) -> Result<(), Error> {
         for attempt in 1.. {
-            let fresh = self.graph.key_credentials(self.application).await?;
-            self.known.remember(&fresh);
-            let mut add = self.known.restorable(&fresh);
-            if find(&fresh, self.certificate).is_none() {
+            let fresh = self.read_all().await?;
+            let is_there = |key: &&NewKey| fresh.iter().any(|entry| Some(entry.key_id) == key.key_id);
+            let mut add: Vec<NewKey> = dropped.iter().filter(|key| !is_there(key)).cloned().collect();
+            if self.entry_in(&fresh).is_none() {
                 add.push(NewKey {
                     der: self.certificate.der().to_vec(),
                     key_id: None,
@@ -188,46 +162,64 @@ impl Adding<'_> {
                     end: Some(self.certificate.not_after()),
                 });
             }
-            let Err(error) = self.graph.replace_key_credentials(self.application, &fresh, &add).await else {
-                return Ok(());
-            };
-            let asked = error.http().and_then(http::Error::retry_after).unwrap_or_default();
-            let was_turned_away = error.is_transient() && !error.http().is_some_and(http::Error::may_have_acted);
-            if !was_turned_away || attempt >= MOST_COLLISIONS || asked > LONGEST_WAIT {
-                return Err(error.into());
+            self.last.clone_from(&fresh);
+            match self.graph.replace_key_credentials(self.application, &fresh, &add).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.wait_after(error, attempt).await?,
             }
-            self.graph.http().clock().sleep(asked.max(BETWEEN_READINGS * attempt)).await;
         }
-        unreachable!("the last attempt returns: `attempt >= MOST_COLLISIONS` holds there")
+        unreachable!("the last attempt returns: `wait_after` gives the error back there")
     }
 
-    /// Reads until several readings in a row show the certificate.
-    ///
-    /// Readings may show an old state for a while; only when ours stays away was it lost on the way,
-    /// or has a writer replaced the list without knowing of it, and then everything that the same
-    /// writer dropped comes back too. A list that has ours and lacks another was written by somebody
-    /// who meant it.
+    /// Waits before the next attempt at a write that was turned away, or gives the error back.
+    async fn wait_after(&self, error: graph::Error, attempt: u32) -> Result<(), Error> {
+        let asked = error.http().and_then(http::Error::retry_after).unwrap_or_default();
+        let was_turned_away = error.is_transient() && !error.http().is_some_and(http::Error::may_have_acted);
+        if !was_turned_away || attempt >= MOST_COLLISIONS || asked > LONGEST_WAIT {
+            return Err(error.into());
+        }
+        self.graph.http().clock().sleep(asked.max(BETWEEN_READINGS * attempt)).await;
+        Ok(())
+    }
+
+    /// A reading that has all that the last one had. One that lacks something is late, or somebody
+    /// has removed it: it is repeated, and believed when it stays as it is.
+    async fn read_all(&mut self) -> Result<Vec<KeyCredential>, Error> {
+        let mut readings = 0;
+        loop {
+            let read = self.graph.key_credentials(self.application).await?;
+            self.seen.extend(read.iter().map(|entry| entry.key_id));
+            readings += 1;
+            if missing(&self.last, &read).next().is_none() || readings >= LATE_READINGS {
+                return Ok(read);
+            }
+            self.graph.http().clock().sleep(BETWEEN_READINGS).await;
+        }
+    }
+
+    /// Reads until several readings in a row show the certificate and the same list.
     async fn settle(&mut self, watcher: &dyn Watcher) -> Result<Settled, Error> {
         let clock = self.graph.http().clock().clone();
         let started = clock.now();
-        let mut equal = 0;
-        let mut bad = 0;
-        let mut repairs = 0;
+        let (mut equal, mut bad, mut repairs) = (0, 0, 0);
+        let mut before = BTreeSet::new();
         loop {
             watch::check(watcher, "while the new entry spreads")?;
             let read = self.graph.key_credentials(self.application).await?;
-            self.known.remember(&read);
+            let ids: BTreeSet<_> = read.iter().map(|entry| entry.key_id).collect();
+            self.seen.extend(&ids);
             let waited = (clock.now() - started).max(time::Duration::ZERO).unsigned_abs();
-            match find(&read, self.certificate) {
+            match self.entry_in(&read) {
                 Some(key_id) => {
-                    (equal, bad) = (equal + 1, 0);
+                    (equal, bad) = (if ids == before { equal + 1 } else { 1 }, 0);
                     if equal >= EQUAL_READINGS {
-                        let removed_meanwhile = self.known.missing_from(&read);
+                        let removed_meanwhile = self.seen.difference(&ids).copied().collect();
                         return Ok(Settled { key_id, waited, repairs, removed_meanwhile });
                     }
                 }
                 None => (equal, bad) = (0, bad + 1),
             }
+            before = ids;
             if waited > READING_DEADLINE {
                 return Err(Error::Deadline {
                     what: "agreement of Graph's readings on the new key".to_owned(),
@@ -239,13 +231,36 @@ impl Adding<'_> {
                     return Err(Error::LostUpdates { application: self.application, times: repairs });
                 }
                 watcher.doing("the new entry was lost or overwritten; adding it again");
-                self.add(&read).await?;
+                let dropped: Vec<NewKey> = missing(&self.last, &read).filter_map(restorable).collect();
+                self.last = read;
+                self.add(&dropped).await?;
                 (repairs, bad) = (repairs + 1, 0);
             }
             watcher.doing(&watch::waiting("Graph to show the key", waited, READING_DEADLINE));
             clock.sleep(BETWEEN_READINGS).await;
         }
     }
+
+    fn entry_in(&self, list: &[KeyCredential]) -> Option<CredentialId> {
+        find(list, self.certificate, self.graph.http().service_now())
+    }
+}
+
+/// Entries of `earlier` that are not in `later`.
+fn missing<'a>(earlier: &'a [KeyCredential], later: &'a [KeyCredential]) -> impl Iterator<Item = &'a KeyCredential> {
+    earlier.iter().filter(|entry| later.iter().all(|other| other.key_id != entry.key_id))
+}
+
+/// An entry made ready to be put back. Bytes of other kinds, such as SAML signing keys, are never
+/// readable and so cannot be restored by anybody.
+fn restorable(entry: &KeyCredential) -> Option<NewKey> {
+    Some(NewKey {
+        der: der_of(entry.key.as_deref().filter(|_| entry.is_for_sign_in())?)?,
+        key_id: Some(entry.key_id),
+        display_name: entry.display_name.clone(),
+        start: entry.start_date_time,
+        end: entry.end_date_time,
+    })
 }
 
 impl Way<'_> {
@@ -259,14 +274,21 @@ impl Way<'_> {
     }
 }
 
-/// The entry of a list that trusts `certificate`: by bytes where they were read, else by thumbprint.
-pub fn find(list: &[KeyCredential], certificate: &Certificate) -> Option<CredentialId> {
-    let encoded = STANDARD.encode(certificate.der());
+/// The entry of a list that lets `certificate` sign in at `now`: by bytes where they were read, else
+/// by thumbprint.
+pub fn find(list: &[KeyCredential], certificate: &Certificate, now: OffsetDateTime) -> Option<CredentialId> {
     list.iter()
-        .filter(|entry| entry.is_for_sign_in())
-        .find(|entry| match &entry.key {
-            Some(key) => *key == encoded,
+        .filter(|entry| entry.is_for_sign_in() && entry.is_valid_at(now))
+        .find(|entry| match entry.key.as_deref().and_then(der_of) {
+            Some(der) => der == certificate.der(),
             None => entry.thumbprint().is_some_and(|known| certificate.has_thumbprint(&known)),
         })
         .map(|entry| entry.key_id)
+}
+
+/// The certificate behind `key`. Some clients upload the base64 of PEM, or with line breaks.
+fn der_of(key: &str) -> Option<Vec<u8>> {
+    let compact: String = key.split_whitespace().collect();
+    let bytes = STANDARD.decode(compact).ok()?;
+    Certificate::from_file(&bytes).ok().map(|certificate| certificate.der().to_vec())
 }

@@ -80,6 +80,12 @@ pub enum Error {
         /// The version that is current now.
         version: Version,
     },
+    /// The operation that was waited for is gone, and another one is in its place.
+    #[error("somebody else has started to make a version of {name}, in place of ours")]
+    Replaced {
+        /// The certificate.
+        name: CertificateName,
+    },
     /// A step needs the directory, and only the vault's half was asked for.
     #[error("this needs an application, and none was named")]
     NoDirectory,

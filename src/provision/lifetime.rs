@@ -10,14 +10,12 @@ use crate::domain::{AppManagementPolicy, RestrictionKind};
 pub enum Limit {
     /// No policy limits it.
     None,
-    /// It may end here at the latest.
-    Until {
+    /// It may be no longer than this, from its own beginning.
+    Longest {
         /// The policy's name.
         policy: String,
-        /// Its duration as it was written, such as `P180D`.
+        /// The ISO 8601 duration as it was written, such as `P180D`. It has been read once.
         longest: String,
-        /// The last moment that a certificate added now may be valid.
-        latest: OffsetDateTime,
     },
     /// The policies may not be read, or are not understood.
     Unknown {
@@ -28,9 +26,9 @@ pub enum Limit {
 
 impl Limit {
     /// The strictest lifetime restriction of `policies` that applies to an application registered
-    /// at `registered_at`.
+    /// at `registered_at`. Months have different lengths, so durations are compared from `now`.
     pub fn of(policies: &[AppManagementPolicy], registered_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
-        let mut strictest = Self::None;
+        let mut strictest: Option<(OffsetDateTime, Self)> = None;
         for policy in policies {
             for restriction in &policy.key_credentials {
                 if !restriction.is_enabled || restriction.kind != RestrictionKind::AsymmetricKeyLifetime {
@@ -52,12 +50,13 @@ impl Limit {
                         ),
                     };
                 };
-                if !matches!(&strictest, Self::Until { latest: known, .. } if *known <= latest) {
-                    strictest = Self::Until { policy: policy.name.clone(), longest: longest.clone(), latest };
+                if strictest.as_ref().is_none_or(|(known, _)| latest < *known) {
+                    let limit = Self::Longest { policy: policy.name.clone(), longest: longest.clone() };
+                    strictest = Some((latest, limit));
                 }
             }
         }
-        strictest
+        strictest.map_or(Self::None, |(_, limit)| limit)
     }
 }
 
@@ -81,7 +80,7 @@ pub fn whole_months(from: OffsetDateTime, until: OffsetDateTime) -> u32 {
 }
 
 /// `from` plus an ISO 8601 duration such as `P90D`, `P1Y6M` or `P4DT12H30M5S`.
-fn add_iso(from: OffsetDateTime, text: &str) -> Option<OffsetDateTime> {
+pub fn add_iso(from: OffsetDateTime, text: &str) -> Option<OffsetDateTime> {
     let (date, time) = text.strip_prefix('P')?.split_once('T').map_or((text.strip_prefix('P')?, ""), |parts| parts);
     if date.is_empty() && time.is_empty() {
         return None;
@@ -158,10 +157,10 @@ mod tests {
     fn the_strictest_restriction_that_applies_wins() {
         let old = Some(datetime!(2020-01-01 0:00 UTC));
         let limit = Limit::of(&[policy("P1Y", None, true), policy("P90D", None, true)], old, NOW);
-        assert!(matches!(limit, Limit::Until { longest, .. } if longest == "P90D"));
+        assert!(matches!(limit, Limit::Longest { longest, .. } if longest == "P90D"));
         let since = Some(datetime!(2021-01-01 0:00 UTC));
         assert_eq!(Limit::of(&[policy("P90D", since, true)], old, NOW), Limit::None);
-        assert!(matches!(Limit::of(&[policy("P90D", since, true)], None, NOW), Limit::Until { .. }));
+        assert!(matches!(Limit::of(&[policy("P90D", since, true)], None, NOW), Limit::Longest { .. }));
         assert_eq!(Limit::of(&[policy("P90D", None, false)], old, NOW), Limit::None);
         assert!(matches!(Limit::of(&[policy("soon", None, true)], old, NOW), Limit::Unknown { .. }));
     }

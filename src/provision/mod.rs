@@ -1,9 +1,10 @@
 //! A hardened certificate in a vault, trusted by an application and proven by tokens.
 //!
-//! Observe, decide, act: [`plan::decide`] is a pure function of what was seen; the runner takes
+//! Observe, decide, act: [`decide::decide`] is a pure function of what was seen; the runner takes
 //! the steps it names and can be stopped and started again at any point.
 
 pub mod attach;
+pub mod decide;
 mod error;
 pub mod lifetime;
 pub mod observe;

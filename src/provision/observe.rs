@@ -33,7 +33,7 @@ pub async fn observe(
 ) -> Result<Observed, Error> {
     let state = vault_state(services.vault, name);
     let contacts = contacts(services.vault);
-    let (state, contacts) = futures::try_join!(state, contacts)?;
+    let ((state, last_request), contacts) = futures::try_join!(state, contacts)?;
     let application = match (services.graph, application) {
         (Some(graph), Some(id)) => Some(graph.application(id).await?.application),
         _ => None,
@@ -54,32 +54,39 @@ pub async fn observe(
         contacts,
         limit,
         signer,
+        last_request,
+        now,
     })
 }
 
-async fn vault_state(vault: &keyvault::Client, name: &CertificateName) -> Result<VaultState, Error> {
+/// What is there, and the id of the last operation under the name.
+async fn vault_state(vault: &keyvault::Client, name: &CertificateName) -> Result<(VaultState, Option<String>), Error> {
     let version = match vault.certificate(name, None).await {
         Ok(version) => version,
-        Err(error) if error.is_not_found() => return absent_or_deleted(vault, name).await,
+        Err(error) if error.is_not_found() => return Ok((absent_or_deleted(vault, name).await?, None)),
         Err(error) => return Err(error.into()),
     };
-    let pending = match vault.operation(name).await {
+    let operation = match vault.operation(name).await {
         Ok(operation) => Some(operation),
         Err(error) if error.is_not_found() => None,
         Err(error) => return Err(error.into()),
     };
-    let Some(der) = &version.der else {
-        // A placeholder: the first version is in the making, or its operation was deleted.
-        let made_for = version.tags.get(TAG_APP).cloned();
-        return Ok(match pending {
-            Some(operation) if operation.status == OperationStatus::InProgress => {
-                VaultState::Pending { operation: Box::new(operation), made_for }
-            }
-            _ => VaultState::Absent,
-        });
+    let last_request = operation.as_ref().and_then(|operation| operation.request_id.clone());
+    let state = match (&version.der, operation) {
+        (Some(der), operation) => {
+            let certificate = Certificate::from_der(der)?;
+            VaultState::Present(Box::new(existing(vault, &version, certificate, operation).await?))
+        }
+        // A placeholder: the first version is in the making.
+        (None, Some(operation)) if operation.status == OperationStatus::InProgress => VaultState::Pending {
+            operation: Box::new(operation),
+            made_for: version.tags.get(TAG_APP).cloned(),
+            gaps: judge_policy(&vault.policy(name).await?),
+        },
+        // It failed, or somebody deleted the operation.
+        (None, _) => VaultState::Absent,
     };
-    let certificate = Certificate::from_der(der)?;
-    existing(vault, &version, certificate, pending).await.map(|existing| VaultState::Present(Box::new(existing)))
+    Ok((state, last_request))
 }
 
 /// One version of a certificate, judged; without a version the current one.
@@ -117,7 +124,7 @@ pub(super) async fn existing(
             gaps.push(gap);
         }
     }
-    let (exportable, evidence) = exportability(key.exportable, &policy, version.attributes.created);
+    let (exportable, evidence) = exportability(key.exportable, &key.key_type, &policy, version.attributes.created);
     if exportable.is_none() && gaps.iter().all(|known| known.rule != "exportable") {
         gaps.push(Gap {
             rule: "exportable",
@@ -131,6 +138,7 @@ pub(super) async fn existing(
         made_for: version.tags.get(TAG_APP).cloned(),
         state: version.tags.get(TAG_STATE).cloned(),
         tags: version.tags.clone(),
+        key_type: key.key_type.clone(),
         exportable: key.exportable,
         operations: key.operations.clone(),
         policy,

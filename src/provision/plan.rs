@@ -6,12 +6,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::lifetime::Limit;
-use super::refusal::Refusal;
-use super::rules::{Gap, differences};
-use super::spec::CertificateSpec;
+use super::rules::Gap;
 use crate::domain::{
     Application, CertificateAttributes, CertificateName, CertificateOperation, CertificatePolicy, CredentialId,
-    DeletedCertificate, KeyUrl, OperationStatus, Vault,
+    DeletedCertificate, KeyType, KeyUrl, Vault,
 };
 use crate::pki::Certificate;
 
@@ -45,6 +43,10 @@ pub struct Observed {
     pub limit: Limit,
     /// An attached certificate whose key this vault holds, able to prove possession.
     pub signer: Option<AttachedSigner>,
+    /// The last operation under the name, whatever became of it: a new one has another id.
+    pub last_request: Option<String>,
+    /// The moment of looking, by the services' clock.
+    pub now: OffsetDateTime,
 }
 
 /// What a vault has under a name.
@@ -60,6 +62,8 @@ pub enum VaultState {
         operation: Box<CertificateOperation>,
         /// The tag [`TAG_APP`] of the placeholder.
         made_for: Option<String>,
+        /// How the policy that makes it falls short.
+        gaps: Vec<Gap>,
     },
     /// A certificate with a current version.
     Present(Box<Existing>),
@@ -80,6 +84,8 @@ pub struct Existing {
     pub state: Option<String>,
     /// All tags of the version.
     pub tags: BTreeMap<String, String>,
+    /// The kind of the key of this very version.
+    pub key_type: KeyType,
     /// `attributes.exportable` of the key of this very version, where the service states it.
     pub exportable: Option<bool>,
     /// What the key may do.
@@ -101,8 +107,8 @@ pub struct AttachedSigner {
     pub key_id: CredentialId,
 }
 
-/// What the user allows beyond the usual.
-#[derive(Clone, Copy, Debug, Default)]
+/// What the user allows or asks for beyond the usual.
+#[derive(Clone, Debug, Default)]
 pub struct Choices {
     /// Take a certificate that kvops did not make for this application.
     pub adopt: bool,
@@ -110,12 +116,20 @@ pub struct Choices {
     pub recover: bool,
     /// Purge a deleted certificate of this name, for good.
     pub allow_purge: bool,
-    /// Complete the pending request with a certificate from an own CA.
-    pub merge: bool,
+    /// Only attach what is there.
+    pub only_attach: bool,
+    /// Hand out the request for a certificate of an own CA.
+    pub csr: bool,
+    /// Complete the pending request with this certificate, leaf first.
+    pub chain: Vec<Certificate>,
     /// The kind of key was asked for, so that another one is a difference.
     pub key_is_asked: bool,
     /// The validity was asked for, likewise.
     pub validity_is_asked: bool,
+    /// The subject was asked for, likewise.
+    pub subject_is_asked: bool,
+    /// The issuer was asked for, likewise.
+    pub issuer_is_asked: bool,
 }
 
 /// The steps towards the wish, in order.
@@ -205,231 +219,5 @@ impl Plan {
     /// Whether nothing is going to be written.
     pub fn is_no_change(&self) -> bool {
         self.steps.iter().all(|step| matches!(step, Step::Prove { .. } | Step::Inspect))
-    }
-}
-
-/// How many tokens prove a new certificate.
-pub const PROOF_TOKENS: u32 = 3;
-
-/// Decides what leads from `observed` to a hardened certificate that the application trusts.
-pub fn decide(
-    spec: &CertificateSpec,
-    observed: &Observed,
-    choices: Choices,
-    now: OffsetDateTime,
-) -> Result<Plan, Box<Refusal>> {
-    let mut steps = Vec::new();
-    let mut attached = false;
-    match &observed.state {
-        VaultState::Absent => steps.extend(create(spec)),
-        VaultState::Deleted(deleted) => {
-            steps.extend(undelete(deleted, observed, choices)?);
-            if choices.recover {
-                // What comes back is judged when it is there.
-                return Ok(Plan { steps, warnings: Vec::new() });
-            }
-            steps.extend(create(spec));
-        }
-        VaultState::Pending { operation, made_for } => {
-            steps.extend(go_on(operation, made_for.as_deref(), observed, choices)?);
-        }
-        VaultState::Present(existing) => match &existing.pending {
-            Some(operation) if operation.status == OperationStatus::InProgress => {
-                steps.extend(go_on(operation, existing.made_for.as_deref(), observed, choices)?);
-            }
-            _ if is_spent(existing, now) => steps.extend(create(spec)),
-            _ => {
-                accept(spec, existing, observed, choices)?;
-                attached = entry_of(observed, &existing.certificate).is_some();
-            }
-        },
-    }
-    check_lifetime(spec, observed, &steps, now)?;
-    if steps.contains(&Step::ExportRequest) {
-        return Ok(Plan { steps, warnings: warnings(observed) });
-    }
-    if let Some(application) = &observed.application {
-        let is_proven = attached && is_recorded(observed, application);
-        if !attached {
-            steps.push(Step::Attach { method: attach_method(observed, application, now) });
-        }
-        steps.push(Step::Prove { tokens: if is_proven { 1 } else { PROOF_TOKENS } });
-        if !is_proven && (!attached || choices.adopt || is_made_for(observed, application)) {
-            steps.push(Step::Record);
-        }
-    }
-    Ok(Plan { steps, warnings: warnings(observed) })
-}
-
-fn undelete(deleted: &DeletedCertificate, observed: &Observed, choices: Choices) -> Result<[Step; 1], Box<Refusal>> {
-    if choices.recover {
-        return Ok([Step::Recover]);
-    }
-    if !choices.allow_purge {
-        return Err(Refusal::SoftDeleted { vault: observed.vault.clone(), deleted: deleted.clone() }.into());
-    }
-    if deleted.recovery_level.as_deref().is_some_and(|level| !level.contains("Purgeable")) {
-        return Err(Refusal::PurgeProtected { vault: observed.vault.clone(), deleted: deleted.clone() }.into());
-    }
-    Ok([Step::Purge])
-}
-
-fn create(spec: &CertificateSpec) -> Vec<Step> {
-    let create = Step::Create { policy: Box::new(spec.policy()) };
-    if spec.issuer.is_unknown() {
-        vec![create, Step::ExportRequest]
-    } else {
-        vec![create, Step::AwaitIssue, Step::Inspect]
-    }
-}
-
-/// What a version in the making needs, if it is one of ours.
-fn go_on(
-    operation: &CertificateOperation,
-    made_for: Option<&str>,
-    observed: &Observed,
-    choices: Choices,
-) -> Result<Vec<Step>, Box<Refusal>> {
-    let waits_for_merge = operation.issuer.as_ref().is_some_and(|issuer| issuer.is_unknown());
-    if waits_for_merge && choices.merge {
-        return Ok(vec![Step::Merge, Step::Inspect]);
-    }
-    if made_for == Some(owner(observed.application.as_ref()).as_str()) {
-        return Ok(if waits_for_merge { vec![Step::ExportRequest] } else { vec![Step::AwaitIssue, Step::Inspect] });
-    }
-    Err(Refusal::Pending {
-        vault: observed.vault.clone(),
-        name: observed.name.clone(),
-        operation: Box::new(operation.clone()),
-        waits_for_merge,
-    }
-    .into())
-}
-
-/// The value of [`TAG_APP`] for a version that is made now.
-pub fn owner(application: Option<&Application>) -> String {
-    application.map_or_else(|| UNASSIGNED.to_owned(), |application| application.id.to_string())
-}
-
-/// Whether the vault would no longer sign with it, so that only a new version helps.
-fn is_spent(existing: &Existing, now: OffsetDateTime) -> bool {
-    existing.certificate.not_after() <= now
-}
-
-fn accept(
-    spec: &CertificateSpec,
-    existing: &Existing,
-    observed: &Observed,
-    choices: Choices,
-) -> Result<(), Box<Refusal>> {
-    let version = existing.key.clone();
-    if !existing.gaps.is_empty() {
-        return Err(Refusal::NotHardened { version, gaps: existing.gaps.clone() }.into());
-    }
-    if existing.attributes.enabled == Some(false) {
-        return Err(Refusal::Disabled { version }.into());
-    }
-    let attached = entry_of(observed, &existing.certificate).is_some();
-    let made_for = existing.made_for.as_deref();
-    let is_free = made_for == Some(UNASSIGNED);
-    let is_own = made_for == Some(owner(observed.application.as_ref()).as_str());
-    if observed.application.is_some() && !(is_own || is_free || attached || choices.adopt) {
-        return Err(Refusal::NotOurs { version, made_for: existing.made_for.clone() }.into());
-    }
-    let mut differences = differences(&spec.policy(), &existing.policy);
-    differences.retain(|gap| match gap.rule {
-        "validity" => choices.validity_is_asked,
-        _ => choices.key_is_asked,
-    });
-    if !choices.adopt && !differences.is_empty() {
-        return Err(Refusal::Drifted { version, differences }.into());
-    }
-    Ok(())
-}
-
-fn check_lifetime(
-    spec: &CertificateSpec,
-    observed: &Observed,
-    steps: &[Step],
-    now: OffsetDateTime,
-) -> Result<(), Box<Refusal>> {
-    let creates = steps.iter().any(|step| matches!(step, Step::Create { .. }));
-    let not_after = match &observed.state {
-        VaultState::Present(existing) if !creates => existing.certificate.not_after(),
-        _ => super::lifetime::add_months(now, spec.validity_months),
-    };
-    let attaches = match &observed.state {
-        VaultState::Present(existing) => creates || entry_of(observed, &existing.certificate).is_none(),
-        _ => true,
-    };
-    match &observed.limit {
-        Limit::Until { policy, longest, latest } if attaches && not_after > *latest => Err(Refusal::Lifetime {
-            policy: policy.clone(),
-            longest: longest.clone(),
-            asked_months: spec.validity_months,
-            allowed_months: super::lifetime::whole_months(now, *latest),
-        }
-        .into()),
-        _ => Ok(()),
-    }
-}
-
-fn attach_method(observed: &Observed, application: &Application, now: OffsetDateTime) -> AttachMethod {
-    if let Some(signer) = &observed.signer {
-        return AttachMethod::AddKey { signer: signer.clone() };
-    }
-    let mut keys = application.key_credentials.iter().filter(|key| key.is_for_sign_in()).peekable();
-    let reason = if keys.peek().is_none() {
-        "the application has no certificate yet that could prove possession"
-    } else if keys.all(|key| !key.is_valid_at(now)) {
-        "every certificate of the application has expired, and an expired one proves nothing"
-    } else {
-        "no certificate that the application trusts has its key in this vault"
-    };
-    AttachMethod::Patch { reason }
-}
-
-fn warnings(observed: &Observed) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let vault = observed.vault.name();
-    match &observed.contacts {
-        Some(contacts) if contacts.is_empty() => warnings.push(format!(
-            "vault {vault} has no contacts, so nobody gets the mail before expiry; add one with \
-             `az keyvault certificate contact add --vault-name {vault} --email ADDRESS`"
-        )),
-        None => warnings.push(format!(
-            "the contacts of vault {vault} may not be read: whether anybody gets the mail before expiry is unknown"
-        )),
-        Some(_) => {}
-    }
-    if let Limit::Unknown { reason } = &observed.limit {
-        warnings.push(format!("whether a policy of the tenant limits the validity is unknown: {reason}"));
-    }
-    warnings
-}
-
-/// The entry of the application that trusts `certificate`, found by thumbprint.
-pub fn entry_of(observed: &Observed, certificate: &Certificate) -> Option<CredentialId> {
-    let keys = &observed.application.as_ref()?.key_credentials;
-    keys.iter()
-        .find(|key| key.is_for_sign_in() && key.thumbprint().is_some_and(|known| certificate.has_thumbprint(&known)))
-        .map(|key| key.key_id)
-}
-
-fn is_made_for(observed: &Observed, application: &Application) -> bool {
-    match &observed.state {
-        VaultState::Present(existing) => existing.made_for.as_deref() == Some(application.id.to_string().as_str()),
-        _ => true,
-    }
-}
-
-fn is_recorded(observed: &Observed, application: &Application) -> bool {
-    match &observed.state {
-        VaultState::Present(existing) if is_made_for(observed, application) => {
-            existing.state.as_deref() == Some(STATE_PROVEN)
-        }
-        // Somebody else's certificate that is attached already: nothing of ours to write on it.
-        VaultState::Present(_) => true,
-        _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! The safety rules' ways of saying no.
 
+use time::OffsetDateTime;
+
 use super::rules::Gap;
 use crate::domain::{CertificateName, CertificateOperation, DeletedCertificate, KeyUrl, Vault};
 
@@ -36,7 +38,7 @@ pub enum Refusal {
         waits_for_merge: bool,
     },
     /// The certificate is weaker than it must be.
-    #[error("certificate version {version} is not hardened: {}", gaps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("certificate version {version} is not hardened: {}", listed(gaps))]
     NotHardened {
         /// The version.
         version: KeyUrl,
@@ -44,7 +46,7 @@ pub enum Refusal {
         gaps: Vec<Gap>,
     },
     /// A hardened certificate that is not the one asked for.
-    #[error("certificate version {version} is there, and it is not the one asked for: {}", differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("certificate version {version} is there, and it is not the one asked for: {}", listed(differences))]
     Drifted {
         /// The version.
         version: KeyUrl,
@@ -66,27 +68,69 @@ pub enum Refusal {
         version: KeyUrl,
     },
     /// The tenant allows less.
-    #[error(
-        "policy {policy} allows certificates of {longest} at the longest, and {asked_months} months were asked for"
-    )]
+    #[error("policy {policy} allows certificates of {longest} at the longest, and this one would be valid from {} to {}", not_before.date(), not_after.date())]
     Lifetime {
         /// Name of the policy.
         policy: String,
         /// Its duration as written.
         longest: String,
-        /// What was asked for.
-        asked_months: u32,
-        /// Whole months that would fit; 0 when none do.
+        /// Start of the certificate's validity.
+        not_before: OffsetDateTime,
+        /// End of it.
+        not_after: OffsetDateTime,
+        /// Whole months that a new certificate may have; 0 when none fit, or none is to be made.
         allowed_months: u32,
     },
+    /// The stored policy, which makes the pending version, is weaker than it must be.
+    #[error("the policy that makes the pending version of {name} in vault {} is not hardened: {}", vault.name(), listed(gaps))]
+    PolicyNotHardened {
+        /// The vault.
+        vault: Vault,
+        /// The name.
+        name: CertificateName,
+        /// How it falls short.
+        gaps: Vec<Gap>,
+    },
+    /// A certificate in a file is weaker than it must be.
+    #[error("this certificate is not hardened: {}", listed(gaps))]
+    CertificateNotHardened {
+        /// How it falls short.
+        gaps: Vec<Gap>,
+    },
+    /// A certificate in a file is of no use any more.
+    #[error("this certificate expired on {}", at.date())]
+    Expired {
+        /// When.
+        at: OffsetDateTime,
+    },
+    /// There is no request that a certificate of an own CA could complete, or that could be handed out.
+    #[error("certificate {name} in vault {} has no request that waits for a certificate", vault.name())]
+    NoRequest {
+        /// The vault.
+        vault: Vault,
+        /// The name.
+        name: CertificateName,
+    },
+    /// Only attaching was asked for, and there is nothing to attach.
+    #[error("vault {} has no certificate {name} that could be attached", vault.name())]
+    NothingToAttach {
+        /// The vault.
+        vault: Vault,
+        /// The name.
+        name: CertificateName,
+    },
     /// What was made is not what was asked for.
-    #[error("the certificate that the vault made is not the one that was asked for: {}", gaps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the certificate that the vault made is not the one that was asked for: {}", listed(gaps))]
     NotAsAsked {
         /// The version.
         version: KeyUrl,
         /// How it differs.
         gaps: Vec<Gap>,
     },
+}
+
+fn listed(gaps: &[Gap]) -> String {
+    gaps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn purge_date(deleted: &DeletedCertificate) -> String {

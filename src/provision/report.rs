@@ -115,7 +115,7 @@ impl CertificateFacts {
     pub fn of(existing: &Existing) -> Self {
         let certificate = &existing.certificate;
         let (exportable, exportable_evidence) =
-            exportability(existing.exportable, &existing.policy, existing.attributes.created);
+            exportability(existing.exportable, &existing.key_type, &existing.policy, existing.attributes.created);
         Self {
             key_id: existing.key.clone(),
             version: existing.key.version().clone(),
@@ -144,13 +144,14 @@ impl CertificateFacts {
 /// something about a version only if it has not been changed since before that version was made.
 pub fn exportability(
     of_key: Option<bool>,
+    kind: &KeyType,
     policy: &CertificatePolicy,
     created: Option<OffsetDateTime>,
 ) -> (Option<bool>, String) {
     if let Some(exportable) = of_key {
         return (Some(exportable), format!("attributes.exportable of this version's key is {exportable}"));
     }
-    if matches!(policy.key_type, Some(KeyType::RsaHsm | KeyType::EcHsm)) {
+    if matches!(kind, KeyType::RsaHsm | KeyType::EcHsm) {
         return (Some(false), "the key was made in an HSM, which never gives one out".to_owned());
     }
     match (policy.exportable, policy.updated, created) {
@@ -248,19 +249,21 @@ mod tests {
     #[test]
     fn a_policy_that_was_changed_later_proves_nothing_about_a_version() {
         let made = Some(datetime!(2026-01-01 12:00:03 UTC));
-        let known = |updated| exportability(None, &policy(updated), made).0;
+        let known = |updated| exportability(None, &KeyType::Rsa, &policy(updated), made).0;
         assert_eq!(known(Some(datetime!(2026-01-01 12:00:00 UTC))), Some(false));
         assert_eq!(known(made), Some(false));
         assert_eq!(known(Some(datetime!(2026-01-01 12:00:04 UTC))), None);
         assert_eq!(known(None), None);
-        assert_eq!(exportability(None, &policy(made), None).0, None);
+        assert_eq!(exportability(None, &KeyType::Rsa, &policy(made), None).0, None);
     }
 
     #[test]
     fn what_the_key_itself_says_and_an_hsm_are_proof_enough() {
-        assert_eq!(exportability(Some(true), &policy(None), None).0, Some(true));
+        assert_eq!(exportability(Some(true), &KeyType::Rsa, &policy(None), None).0, Some(true));
+        assert_eq!(exportability(None, &KeyType::RsaHsm, &policy(None), None).0, Some(false));
+        // What the policy says of the next version does not make this key one of an HSM.
         let hsm = CertificatePolicy { key_type: Some(KeyType::RsaHsm), ..policy(None) };
-        assert_eq!(exportability(None, &hsm, None).0, Some(false));
-        assert_eq!(exportability(None, &CertificatePolicy::default(), None).0, None);
+        assert_eq!(exportability(None, &KeyType::Rsa, &hsm, None).0, None);
+        assert_eq!(exportability(None, &KeyType::Rsa, &CertificatePolicy::default(), None).0, None);
     }
 }

@@ -6,9 +6,11 @@
 use std::fmt;
 
 use serde::Serialize;
+use time::Duration;
 
-use super::spec::{CLIENT_AUTH, MAX_VALIDITY_MONTHS};
-use crate::domain::{CertificatePolicy, IssuerName, KeyType, LifetimeAction, VaultKey};
+use super::lifetime::add_months;
+use super::spec::{CLIENT_AUTH, CertificateSpec, MAX_VALIDITY_MONTHS};
+use crate::domain::{CertificatePolicy, IssuerName, LifetimeAction, VaultKey};
 use crate::pki::{Certificate, PublicKey};
 
 /// The smallest RSA key that passes.
@@ -36,8 +38,7 @@ fn gap(rule: &'static str, fact: impl Into<String>) -> Gap {
 /// Judges the policy that makes the next version. What the service did not say counts as a gap.
 pub fn judge_policy(policy: &CertificatePolicy) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    let is_hsm = matches!(policy.key_type, Some(KeyType::RsaHsm));
-    if policy.exportable != Some(false) && !is_hsm {
+    if policy.exportable != Some(false) {
         gaps.push(gap("exportable", format!("the policy says exportable {}, not false", shown(policy.exportable))));
     }
     if policy.reuse_key != Some(false) {
@@ -101,6 +102,9 @@ pub fn judge_version(certificate: &Certificate, key: &VaultKey) -> Vec<Gap> {
     gaps
 }
 
+/// The service makes validity from calendar months and dates it ten minutes back; a day covers both.
+const VALIDITY_SLACK: Duration = Duration::days(1);
+
 /// Judges a public certificate alone, which says nothing about where its key is.
 pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
     let mut gaps = Vec::new();
@@ -113,6 +117,20 @@ pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
     if certificate.is_ca() {
         gaps.push(gap("ca", "the certificate may sign other certificates"));
     }
+    if !certificate.extended_key_usage().iter().any(|usage| usage == CLIENT_AUTH) {
+        let usage = certificate.extended_key_usage().join(", ");
+        gaps.push(gap(
+            "extended-key-usage",
+            format!("the certificate's extended key usage is [{usage}], without client authentication ({CLIENT_AUTH})"),
+        ));
+    }
+    if certificate.not_after() > add_months(certificate.not_before(), MAX_VALIDITY_MONTHS) + VALIDITY_SLACK {
+        let (start, end) = (certificate.not_before().date(), certificate.not_after().date());
+        gaps.push(gap(
+            "validity",
+            format!("the certificate is valid from {start} to {end}, more than {MAX_VALIDITY_MONTHS} months"),
+        ));
+    }
     match certificate.public_key() {
         PublicKey::Rsa { .. } if certificate.public_key().bits() >= MIN_RSA_BITS => {}
         key => gaps.push(gap(
@@ -123,19 +141,34 @@ pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
     gaps
 }
 
-/// What was made and is not what was asked for.
-pub fn differences(asked: &CertificatePolicy, made: &CertificatePolicy) -> Vec<Gap> {
-    let mut gaps = judge_policy(made);
-    for (what, asked, made) in [
+/// How a policy differs from what is wanted. Whether it is hardened is for [`judge_policy`] to say.
+pub fn differences(wanted: &CertificateSpec, made: &CertificatePolicy) -> Vec<Gap> {
+    let asked = wanted.policy();
+    let issuer = |policy: &CertificatePolicy| policy.issuer.as_ref().map(|issuer| issuer.0.to_ascii_lowercase());
+    let subject = |policy: &CertificatePolicy| policy.subject.as_deref().map(normal_subject);
+    let rows = [
         ("key-type", shown(asked.key_type.as_ref()), shown(made.key_type.as_ref())),
         ("key-size", shown(asked.key_size), shown(made.key_size)),
         ("validity", shown(asked.validity_months), shown(made.validity_months)),
-    ] {
-        if asked != made && gaps.iter().all(|gap| gap.rule != what) {
-            gaps.push(gap(what, format!("asked for {what} {asked}, and the policy says {made}")));
-        }
-    }
-    gaps
+        ("issuer", shown(issuer(&asked)), shown(issuer(made))),
+        ("subject", shown(subject(&asked)), shown(subject(made))),
+    ];
+    let different = rows.into_iter().filter(|(_, asked, made)| asked != made);
+    different
+        .map(|(what, asked, made)| gap(what, format!("asked for {what} {asked}, and the policy says {made}")))
+        .collect()
+}
+
+/// A distinguished name whose order and whose spelling of a state do not matter: the service prints
+/// them in its own way.
+fn normal_subject(subject: &str) -> String {
+    let mut parts: Vec<String> = subject
+        .split(',')
+        .map(|part| part.trim().to_owned())
+        .map(|part| part.strip_prefix("S=").map_or(part.clone(), |state| format!("ST={state}")))
+        .collect();
+    parts.sort();
+    parts.join(", ")
 }
 
 fn shown<T: fmt::Display>(value: Option<T>) -> String {
@@ -144,24 +177,27 @@ fn shown<T: fmt::Display>(value: Option<T>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spec::{CertificateSpec, KeySpec};
+    use super::super::spec::KeySpec;
     use super::*;
-    use crate::domain::{KeyUsage, LifetimeTrigger};
+    use crate::domain::{KeyType, KeyUsage, LifetimeTrigger};
 
-    fn hardened() -> CertificatePolicy {
+    fn spec() -> CertificateSpec {
         CertificateSpec {
             key: KeySpec::default(),
             subject: "CN=a".to_owned(),
             validity_months: 12,
             issuer: IssuerName("Self".to_owned()),
         }
-        .policy()
+    }
+
+    fn hardened() -> CertificatePolicy {
+        spec().policy()
     }
 
     #[test]
     fn what_kvops_asks_for_passes() {
         assert_eq!(judge_policy(&hardened()), []);
-        assert_eq!(differences(&hardened(), &hardened()), []);
+        assert_eq!(differences(&spec(), &hardened()), []);
     }
 
     /// A change that weakens a policy.
@@ -200,10 +236,19 @@ mod tests {
     }
 
     #[test]
+    fn the_services_own_order_of_a_subject_is_no_difference() {
+        let wanted = CertificateSpec { subject: "CN=a, ST=WA, C=US".to_owned(), ..spec() };
+        let made = CertificatePolicy { subject: Some("C=US, S=WA, CN=a".to_owned()), ..wanted.policy() };
+        assert_eq!(differences(&wanted, &made), []);
+        let other = CertificatePolicy { subject: Some("CN=b".to_owned()), ..wanted.policy() };
+        assert_eq!(differences(&wanted, &other)[0].rule, "subject");
+    }
+
+    #[test]
     fn a_shorter_key_than_asked_is_a_difference() {
         let mut made = hardened();
         made.key_size = Some(2048);
-        let gaps = differences(&hardened(), &made);
+        let gaps = differences(&spec(), &made);
         assert_eq!(gaps[0].fact, "asked for key-size 3072, and the policy says 2048");
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::attach::{self, Attachment, Way};
+use super::decide::{self, decide};
 use super::error::Error;
 use super::observe::{self, Services};
 use super::plan::{
-    self, AttachMethod, Choices, Existing, Observed, Plan, STATE_ISSUED, STATE_PROVEN, Step, TAG_APP, TAG_KEY_ID,
-    TAG_STATE,
+    AttachMethod, Choices, Existing, Observed, Plan, STATE_ISSUED, STATE_PROVEN, Step, TAG_APP, TAG_KEY_ID, TAG_STATE,
+    UNASSIGNED, VaultState,
 };
 use super::prove::SignIn;
 use super::prove::{self, Proof, ProofPolicy, Subject};
@@ -20,7 +21,8 @@ use super::rules;
 use super::spec::CertificateSpec;
 use super::watch::{self, Watcher};
 use crate::domain::{
-    CertificateName, CertificateOperation, CertificatePolicy, CredentialId, ObjectId, OperationStatus, printable,
+    CertificateName, CertificateOperation, CertificatePolicy, CredentialId, DeletedCertificate, ObjectId,
+    OperationStatus, printable,
 };
 use crate::graph;
 use crate::http;
@@ -42,10 +44,8 @@ pub struct Wish {
     pub name: CertificateName,
     /// The application; none for the vault's half alone.
     pub application: Option<ObjectId>,
-    /// What is allowed beyond the usual.
+    /// What is allowed or asked for beyond the usual.
     pub choices: Choices,
-    /// The certificate, leaf first, that an own CA made for the pending request.
-    pub chain: Vec<Vec<u8>>,
 }
 
 /// Everything that a run works with.
@@ -63,9 +63,9 @@ impl Provisioner<'_> {
     /// Looks and decides, and does nothing.
     pub async fn plan(&self, wish: &Wish) -> Result<(Observed, Plan), Error> {
         self.watcher.doing("looking at vault and directory");
-        let now = self.now();
+        let now = self.sign_in.http.service_now();
         let observed = observe::observe(self.services, wish.application, &wish.name, now).await?;
-        let plan = plan::decide(&wish.spec, &observed, wish.choices, now)?;
+        let plan = decide(&wish.spec, &observed, &wish.choices)?;
         Ok((observed, plan))
     }
 
@@ -78,6 +78,11 @@ impl Provisioner<'_> {
                 // Recovered: what came back has to be looked at.
                 Ok(None) => wish.choices.recover = false,
                 Ok(Some(report)) => return Ok(report),
+                // Who may not look among the deleted learns of it only now.
+                Err(Error::Vault(keyvault::Error::DeletedButRecoverable { .. })) if self.is_hidden(&observed) => {
+                    self.undelete(&wish).await?;
+                    wish.choices.recover = false;
+                }
                 Err(Error::Vault(error)) if round < MOST_ROUNDS && world_changed(&error) => {
                     self.watcher.doing("the vault has changed meanwhile; looking again");
                     match error {
@@ -106,7 +111,11 @@ impl Provisioner<'_> {
                 }
                 Step::Purge => self.purge(&wish.name).await?,
                 Step::Create { policy } => work.operation = Some(self.create(wish, policy, observed).await?),
-                Step::AwaitIssue => work.operation = Some(self.await_issue(&wish.name).await?),
+                Step::AwaitIssue => {
+                    let ours =
+                        work.operation.as_ref().map_or(&observed.last_request, |operation| &operation.request_id);
+                    work.operation = Some(self.await_issue(&wish.name, ours.clone()).await?);
+                }
                 Step::ExportRequest => {
                     let operation = match work.operation.take() {
                         Some(operation) => operation,
@@ -115,7 +124,7 @@ impl Provisioner<'_> {
                     return Ok(Some(Report::of_request(observed, plan, &operation)));
                 }
                 Step::Merge => self.merge(wish).await?,
-                Step::Inspect => work.existing = Some(self.inspect(wish, work.operation.as_ref()).await?),
+                Step::Inspect => work.existing = Some(self.inspect(wish, observed, &work).await?),
                 Step::Attach { method } => {
                     work.uploaded_at = Some(self.now());
                     work.attachment = Some(self.attach(observed, work.existing()?, method).await?);
@@ -142,7 +151,7 @@ impl Provisioner<'_> {
         observed: &Observed,
     ) -> Result<CertificateOperation, Error> {
         self.watcher.doing(&format!("creating certificate {}", wish.name));
-        let owner = plan::owner(observed.application.as_ref());
+        let owner = decide::owner(observed.application.as_ref());
         let tags = BTreeMap::from([(TAG_APP.to_owned(), owner), (TAG_STATE.to_owned(), STATE_ISSUED.to_owned())]);
         let new = NewCertificate { policy: Some(policy.clone()), tags, enabled: Some(true) };
         match self.services.vault.create(&wish.name, &new).await {
@@ -151,7 +160,8 @@ impl Provisioner<'_> {
             Err(error) if error.http().is_some_and(http::Error::may_have_acted) => {
                 self.watcher.doing("the answer was lost; looking whether the vault has begun");
                 match self.services.vault.operation(&wish.name).await {
-                    Ok(operation) => Ok(operation),
+                    Ok(operation) if operation.request_id != observed.last_request => Ok(operation),
+                    Ok(_) => Err(error.into()),
                     Err(missing) if missing.is_not_found() => Err(error.into()),
                     Err(other) => Err(other.into()),
                 }
@@ -160,11 +170,15 @@ impl Provisioner<'_> {
         }
     }
 
-    async fn await_issue(&self, name: &CertificateName) -> Result<CertificateOperation, Error> {
+    /// Waits for the operation with the id `ours`; another one is somebody else's.
+    async fn await_issue(&self, name: &CertificateName, ours: Option<String>) -> Result<CertificateOperation, Error> {
         let started = self.now();
         let mut pause = Duration::from_secs(1);
         loop {
             let operation = self.services.vault.operation(name).await?;
+            if operation.request_id != ours {
+                return Err(Error::Replaced { name: name.clone() });
+            }
             let not_issued = |reason: String| Err(Error::NotIssued { name: name.clone(), reason });
             match (&operation.status, &operation.error) {
                 (OperationStatus::Completed, _) => return Ok(operation),
@@ -187,7 +201,7 @@ impl Provisioner<'_> {
     }
 
     /// Reads back what was made, and compares it with what was asked for.
-    async fn inspect(&self, wish: &Wish, operation: Option<&CertificateOperation>) -> Result<Existing, Error> {
+    async fn inspect(&self, wish: &Wish, observed: &Observed, work: &Work) -> Result<Existing, Error> {
         self.watcher.doing("reading certificate, policy and key back");
         let version = self.services.vault.certificate(&wish.name, None).await?;
         let Some(der) = &version.der else {
@@ -198,21 +212,22 @@ impl Provisioner<'_> {
         };
         let certificate = Certificate::from_der(der)?;
         // The operation names no version: two creations close together could show the later one.
-        if let Some(csr) = operation.and_then(|operation| operation.csr.as_ref())
-            && PublicKey::of_request(csr)? != *certificate.public_key()
-        {
+        let requested = work.operation.as_ref().and_then(|operation| operation.csr.as_ref());
+        let requested = requested.map(|csr| PublicKey::of_request(csr)).transpose()?;
+        let is_requested = requested.is_none_or(|key| key == *certificate.public_key());
+        let is_merged = wish.choices.chain.first().is_none_or(|leaf| *leaf == certificate);
+        let owner = decide::owner(observed.application.as_ref());
+        let is_owned = wish.choices.adopt
+            || version.tags.get(TAG_APP).is_none_or(|tag| [&owner, UNASSIGNED].contains(&tag.as_str()));
+        if !is_requested || !is_merged || !is_owned {
             return Err(Error::Overtaken { name: wish.name.clone(), version: version.key.version().clone() });
         }
         let existing = observe::existing(self.services.vault, &version, certificate, None).await?;
-        let mut gaps = rules::differences(&wish.spec.policy(), &existing.policy);
-        gaps.extend(
-            existing
-                .gaps
-                .iter()
-                .filter(|gap| gaps.iter().all(|known| known.rule != gap.rule))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        let mut gaps = existing.gaps.clone();
+        if work.has_created {
+            let differences = rules::differences(&wish.spec, &existing.policy);
+            gaps.extend(differences.into_iter().filter(|gap| existing.gaps.iter().all(|known| known.rule != gap.rule)));
+        }
         if !gaps.is_empty() {
             return Err(Box::new(Refusal::NotAsAsked { version: existing.key.clone(), gaps }).into());
         }
@@ -270,22 +285,42 @@ impl Provisioner<'_> {
 
     async fn record(&self, observed: &Observed, work: &mut Work) -> Result<(), Error> {
         let key_id = work.key_id(observed).ok_or(Error::NoDirectory)?;
-        let owner = plan::owner(observed.application.as_ref());
+        let owner = decide::owner(observed.application.as_ref());
         let existing = work.existing.as_mut().ok_or(Error::NoDirectory)?;
-        let mut tags = existing.tags.clone();
+        // Tags replace all tags, and the proof took a while.
+        let (name, version) = (existing.key.name().clone(), existing.key.version().clone());
+        let mut tags = self.services.vault.certificate(&name, Some(&version)).await?.tags;
         tags.insert(TAG_APP.to_owned(), owner);
         tags.insert(TAG_KEY_ID.to_owned(), key_id.to_string());
         tags.insert(TAG_STATE.to_owned(), STATE_PROVEN.to_owned());
-        let (name, version) = (existing.key.name(), existing.key.version());
-        self.services.vault.update_properties(name, version, None, Some(&tags)).await?;
+        self.services.vault.update_properties(&name, &version, None, Some(&tags)).await?;
         existing.tags = tags;
         Ok(())
     }
 
     async fn merge(&self, wish: &Wish) -> Result<(), Error> {
         self.watcher.doing("completing the request with the certificate given");
-        self.services.vault.merge(&wish.name, &wish.chain).await?;
+        let chain: Vec<_> = wish.choices.chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+        self.services.vault.merge(&wish.name, &chain).await?;
         Ok(())
+    }
+
+    /// Whether a deleted certificate may hold the name without being seen.
+    fn is_hidden(&self, observed: &Observed) -> bool {
+        matches!(observed.state, VaultState::Absent)
+    }
+
+    /// Deals with a deleted certificate that may not be looked at, as far as the user allows.
+    async fn undelete(&self, wish: &Wish) -> Result<(), Error> {
+        if wish.choices.recover {
+            return self.recover(&wish.name).await;
+        }
+        if wish.choices.allow_purge {
+            return self.purge(&wish.name).await;
+        }
+        let deleted =
+            DeletedCertificate { name: wish.name.clone(), deleted_at: None, purge_at: None, recovery_level: None };
+        Err(Box::new(Refusal::SoftDeleted { vault: self.services.vault.vault().clone(), deleted }).into())
     }
 
     async fn recover(&self, name: &CertificateName) -> Result<(), Error> {
@@ -370,16 +405,18 @@ struct Work {
     attachment: Option<Attachment>,
     uploaded_at: Option<OffsetDateTime>,
     proof: Option<Proof>,
+    has_created: bool,
 }
 
 impl Work {
     /// A certificate that is there and is not going to be replaced is what the later steps work on.
     fn new(observed: &Observed, plan: &Plan) -> Self {
+        let has_created = plan.steps.iter().any(|step| matches!(step, Step::Create { .. }));
         let existing = match &observed.state {
-            plan::VaultState::Present(existing) if !plan.steps.contains(&Step::Inspect) => Some((**existing).clone()),
+            VaultState::Present(existing) if !plan.steps.contains(&Step::Inspect) => Some((**existing).clone()),
             _ => None,
         };
-        Self { operation: None, existing, attachment: None, uploaded_at: None, proof: None }
+        Self { operation: None, existing, attachment: None, uploaded_at: None, proof: None, has_created }
     }
 
     fn existing(&self) -> Result<&Existing, Error> {
@@ -388,6 +425,6 @@ impl Work {
 
     fn key_id(&self, observed: &Observed) -> Option<CredentialId> {
         let attached = self.attachment.as_ref().map(|attachment| attachment.key_id);
-        attached.or_else(|| plan::entry_of(observed, &self.existing.as_ref()?.certificate))
+        attached.or_else(|| decide::entry_of(observed, &self.existing.as_ref()?.certificate))
     }
 }

@@ -70,6 +70,7 @@ fn a_file_that_is_no_hardened_certificate_is_refused_and_nothing_is_written() {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, size).unwrap();
         let mut parameters = CertificateParams::default();
         parameters.key_usages = usages.to_vec();
+        parameters.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
         let now = kvops::domain::Clock::now(&bench.lab().clock());
         parameters.not_before = now - time::Duration::days(90);
         parameters.not_after = now + time::Duration::days(if expired { -1 } else { 90 });
