@@ -61,7 +61,7 @@ impl RemoteClock {
 #[async_trait]
 impl Clock for RemoteClock {
     fn now(&self) -> OffsetDateTime {
-        SystemClock.now() + *self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+        SystemClock.now().saturating_add(*self.ahead.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -62,7 +62,7 @@ impl Tokens {
         let token = self.credential.token(request).await?;
         // A lab, or an impatient policy, may give tokens that live shorter than our margin.
         let margin = EARLY.min((token.expires_at - now) / 2);
-        let refresh_at = token.expires_at - margin;
+        let refresh_at = token.expires_at.saturating_sub(margin);
         *kept = Some(Kept { refresh_at, token: token.clone() });
         drop(kept);
         if request.refused {

@@ -86,9 +86,13 @@ pub async fn request(http: &http::Client, credentials: &ClientCredentials<'_>) -
         let source = response.unreadable("holds an empty token");
         return Err(Error::Call { operation: REQUEST.name, source });
     }
+    let Some(expires_at) = asked_at.checked_add(Duration::seconds(answer.expires_in)) else {
+        let source = response.unreadable("holds a lifetime that ends at no date");
+        return Err(Error::Call { operation: REQUEST.name, source });
+    };
     Ok(Token {
         access_token: answer.access_token,
-        expires_at: asked_at + Duration::seconds(answer.expires_in),
+        expires_at,
         correlation_id: Some(response.client_request_id()),
         request_id: response.request_id().map(str::to_owned),
     })

@@ -140,7 +140,7 @@ impl Client {
     /// The present moment by the services' clock, as far as it is known: what assertions and
     /// proofs are dated with.
     pub fn service_now(&self) -> OffsetDateTime {
-        self.now() + self.skew().unwrap_or_default()
+        self.now().saturating_add(self.skew().unwrap_or_default())
     }
 
     /// How many requests have left, by service and method, repeats included.

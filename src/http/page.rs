@@ -23,8 +23,15 @@ pub struct Pages<'a> {
     template: Request,
     next: Option<Url>,
     read: HashSet<String>,
+    empty: usize,
     kept: Option<(&'static str, &'static str)>,
 }
+
+/// No list of either service is longer: a server that links on and on must not hold us for ever.
+const MOST_PAGES: usize = 100_000;
+
+/// So many empty pages in a row are no list any more.
+const MOST_EMPTY: usize = 1_000;
 
 /// A page of Key Vault or of Graph.
 #[derive(Deserialize)]
@@ -39,7 +46,7 @@ impl<'a> Pages<'a> {
     /// The list that begins with the answer to `first`.
     pub fn new(client: &'a Client, operation: &Operation, first: Request, auth: &'a Auth) -> Self {
         let next = Some(first.url.clone());
-        Self { client, operation: *operation, auth, template: first, next, read: HashSet::new(), kept: None }
+        Self { client, operation: *operation, auth, template: first, next, read: HashSet::new(), empty: 0, kept: None }
     }
 
     /// Adds a parameter to every link that lacks it: Key Vault forgets some from page to page.
@@ -60,6 +67,7 @@ impl<'a> Pages<'a> {
         let request = Request { url, ..self.template.clone() };
         let response = self.client.send(&self.operation, &request, self.auth).await?;
         let page: Page<T> = response.json()?;
+        self.empty = if page.value.is_empty() { self.empty + 1 } else { 0 };
         if let Some(link) = page.next_link.filter(|link| !link.is_empty()) {
             self.next = Some(self.follow(&request.url, &link, &response)?);
         }
@@ -88,6 +96,27 @@ impl<'a> Pages<'a> {
         if self.read.contains(url.as_str()) {
             return Err(response.failed(Cause::PageLoop));
         }
+        if is_endless(self.read.len(), self.empty) {
+            return Err(response.unreadable("links on to yet another page, far beyond the end of any list"));
+        }
         Ok(url)
+    }
+}
+
+/// Whether a list that still links on after so many pages, the last `empty` without an item, has no end.
+fn is_endless(read: usize, empty: usize) -> bool {
+    read >= MOST_PAGES || empty >= MOST_EMPTY
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_and_empty_pages_are_fine_and_endless_ones_are_not() {
+        assert!(!is_endless(1, 0));
+        assert!(!is_endless(MOST_PAGES - 1, MOST_EMPTY - 1));
+        assert!(is_endless(MOST_PAGES, 0), "ever-new links with items");
+        assert!(is_endless(MOST_EMPTY, MOST_EMPTY), "ever-new links without any");
     }
 }

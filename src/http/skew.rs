@@ -43,7 +43,7 @@ impl Skew {
 /// sending and arrival; only what both leave unexplained is a difference.
 fn difference(date: OffsetDateTime, sent: OffsetDateTime, arrived: OffsetDateTime) -> Option<Duration> {
     let local = sent + (arrived - sent) / 2;
-    let skew: Duration = date + Duration::milliseconds(500) - local;
+    let skew: Duration = date.saturating_add(Duration::milliseconds(500)) - local;
     let explained = NOTICEABLE.max((arrived - sent) / 2);
     (skew.abs() > explained).then_some(skew)
 }
@@ -60,6 +60,12 @@ mod tests {
     fn a_slow_answer_is_no_wrong_clock() {
         assert_eq!(difference(NOON, NOON - Duration::seconds(9), NOON + Duration::seconds(1)), None);
         assert_eq!(difference(NOON, NOON, NOON + Duration::milliseconds(20)), None);
+    }
+
+    #[test]
+    fn a_date_at_the_end_of_time_is_a_difference_like_any_other() {
+        let end = datetime!(9999-12-31 23:59:59.9 UTC);
+        assert!(difference(end, NOON, NOON).is_some_and(|skew| NOON.saturating_add(skew) > NOON));
     }
 
     #[test]

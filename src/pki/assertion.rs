@@ -73,7 +73,7 @@ impl ClientAssertion {
 fn input(request: &AssertionRequest, identity: &SignerIdentity) -> Result<SigningInput, Error> {
     let header = header(request.algorithm, identity)?;
     // A fresh certificate is valid from ten minutes before its creation, never from earlier.
-    let not_before = latest(request.now - request.backdate, identity);
+    let not_before = latest(request.now.saturating_sub(request.backdate), identity);
     let claims = members(json!({
         "aud": request.audience,
         "iss": request.client,
@@ -81,7 +81,7 @@ fn input(request: &AssertionRequest, identity: &SignerIdentity) -> Result<Signin
         "jti": request.id,
         "iat": request.now.unix_timestamp(),
         "nbf": not_before.unix_timestamp(),
-        "exp": (request.now + request.lifetime).unix_timestamp(),
+        "exp": request.now.saturating_add(request.lifetime).unix_timestamp(),
     }));
     Ok(SigningInput::new(request.algorithm, header, claims))
 }

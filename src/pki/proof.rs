@@ -35,12 +35,12 @@ pub struct PossessionProof(Compact);
 impl PossessionProof {
     /// Builds the proof and has it signed. Always RS256 with `x5t`: nothing else is documented.
     pub async fn sign(request: ProofRequest, signer: &dyn Signer) -> Result<Self, Error> {
-        let not_before = latest(request.now - request.backdate, signer.identity());
+        let not_before = latest(request.now.saturating_sub(request.backdate), signer.identity());
         let claims = members(json!({
             "aud": AUDIENCE,
             "iss": request.object,
             "nbf": not_before.unix_timestamp(),
-            "exp": (request.now + LIFETIME).unix_timestamp(),
+            "exp": request.now.saturating_add(LIFETIME).unix_timestamp(),
         }));
         let header = header(Algorithm::Rs256, signer.identity())?;
         SigningInput::new(Algorithm::Rs256, header, claims).sign(signer).await.map(Self)
