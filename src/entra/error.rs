@@ -56,6 +56,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A tool that has an identity, and gave no token.
+    #[error("credential `{credential}` gave no token: {said}")]
+    Tool {
+        /// The source's name.
+        credential: &'static str,
+        /// The beginning of what the tool said.
+        said: String,
+    },
     /// A setting that cannot be used.
     #[error("credential `{credential}`: {problem}")]
     Setting {

@@ -39,12 +39,8 @@ pub(super) fn build(setup: &Setup) -> Result<Arc<dyn Credential>, Error> {
         },
         (None, None) => return federated(setup),
     };
-    Ok(Arc::new(Application {
-        http: setup.http.clone(),
-        tenant: setup.tenant_or(SOURCE.name, "AZURE_TENANT_ID")?,
-        client: setup.required_app(SOURCE.name, "AZURE_CLIENT_ID")?,
-        proof,
-    }))
+    let (tenant, client) = application(setup, proof.variable())?;
+    Ok(Arc::new(Application { http: setup.http.clone(), tenant, client, proof }))
 }
 
 fn federated(setup: &Setup) -> Result<Arc<dyn Credential>, Error> {
@@ -55,14 +51,29 @@ fn federated(setup: &Setup) -> Result<Arc<dyn Credential>, Error> {
                 .to_owned(),
         });
     };
+    let (tenant, client) = application(setup, "AZURE_FEDERATED_TOKEN_FILE")?;
     Ok(Arc::new(Federated {
         name: SOURCE.name,
         description: "a federated token file",
         http: setup.http.clone(),
-        tenant: setup.tenant_or(SOURCE.name, "AZURE_TENANT_ID")?,
-        client: setup.required_app(SOURCE.name, "AZURE_CLIENT_ID")?,
+        tenant,
+        client,
         issuer: TokenFile { credential: SOURCE.name, path: path.into() },
     }))
+}
+
+/// Whose proof it is. Somebody who set a proof meant this source: with half of it missing, the
+/// automatic choice must not go on to another identity.
+fn application(setup: &Setup, proof: &str) -> Result<(TenantId, AppId), Error> {
+    let half = |error| match error {
+        Error::NotConfigured { credential, missing } => {
+            Error::Setting { credential, problem: format!("{missing}, although {proof} is") }
+        }
+        other => other,
+    };
+    let tenant = setup.tenant_or(SOURCE.name, "AZURE_TENANT_ID").map_err(half)?;
+    let client = setup.required_app(SOURCE.name, "AZURE_CLIENT_ID").map_err(half)?;
+    Ok((tenant, client))
 }
 
 #[derive(Debug)]
@@ -79,6 +90,15 @@ enum Proof {
     Certificate { path: PathBuf, password: Option<Secret<String>> },
 }
 
+impl Proof {
+    fn variable(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "AZURE_CLIENT_SECRET",
+            Self::Certificate { .. } => "AZURE_CLIENT_CERTIFICATE_PATH",
+        }
+    }
+}
+
 #[async_trait]
 impl Credential for Application {
     fn name(&self) -> &'static str {
@@ -86,11 +106,7 @@ impl Credential for Application {
     }
 
     fn description(&self) -> String {
-        let proof = match &self.proof {
-            Proof::Secret(_) => "AZURE_CLIENT_SECRET",
-            Proof::Certificate { .. } => "AZURE_CLIENT_CERTIFICATE_PATH",
-        };
-        format!("{proof} as application {}", self.client)
+        format!("{} as application {}", self.proof.variable(), self.client)
     }
 
     async fn token(&self, request: &TokenRequest) -> Result<Token, Error> {

@@ -32,8 +32,19 @@ impl Executor for ToolExecutor {
     }
 }
 
-/// A token of a tool. Tools that are missing, or where nobody is signed in, are not available; there
-/// is no code by which the two could be told apart, and the tool's own sentence says it best.
+/// How the tools, and the crate that runs them, say that there is nobody to ask. There is no code for
+/// it: `az` and `azd` end with 1 whatever happened.
+const NOBODY: [&str; 5] = [
+    "not found on PATH",
+    "wasn't found on PATH",
+    "'az login' to setup account",
+    "az login\" to setup account",
+    "not logged in, run",
+];
+
+/// A token of a tool. A tool that is missing, or where nobody is signed in, is not available. Any
+/// other failure is one of the identity that somebody chose by signing in: a second factor that is
+/// due, or no answer in time.
 pub(super) async fn token(
     credential: &'static str,
     tool: &dyn TokenCredential,
@@ -44,16 +55,21 @@ pub(super) async fn token(
     }
     let scope = request.scope();
     let options: Option<TokenRequestOptions<'_>> = None;
-    let token = tool
-        .get_token(&[&scope], options)
-        .await
-        .map_err(|error| Error::NotAvailable { credential, reason: first_lines(&error.to_string()) })?;
+    let token = tool.get_token(&[&scope], options).await.map_err(|error| failed(credential, &error.to_string()))?;
     Ok(Token {
         access_token: Secret::new(token.token.secret().to_owned()),
         expires_at: token.expires_on,
         correlation_id: None,
         request_id: None,
     })
+}
+
+fn failed(credential: &'static str, said: &str) -> Error {
+    let reason = first_lines(said);
+    if NOBODY.iter().any(|words| said.contains(words)) {
+        return Error::NotAvailable { credential, reason };
+    }
+    Error::Tool { credential, said: reason }
 }
 
 /// Tools print pages of advice; the beginning holds the reason.

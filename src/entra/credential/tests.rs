@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::process::Output;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Output};
 use std::sync::Mutex;
 
 use super::*;
@@ -13,6 +14,8 @@ use crate::http::Options;
 #[derive(Debug, Default)]
 struct Shell {
     answer: Option<&'static str>,
+    /// What it says in place of an answer, and ends with 1.
+    refusal: Option<&'static str>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -23,9 +26,12 @@ impl Executor for Shell {
             .iter()
             .fold(program.to_string_lossy().into_owned(), |line, arg| format!("{line} {}", arg.to_string_lossy()));
         self.asked.lock().unwrap().push(line);
+        if let Some(refusal) = self.refusal {
+            let status = ExitStatus::from_raw(1 << 8);
+            return Ok(Output { status, stdout: Vec::new(), stderr: refusal.into() });
+        }
         let (code, stdout) = self.answer.map_or((127 << 8, ""), |answer| (0, answer));
-        use std::os::unix::process::ExitStatusExt as _;
-        let status = std::process::ExitStatus::from_raw(code);
+        let status = ExitStatus::from_raw(code);
         Ok(Output { status, stdout: stdout.into(), stderr: b"az: command not found".to_vec() })
     }
 }
@@ -91,7 +97,7 @@ fn an_explicit_choice_never_falls_through() {
 fn half_an_application_is_named_by_what_it_lacks() {
     let half = setup(&[("AZURE_CLIENT_SECRET", "s"), ("AZURE_CLIENT_ID", APP)], Arc::default());
     let error = credential("env".parse().unwrap(), &half).unwrap_err();
-    assert_eq!(error.to_string(), "credential `env` is not configured: AZURE_TENANT_ID is not set");
+    assert_eq!(error.to_string(), "credential `env`: AZURE_TENANT_ID is not set, although AZURE_CLIENT_SECRET is");
     let bad =
         setup(&[("AZURE_CLIENT_SECRET", "s"), ("AZURE_CLIENT_ID", "x"), ("AZURE_TENANT_ID", TENANT)], Arc::default());
     let error = credential("env".parse().unwrap(), &bad).unwrap_err();
@@ -111,6 +117,46 @@ async fn a_source_that_is_configured_and_broken_ends_the_search() {
     let error = chosen.token(&request()).await.unwrap_err();
     assert!(matches!(error, Error::File { credential: "env", .. }), "{}", Causes(&error));
     assert!(shell.asked.lock().unwrap().is_empty(), "another identity was asked");
+}
+
+#[tokio::test]
+async fn half_an_application_ends_the_automatic_choice() {
+    let answer = r#"{"accessToken":"t","expires_on":4102444800,"tokenType":"Bearer"}"#;
+    for proof in ["AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"] {
+        let shell = Arc::new(Shell { answer: Some(answer), ..Shell::default() });
+        let half = setup(&[(proof, "s"), ("AZURE_CLIENT_ID", APP)], Arc::clone(&shell));
+        let error = credential(Choice::Auto, &half).unwrap().token(&request()).await.unwrap_err();
+        assert!(error.to_string().contains("AZURE_TENANT_ID is not set"), "{error}");
+        assert!(shell.asked.lock().unwrap().is_empty(), "another identity was asked");
+    }
+    // A client id alone names a managed identity, and is no half of anything.
+    let only_id = setup(&[("AZURE_CLIENT_ID", APP)], Arc::default());
+    let error = credential(Choice::Auto, &only_id).unwrap().token(&request()).await.unwrap_err();
+    assert!(matches!(error, Error::NoIdentity { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_tool_that_has_an_identity_and_fails_ends_the_automatic_choice() {
+    let mfa = "ERROR: AADSTS50076: you must use multi-factor authentication. Please run: az login";
+    for refusal in [mfa, "ERROR: The connection timed out", "az: segmentation fault"] {
+        let shell = Arc::new(Shell { refusal: Some(refusal), ..Shell::default() });
+        let chosen = credential(Choice::Auto, &setup(&[], Arc::clone(&shell))).unwrap();
+        let error = chosen.token(&request()).await.unwrap_err();
+        assert!(matches!(error, Error::Tool { credential: "cli", .. }), "{error}");
+        assert_eq!(shell.asked.lock().unwrap().len(), 1, "azd was asked for another identity");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_where_nobody_is_signed_in_is_passed_over() {
+    for refusal in
+        ["ERROR: Please run 'az login' to setup account.", "ERROR: not logged in, run `azd auth login` to login"]
+    {
+        let shell = Arc::new(Shell { refusal: Some(refusal), ..Shell::default() });
+        let error =
+            credential("cli".parse().unwrap(), &setup(&[], shell)).unwrap().token(&request()).await.unwrap_err();
+        assert!(matches!(error, Error::NotAvailable { credential: "cli", .. }), "{error}");
+    }
 }
 
 #[tokio::test]
