@@ -1,8 +1,9 @@
 //! The newest version of a vault's certificate that Entra accepts.
 //!
 //! "The latest" is never signed with blindly: a renewal makes a version that no application trusts
-//! yet. A version that kvops has marked as proven comes first; where none is marked, the newest is
-//! tried and then older ones, but only while Entra says that it does not know the key.
+//! yet. A version that kvops has marked as proven comes first, the newest of them before the others;
+//! where none is marked, the newest is tried and then older ones, but only while Entra says that it
+//! does not know the key.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,13 +14,10 @@ use time::{Duration, OffsetDateTime};
 use super::application::{Key, SignInRequest, SignedIn};
 use super::error::Error;
 use super::vault_key::sign_in_with;
-use crate::domain::{CertificateAttributes, CertificateName, CertificateVersion, Version};
+use crate::domain::{CertificateAttributes, CertificateName, CertificateVersion, STATE_PROVEN, TAG_STATE, Version};
 use crate::http;
 use crate::keyvault::{self, VaultSigner};
 use crate::pki::{Certificate, SignerIdentity};
-
-/// Tag of a version, and the value that says that tokens have been seen.
-const STATE: (&str, &str) = ("kvops-state", "proven");
 
 /// How long the choice of a version is kept: a rotation is followed within this time at the latest,
 /// and at once when Entra refuses the old key.
@@ -50,18 +48,27 @@ impl VaultCertificate {
             return Ok(signer);
         }
         let current = self.vault.certificate(&self.name, self.version.as_ref()).await?;
-        let state = current.tags.get(STATE.0).map(String::as_str);
-        if self.version.is_some() || state.is_none_or(|state| state == STATE.1) {
-            return self.signer_of(&current);
+        let of_current = self.signer_of(&current);
+        if self.version.is_some() || (is_proven(&current.tags) && of_current.is_ok()) {
+            return of_current;
         }
-        // The newest is still being introduced; whoever signs now signs with the one before.
-        for version in self.versions(|tags| tags.get(STATE.0).map(String::as_str) == Some(STATE.1)).await? {
-            let proven = self.vault.certificate(&self.name, Some(&version)).await?;
+        // Nobody has seen a token of the newest, or it can sign no more: whoever signs now signs with
+        // the one before.
+        let proven = match self.versions(is_proven).await {
+            Ok(proven) => proven,
+            Err(error) if is_forbidden(&error) => {
+                tracing::debug!("the versions may not be listed, so only the newest can sign");
+                Vec::new()
+            }
+            Err(error) => return Err(error),
+        };
+        for version in proven.iter().filter(|version| *version != current.key.version()) {
+            let proven = self.vault.certificate(&self.name, Some(version)).await?;
             if let Ok(signer) = self.signer_of(&proven) {
                 return Ok(signer);
             }
         }
-        self.signer_of(&current)
+        of_current
     }
 
     fn signer_of(&self, version: &CertificateVersion) -> Result<VaultSigner, Error> {
@@ -74,8 +81,12 @@ impl VaultCertificate {
         if version.attributes.enabled == Some(false) {
             return Err(unusable("it is disabled"));
         }
-        if !is_valid(&version.attributes, self.now()) {
-            return Err(unusable("it has expired, and a vault does not sign with an expired key"));
+        match validity(&version.attributes, self.vault.http().service_now()) {
+            Validity::Valid => {}
+            Validity::NotYet => return Err(unusable("it is not valid yet, and a vault does not sign with such a key")),
+            Validity::Expired => {
+                return Err(unusable("it has expired, and a vault does not sign with an expired key"));
+            }
         }
         let certificate = Certificate::from_der(der).map_err(|source| Error::Certificate {
             name: self.name.clone(),
@@ -88,10 +99,12 @@ impl VaultCertificate {
 
     /// Enabled and valid versions whose tags pass, newest first.
     async fn versions(&self, passes: impl Fn(&BTreeMap<String, String>) -> bool + Send) -> Result<Vec<Version>, Error> {
-        let now = self.now();
+        let now = self.vault.http().service_now();
         let mut versions = self.vault.versions(&self.name).await?;
         versions.retain(|version| {
-            version.attributes.enabled != Some(false) && is_valid(&version.attributes, now) && passes(&version.tags)
+            version.attributes.enabled != Some(false)
+                && validity(&version.attributes, now) == Validity::Valid
+                && passes(&version.tags)
         });
         versions.sort_by_key(|version| std::cmp::Reverse(version.attributes.created));
         Ok(versions.into_iter().filter_map(|version| version.version).take(MOST_VERSIONS).collect())
@@ -103,7 +116,7 @@ impl VaultCertificate {
     }
 
     fn keep(&self, signer: &VaultSigner) {
-        let until = self.now() + KEEP;
+        let until = self.now().saturating_add(KEEP);
         *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = Some((signer.clone(), until));
     }
 
@@ -111,6 +124,7 @@ impl VaultCertificate {
         *self.chosen.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// The local clock, which is good enough for how long something is kept.
     fn now(&self) -> OffsetDateTime {
         self.vault.http().clock().now()
     }
@@ -151,6 +165,46 @@ impl Key for VaultCertificate {
     }
 }
 
-fn is_valid(attributes: &CertificateAttributes, now: OffsetDateTime) -> bool {
-    attributes.not_before.is_none_or(|start| start <= now) && attributes.not_after.is_none_or(|end| now < end)
+fn is_proven(tags: &BTreeMap<String, String>) -> bool {
+    tags.get(TAG_STATE).map(String::as_str) == Some(STATE_PROVEN)
+}
+
+/// Who may read a certificate need not be allowed to list its versions.
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error, Error::Vault(keyvault::Error::MissingPermission { .. }))
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Validity {
+    NotYet,
+    Valid,
+    Expired,
+}
+
+fn validity(attributes: &CertificateAttributes, now: OffsetDateTime) -> Validity {
+    match (attributes.not_before, attributes.not_after) {
+        (Some(start), _) if now < start => Validity::NotYet,
+        (_, Some(end)) if end <= now => Validity::Expired,
+        _ => Validity::Valid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn not_yet_is_told_from_no_more() {
+        let attributes = CertificateAttributes {
+            not_before: Some(datetime!(2026-01-01 0:00 UTC)),
+            not_after: Some(datetime!(2027-01-01 0:00 UTC)),
+            ..CertificateAttributes::default()
+        };
+        assert_eq!(validity(&attributes, datetime!(2025-12-31 23:59:59 UTC)), Validity::NotYet);
+        assert_eq!(validity(&attributes, datetime!(2026-01-01 0:00 UTC)), Validity::Valid);
+        assert_eq!(validity(&attributes, datetime!(2027-01-01 0:00 UTC)), Validity::Expired);
+        assert_eq!(validity(&CertificateAttributes::default(), datetime!(2027-01-01 0:00 UTC)), Validity::Valid);
+    }
 }

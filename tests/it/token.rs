@@ -189,6 +189,49 @@ fn an_older_version_signs_while_the_newest_is_not_attached_yet() {
 }
 
 #[test]
+fn the_proven_version_signs_even_if_a_newer_one_has_no_tags() {
+    let bench = Bench::tame();
+    let (app, certificate) = provisioned(&bench);
+    let policy = bench.vault("GET", "/certificates/billing/policy", &Value::Null);
+    bench.certificate("billing", &policy, &Value::Null);
+    // Nobody at Entra can correct an assertion that is only handed out.
+    let made = bench.kvops(&by_name(&app, &["--assertion-only", "--output", "json"])).ends_with(0);
+    let version = certificate["version"].as_str().unwrap();
+    assert!(made.stdout.contains(version), "the newest signed, which nobody trusts: {made:?}");
+    let mark = bench.mark();
+    let token = bench.kvops(&by_name(&app, &["--output", "json"])).ends_with(0).json();
+    assert_eq!(token["key_id"], certificate["key_id"]);
+    assert_eq!(bench.routes(mark)["POST /keys/{name}/{version}/sign"], 1, "nothing was tried with the newest");
+    // Neither does a newest that can sign no more keep the proven one from signing.
+    bench.vault("PATCH", "/certificates/billing", &json!({ "attributes": { "enabled": false } }));
+    let token = bench.kvops(&by_name(&app, &["--output", "json"])).ends_with(0).json();
+    assert_eq!(token["key_id"], certificate["key_id"]);
+}
+
+#[test]
+fn a_lifetime_that_ends_at_no_date_is_an_answer_that_cannot_be_read() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let body = json!({ "token_type": "Bearer", "access_token": "a.b.c", "expires_in": i64::MAX });
+    let result = json!({ "status": 200, "body": body, "content_type": "application/json" });
+    bench.fault(&json!({ "match": { "service": "entra", "path": "/token" }, "result": result }));
+    let error = bench.kvops(&by_name(&app, &["--output", "json"])).ends_with(4).error();
+    assert!(error["message"].as_str().unwrap().contains("lifetime"), "{error}");
+}
+
+#[test]
+fn a_service_that_lives_at_the_end_of_time_breaks_nothing() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let headers = json!({ "date": "Fri, 31 Dec 9999 23:59:59 GMT" });
+    let result = json!({ "status": 400, "code": "AADSTS700024", "headers": headers });
+    bench.fault(&json!({ "match": { "service": "entra", "path": "/token" }, "result": result }));
+    let ran = bench.kvops(&by_name(&app, &["--output", "json"]));
+    assert_ne!(ran.exit, 101, "{ran:?}");
+    ran.error();
+}
+
+#[test]
 fn a_certificate_that_cannot_sign_says_why() {
     let bench = Bench::tame();
     let (app, _) = provisioned(&bench);
