@@ -56,7 +56,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     match (&args.cer, &args.vault, &args.name) {
         (Some(path), ..) => {
             let certificate = context.certificates(path)?.remove(0);
-            let application = context.application(&graph, &args.app).await?;
+            let application = context.reading(context.application(&graph, &args.app)).await?;
             from_file(args, &context, &graph, &application, &certificate).await
         }
         (None, Some(vault), Some(name)) => from_vault(args, &context, &graph, vault, name).await,
@@ -84,7 +84,7 @@ async fn from_file(
     certificate: &Certificate,
 ) -> Result<Exit, Failure> {
     let now = context.http().service_now();
-    let limit = observe::limit(graph, application, now).await?;
+    let limit = context.reading(observe::limit(graph, application, now)).await?;
     accept_certificate(certificate, &limit, now).map_err(|refusal| not_attached(refusal.into()))?;
     let is_attached = attach::find(&application.key_credentials, certificate, now).is_some();
     let watcher = context.watcher();
@@ -142,7 +142,7 @@ async fn from_vault(
     name: &CertificateName,
 ) -> Result<Exit, Failure> {
     let vault = context.vault_client(&context.vault(vault)?);
-    let application = context.application(graph, &args.app).await?;
+    let application = context.reading(context.application(graph, &args.app)).await?;
     let wish = Wish {
         // Nothing is made from it: `only_attach` refuses that.
         spec: CertificateSpec {
@@ -161,9 +161,9 @@ async fn from_vault(
     let provisioner =
         Provisioner { services: Services { vault: &vault, graph: Some(graph) }, sign_in: &sign_in, watcher: &watcher };
     if args.plan {
-        let (_, plan) = provisioner.plan(&wish).await.map_err(not_attached)?;
+        let (_, plan) = context.reading(async { provisioner.plan(&wish).await.map_err(not_attached) }).await?;
         watcher.clear();
-        let view = PlanView::new(context, &plan, &wish).await;
+        let view = context.reading(PlanView::new(context, &plan, &wish)).await?;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }

@@ -63,8 +63,14 @@ pub(crate) struct ListArgs {
 /// Runs `kvops cert`.
 pub(crate) async fn run(command: &Command, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     match command {
-        Command::Info(args) => info(args, global, environment).await,
-        Command::List(args) => list(args, global, environment).await,
+        Command::Info(args) => {
+            let context = Context::new(global, environment, args.output.output).await?;
+            context.reading(info(args, &context)).await
+        }
+        Command::List(args) => {
+            let context = Context::new(global, environment, args.output.output).await?;
+            context.reading(list(args, &context)).await
+        }
     }
 }
 
@@ -92,18 +98,17 @@ struct Trust {
     reason: Option<String>,
 }
 
-async fn info(args: &InfoArgs, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    let context = Context::new(global, environment, args.output.output).await?;
+async fn info(args: &InfoArgs, context: &Context) -> Result<Exit, Failure> {
     let vault = context.vault_client(&context.vault(&args.vault)?);
     let progress = context.console().progress();
     progress.set("reading certificate, policy and key");
     let existing = observe::version(&vault, &args.name, args.version.as_ref()).await?;
     let mut trusted_by = Vec::new();
     if let Some(id) = existing.made_for.as_deref().and_then(|id| id.parse::<ObjectId>().ok()) {
-        trusted_by.push(trust(&context, &id.to_string(), &existing.certificate).await);
+        trusted_by.push(trust(context, &id.to_string(), &existing.certificate).await);
     }
     if let Some(app) = &args.app {
-        trusted_by.push(trust(&context, app, &existing.certificate).await);
+        trusted_by.push(trust(context, app, &existing.certificate).await);
     }
     progress.clear();
     let info = Info {
@@ -115,7 +120,7 @@ async fn info(args: &InfoArgs, global: &Global, environment: &Environment) -> Re
         tags: existing.tags.clone(),
         trusted_by,
     };
-    context.print(&info, || info.for_people(&context))?;
+    context.print(&info, || info.for_people(context))?;
     Ok(Exit::Ok)
 }
 
@@ -193,8 +198,7 @@ struct Row {
     state: String,
 }
 
-async fn list(args: &ListArgs, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    let context = Context::new(global, environment, args.output.output).await?;
+async fn list(args: &ListArgs, context: &Context) -> Result<Exit, Failure> {
     let vault = context.vault_client(&context.vault(&args.vault)?);
     let progress = context.console().progress();
     progress.set("listing certificates");
@@ -212,7 +216,7 @@ async fn list(args: &ListArgs, global: &Global, environment: &Environment) -> Re
             return format!("{} has no certificates", vault.vault().name());
         }
         let now = context.http().clock().now();
-        let rows = listed.iter().map(|listed| row(&context, listed, now));
+        let rows = listed.iter().map(|listed| row(context, listed, now));
         Table::new(rows).with(Style::sharp()).to_string()
     })?;
     Ok(Exit::Ok)

@@ -150,14 +150,6 @@ impl Context {
         graph::Client::new(&self.http, &self.graph_tokens)
     }
 
-    /// What the identity for Graph may do, as its token says; `None` when that cannot be seen.
-    pub(crate) async fn graph_roles(&self) -> Option<Vec<String>> {
-        let decoded = self.graph_token().await?;
-        let mut held = decoded.list("roles");
-        held.extend(decoded.text("scp").unwrap_or_default().split_whitespace().map(str::to_owned));
-        Some(held)
-    }
-
     /// Client id of the identity for Graph, if it is an application that may write applications.
     pub(crate) async fn graph_writer(&self) -> Option<AppId> {
         let decoded = self.graph_token().await?;
@@ -165,10 +157,15 @@ impl Context {
         decoded.text("appid").or_else(|| decoded.text("azp"))?.parse().ok()
     }
 
-    async fn graph_token(&self) -> Option<DecodedToken> {
+    /// What the token of the identity for Graph says; `None` when that cannot be seen.
+    pub(crate) async fn graph_token(&self) -> Option<DecodedToken> {
         let resource = self.http.cloud().graph().as_str().trim_end_matches('/').to_owned();
-        let token = self.graph_tokens.token(&TokenRequest::for_resource(resource)).await.ok()?;
-        DecodedToken::decode(&token).ok()
+        decoded(&self.graph_tokens, resource).await
+    }
+
+    /// The same of the identity for vaults.
+    pub(crate) async fn vault_token(&self) -> Option<DecodedToken> {
+        decoded(&self.vault_tokens, self.http.cloud().vault_resource()).await
     }
 
     /// The credential for vaults, for use as a federated credential.
@@ -207,9 +204,17 @@ impl Context {
         Onlooker { progress: self.console.progress(), interrupt: self.interrupt.clone() }
     }
 
-    /// Whether the user wants to stop.
-    pub(crate) fn interrupt(&self) -> &Interrupt {
-        &self.interrupt
+    /// Does what changes nothing, and leaves it where it is as soon as the user wants to stop.
+    pub(crate) async fn reading<T, E: Into<Failure>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        let work = Box::pin(work);
+        tokio::select! {
+            biased;
+            () = self.interrupt.pressed() => Err(Failure::new(Exit::Interrupted, "interrupted").hint("nothing was changed: run the same command again")),
+            outcome = work => outcome.map_err(Into::into),
+        }
     }
 }
 
@@ -239,6 +244,11 @@ impl Watcher for Onlooker {
     fn is_interrupted(&self) -> bool {
         self.interrupt.is_set()
     }
+}
+
+async fn decoded(tokens: &Arc<dyn TokenSource>, resource: String) -> Option<DecodedToken> {
+    let token = tokens.token(&TokenRequest::for_resource(resource)).await.ok()?;
+    DecodedToken::decode(&token).ok()
 }
 
 fn choice(setting: &Setting<String>) -> Result<Choice, Failure> {

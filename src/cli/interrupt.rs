@@ -1,32 +1,38 @@
 //! Ctrl-C: the step in hand ends, then the command does. A second one ends it at once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 use super::exit::Exit;
 
 /// Whether the user has asked to stop.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub(crate) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
-        let interrupt = Self::default();
-        let flag = interrupt.clone();
+        let (flag, interrupt) = watch::channel(false);
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
-                if flag.0.swap(true, Ordering::SeqCst) {
+                if flag.send_replace(true) {
                     // What was begun is found by the next run.
                     std::process::exit(u8::from(Exit::Interrupted).into());
                 }
             }
         });
-        interrupt
+        Self(interrupt)
     }
 
     /// Whether Ctrl-C was pressed.
     pub(crate) fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        *self.0.borrow()
+    }
+
+    /// Ends when Ctrl-C is pressed, or has been.
+    pub(crate) async fn pressed(&self) {
+        // Where signals cannot be listened to, nothing is ever pressed.
+        if self.0.clone().wait_for(|is_set| *is_set).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

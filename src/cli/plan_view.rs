@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use super::console::{Console, Tone};
 use super::context::Context;
+use super::failure::Failure;
+use crate::config::Setting;
 use crate::domain::printable;
+use crate::pki::DecodedToken;
 use crate::provision::Wish;
 use crate::provision::plan::{AttachMethod, Plan, Step};
 
@@ -46,7 +49,7 @@ struct PolicyView {
 struct Actors {
     vault: String,
     graph: String,
-    graph_roles: Option<Vec<String>>,
+    graph_token: Option<DecodedToken>,
 }
 
 impl Actors {
@@ -61,7 +64,10 @@ impl Actors {
             Step::Create { .. } => {
                 (Some("vault"), self.vault.clone(), "certificates create (Key Vault Certificates Officer)", "unknown")
             }
-            Step::Merge | Step::Record => {
+            Step::Merge => {
+                (Some("vault"), self.vault.clone(), "certificates create (Key Vault Certificates Officer)", "unknown")
+            }
+            Step::Record => {
                 (Some("vault"), self.vault.clone(), "certificates update (Key Vault Certificates Officer)", "unknown")
             }
             Step::AwaitIssue | Step::ExportRequest => {
@@ -88,7 +94,13 @@ impl Actors {
     }
 
     fn may_write_applications(&self) -> &'static str {
-        let Some(roles) = &self.graph_roles else { return "unknown" };
+        let Some(token) = &self.graph_token else { return "unknown" };
+        if let Some(scopes) = token.text("scp") {
+            // A user's token says what the tool may do for its user, and not what the user may do.
+            let may = |scope: &str| scope.starts_with("Application.ReadWrite.") || scope.starts_with("Directory.");
+            return if scopes.split_whitespace().any(may) { "unknown" } else { "no" };
+        }
+        let roles = token.list("roles");
         let has = |role: &str| roles.iter().any(|held| held == role);
         if has("Application.ReadWrite.All") || has("Directory.ReadWrite.All") {
             "yes"
@@ -100,14 +112,32 @@ impl Actors {
     }
 }
 
+/// Whom a token speaks for, and which source gave it.
+fn identity(source: &str, token: Option<&DecodedToken>) -> String {
+    let Some(token) = token else { return source.to_owned() };
+    let first = |names: &[&str]| names.iter().find_map(|name| token.text(name)).map(|text| printable(&text));
+    let name = first(&["upn", "unique_name", "preferred_username", "app_displayname"]);
+    let id = match token.text("scp") {
+        Some(_) => first(&["oid"]).map(|id| format!("object {id}")),
+        None => first(&["appid", "azp"]).map(|id| format!("application {id}")),
+    };
+    match [name, id].into_iter().flatten().collect::<Vec<_>>().join(", ") {
+        nobody if nobody.is_empty() => source.to_owned(),
+        somebody => format!("{somebody} ({source})"),
+    }
+}
+
 impl<'a> PlanView<'a> {
     /// Describes `plan`, which leads to `wish`.
-    pub(crate) async fn new(context: &Context, plan: &'a Plan, wish: &Wish) -> Self {
+    pub(crate) async fn new(context: &Context, plan: &'a Plan, wish: &Wish) -> Result<Self, Failure> {
         let settings = context.settings();
+        let graph_token = if wish.application.is_some() { context.graph_token().await } else { None };
+        let vault_token = context.vault_token().await;
+        let source = |flag: &str, setting: &Setting<String>| format!("--{flag} {}", setting.value);
         let actors = Actors {
-            vault: format!("--vault-credential {}", settings.vault_credential.value),
-            graph: format!("--graph-credential {}", settings.graph_credential.value),
-            graph_roles: if wish.application.is_some() { context.graph_roles().await } else { None },
+            vault: identity(&source("vault-credential", &settings.vault_credential), vault_token.as_ref()),
+            graph: identity(&source("graph-credential", &settings.graph_credential), graph_token.as_ref()),
+            graph_token,
         };
         let policy = plan.steps.iter().find_map(|step| match step {
             Step::Create { policy } => Some(PolicyView {
@@ -121,7 +151,7 @@ impl<'a> PlanView<'a> {
             _ => None,
         });
         let steps = plan.steps.iter().map(|step| actors.describe(step)).collect();
-        Self { changes: !plan.is_no_change(), steps, policy, warnings: &plan.warnings }
+        Ok(Self { changes: !plan.is_no_change(), steps, policy, warnings: &plan.warnings })
     }
 
     /// The plan as text.
@@ -152,5 +182,39 @@ impl<'a> PlanView<'a> {
             let _ = writeln!(text, "  {} {warning}", console.paint(Tone::Warning, "warning:"));
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    fn token(claims: &Value) -> DecodedToken {
+        DecodedToken { header: Map::new(), claims: claims.as_object().unwrap().clone() }
+    }
+
+    fn held(claims: &Value) -> &'static str {
+        let nobody = String::new;
+        Actors { vault: nobody(), graph: nobody(), graph_token: Some(token(claims)) }.may_write_applications()
+    }
+
+    #[test]
+    fn what_a_tool_may_do_for_its_user_is_not_what_the_user_may_do() {
+        assert_eq!(held(&json!({ "scp": "User.Read Application.ReadWrite.All" })), "unknown");
+        assert_eq!(held(&json!({ "scp": "Directory.AccessAsUser.All" })), "unknown");
+        assert_eq!(held(&json!({ "scp": "User.Read" })), "no");
+        assert_eq!(held(&json!({ "roles": ["Application.ReadWrite.All"] })), "yes");
+        assert_eq!(held(&json!({ "roles": [] })), "no");
+    }
+
+    #[test]
+    fn an_identity_is_a_user_or_an_application_and_not_only_a_source() {
+        let user = token(&json!({ "upn": "ann@contoso.com", "oid": "o", "appid": "a", "scp": "User.Read" }));
+        assert_eq!(identity("--credential cli", Some(&user)), "ann@contoso.com, object o (--credential cli)");
+        let app = token(&json!({ "app_displayname": "deploy", "appid": "a", "roles": [] }));
+        assert_eq!(identity("--credential env", Some(&app)), "deploy, application a (--credential env)");
+        assert_eq!(identity("--credential env", None), "--credential env");
     }
 }

@@ -129,7 +129,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let vault = context.vault_client(&context.vault(&args.vault)?);
     let graph = (!args.vault_only).then(|| context.graph_client());
     let application = match (&graph, &args.app) {
-        (Some(graph), Some(app)) => Some(context.application(graph, app).await?),
+        (Some(graph), Some(app)) => Some(context.reading(context.application(graph, app)).await?),
         _ => None,
     };
     let subject = match (&args.subject, &application) {
@@ -172,9 +172,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         watcher: &watcher,
     };
     if args.plan {
-        let (_, plan) = provisioner.plan(&wish).await?;
+        let (_, plan) = context.reading(provisioner.plan(&wish)).await?;
         watcher.clear();
-        let view = PlanView::new(&context, &plan, &wish).await;
+        let view = context.reading(PlanView::new(&context, &plan, &wish)).await?;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }

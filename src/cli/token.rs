@@ -52,7 +52,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", requires = "thumbprint")]
     key_id: Option<String>,
     /// Thumbprint of the key's certificate: SHA-256 for PS256, SHA-1 for RS256, in any encoding
-    #[arg(long, value_name = "THUMBPRINT", requires = "key_id")]
+    // One in base64url may begin with a hyphen.
+    #[arg(long, value_name = "THUMBPRINT", requires = "key_id", allow_hyphen_values = true)]
     thumbprint: Option<Thumbprint>,
     /// No key at all: the identity of --credential, which the application trusts as a federated credential
     #[arg(long)]
@@ -98,21 +99,25 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let home = at_home.tenant.map(|tenant| tenant.value);
     let format = args.format();
     let context = Context::with_home(global, environment, format, settings, home).await?;
-    let tenants = tenants(args, global, &context)?;
+    context.reading(sign_in(args, global, &context)).await
+}
+
+async fn sign_in(args: &Args, global: &Global, context: &Context) -> Result<Exit, Failure> {
+    let tenants = tenants(args, global, context)?;
     args.output.map_or(Ok(()), |format| format.check(tenants.len(), args.assertion_only))?;
-    let app = app_id(args, &context).await?;
+    let app = app_id(args, context).await?;
     let scope = match &args.scope {
         Some(scope) => scope.clone(),
         None => format!("{}.default", context.http().cloud().graph()),
     };
-    let key = key(args, global, &context)?;
+    let key = key(args, global, context)?;
     let options = MintOptions {
         algorithm: args.alg.map(Algorithm::from),
         lifetime: Duration::seconds(args.lifetime.into()),
         ..MintOptions::default()
     };
     if args.assertion_only {
-        return assertion_only(args, &context, &tenants, app, &options).await;
+        return assertion_only(args, context, &tenants, app, &options).await;
     }
     let progress = context.console().progress();
     progress.set(&format!(
@@ -121,7 +126,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     ));
     let attempts = tenants.iter().map(|tenant| {
         let application = Application::new(context.http(), Arc::clone(&key), tenant.clone(), app, options.clone());
-        let (context, scope) = (&context, &scope);
+        let scope = &scope;
         async move {
             let started = context.http().clock().now();
             let ended = application.sign_in(scope).await;
@@ -131,10 +136,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     });
     let attempts: Vec<_> = stream::iter(attempts).buffered(PARALLEL_TENANTS).collect().await;
     progress.clear();
-    if context.interrupt().is_set() {
-        return Err(Failure::new(Exit::Interrupted, "interrupted"));
-    }
-    token_view::write(&context, args.output, attempts, args.expect_error.as_ref())
+    token_view::write(context, args.output, attempts, args.expect_error.as_ref())
 }
 
 fn tenants(args: &Args, global: &Global, context: &Context) -> Result<Vec<TenantId>, Failure> {

@@ -155,3 +155,17 @@ fn the_command_that_enables_a_version_names_the_certificate() {
     assert!(!hints.contains("/keys/"), "{hints}");
     assert!(hints.contains(&format!("--vault-name {VAULT} --name billing --version {version}")), "{hints}");
 }
+
+#[test]
+fn a_plan_says_who_would_act_and_by_which_right() {
+    let bench = Bench::tame();
+    bench.application("billing");
+    let client = bench.variable("LAB_CLIENT_ID");
+    let plan = ["provision", "--app", "billing", "--vault", VAULT, "--name", "billing", "--plan", "-o", "json"];
+    let steps = bench.kvops(&plan).ends_with(0).json()["steps"].clone();
+    let writing: Vec<_> = steps.as_array().unwrap().iter().filter(|step| step["writes_to"].is_string()).collect();
+    assert!(writing.len() >= 2, "{steps}");
+    for step in writing {
+        assert!(step["identity"].as_str().unwrap().contains(&client), "{step}");
+    }
+}

@@ -137,3 +137,27 @@ fn ctrl_c_ends_a_sign_in_with_its_own_exit_code() {
     let ran = running.wait().ends_with(130);
     assert!(ran.stdout.is_empty(), "a token was handed out to somebody who had stopped waiting");
 }
+
+#[test]
+fn ctrl_c_ends_what_only_reads_at_once() {
+    let bench = Bench::tame();
+    bench.application("billing");
+    bench.kvops(&BILLING).ends_with(0);
+    let named = ["--vault", VAULT, "--name", "billing"];
+    let reading = [
+        vec!["cert", "list", "--vault", VAULT],
+        [&["cert", "info"], &named[..]].concat(),
+        [&["token", "--app", "billing"], &named[..]].concat(),
+        [&["provision", "--app", "billing", "--plan"], &named[..]].concat(),
+        [&["attach", "--app", "billing", "--plan"], &named[..]].concat(),
+    ];
+    for arguments in reading {
+        let vault = json!({ "service": "keyvault", "path": "/certificates" });
+        let held = bench.fault(&json!({ "match": vault, "result": { "stall_ms": 5_000 }, "times": 1 }));
+        let running = bench.spawn_until_held(&arguments, held);
+        running.interrupt();
+        let ran = running.wait().ends_with(130);
+        assert!(ran.stdout.is_empty(), "{arguments:?}: {ran:?}");
+        bench.no_faults();
+    }
+}
