@@ -66,7 +66,7 @@ impl Context {
         };
         let cloud = settings.cloud().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
         if let Some((name, path)) = settings.found_cloud() {
-            console.note(&format!("cloud {name} with {} comes from {}", cloud.authority(), path.display()));
+            console.warn(&format!("cloud {name} with {} comes from {}", cloud.authority(), path.display()));
         }
         let options = http::Options { clock, more_roots: settings.extra_roots().to_vec(), ..http::Options::default() };
         let http = http::Client::new(&cloud, options).map_err(|error| Failure::from_error(Exit::Usage, &error))?;

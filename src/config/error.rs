@@ -52,6 +52,28 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A file that nobody named defines a cloud and chooses it, too.
+    #[error(
+        "{}: a file that was only found must not both define and choose a cloud; give --cloud {name}, set KVOPS_CLOUD={name}, or name the file with --config or KVOPS_CONFIG", path.display()
+    )]
+    FoundCloud {
+        /// The file.
+        path: PathBuf,
+        /// The cloud.
+        name: String,
+    },
+    /// A table that would vouch for, or move, hosts of Azure's own clouds.
+    #[error("{}: cloud {name}: `{key}` must not be given for {host}, which is one of Azure's own hosts", path.display())]
+    AzuresOwnHost {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        name: String,
+        /// `ca` or `resolve`.
+        key: &'static str,
+        /// The host.
+        host: String,
+    },
     /// A cloud table that cannot be used.
     #[error("{}", path.display())]
     Cloud {

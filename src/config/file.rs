@@ -115,10 +115,26 @@ impl ConfigFile {
         self.content.cloud.get(name).map(|table| self.build(name, table))
     }
 
+    /// Only the system's roots and the system's resolver may speak for the hosts of Azure itself.
+    fn refuse_azures_own(&self, name: &str, table: &CloudTable, cloud: &Cloud) -> Result<(), Error> {
+        let refused =
+            |key, host: String| Err(Error::AzuresOwnHost { path: self.path.clone(), name: name.to_owned(), key, host });
+        if let Some(host) = table.resolve.keys().find(|host| Cloud::is_azures_own(host)) {
+            return refused("resolve", host.clone());
+        }
+        let roots = [cloud.authority(), cloud.graph(), cloud.arm()].map(|url| url.host_str().unwrap_or_default());
+        let suffix = cloud.vault_suffix().split(':').next().unwrap_or_default();
+        match roots.into_iter().chain([suffix]).find(|host| Cloud::is_azures_own(host)) {
+            Some(host) if table.ca.is_some() => refused("ca", host.to_owned()),
+            _ => Ok(()),
+        }
+    }
+
     fn build(&self, name: &str, table: &CloudTable) -> Result<Cloud, Error> {
         let cloud = Cloud::custom(name, &table.authority, &table.graph, &table.vault_suffix, &table.arm)
             .map_err(|source| Error::Cloud { path: self.path.clone(), source })?
             .with_resolve(table.resolve.clone());
+        self.refuse_azures_own(name, table, &cloud)?;
         let Some(ca) = &table.ca else {
             return Ok(cloud);
         };

@@ -90,21 +90,29 @@ impl Settings {
         let layers = Layers { environment, files: &files };
         let cloud = layers.text(&flags.cloud, "cloud", env::CLOUD, |c| c.defaults.cloud.as_ref());
         let tenant = layers.text(&flags.tenant, "tenant", env::TENANT, |c| c.defaults.tenant.as_ref());
-        let credential =
-            layers.text(&flags.credential, "credential", env::CREDENTIAL, |c| c.defaults.credential.as_ref());
-        let credential = credential.unwrap_or_else(|| Setting::default("auto"));
-        let vault_credential = layers.text(&flags.vault_credential, "vault-credential", env::VAULT_CREDENTIAL, |c| {
-            c.defaults.vault_credential.as_ref()
-        });
-        let graph_credential = layers.text(&flags.graph_credential, "graph-credential", env::GRAPH_CREDENTIAL, |c| {
-            c.defaults.graph_credential.as_ref()
-        });
+        let general = Key {
+            flag: (&flags.credential, "credential"),
+            variable: env::CREDENTIAL,
+            in_file: |c| c.defaults.credential.as_ref(),
+        };
+        let of_vaults = Key {
+            flag: (&flags.vault_credential, "vault-credential"),
+            variable: env::VAULT_CREDENTIAL,
+            in_file: |c| c.defaults.vault_credential.as_ref(),
+        };
+        let of_graph = Key {
+            flag: (&flags.graph_credential, "graph-credential"),
+            variable: env::GRAPH_CREDENTIAL,
+            in_file: |c| c.defaults.graph_credential.as_ref(),
+        };
+        // Layer by layer: a flag for everything outweighs what a file says of one side.
+        let credential = |keys: &[Key<'_>]| layers.first(keys).unwrap_or_else(|| Setting::default("auto"));
         Ok(Self {
             cloud: cloud.unwrap_or_else(|| Setting::default("public")),
             tenant: tenant.map(Setting::parse).transpose()?,
-            vault_credential: vault_credential.unwrap_or_else(|| credential.clone()),
-            graph_credential: graph_credential.unwrap_or_else(|| credential.clone()),
-            credential,
+            vault_credential: credential(&[of_vaults, general]),
+            graph_credential: credential(&[of_graph, general]),
+            credential: credential(&[general]),
             output: layers.text(&flags.output, "output", env::OUTPUT, |c| c.defaults.output.as_ref()),
             company: layers
                 .text(&None, "", env::COMPANY, |c| c.defaults.company.as_ref())
@@ -117,11 +125,15 @@ impl Settings {
     /// The cloud in force: a well-known one, or that of a `[cloud.NAME]` table.
     pub fn cloud(&self) -> Result<Cloud, Error> {
         let name = self.cloud.value.as_str();
-        let in_table = self.files.iter().find_map(|file| Some((file, file.cloud(name)?)));
+        let in_table = self.table_of(name).and_then(|file| Some((file, file.cloud(name)?)));
         match (name, in_table) {
             // A file in some folder must not decide where the secrets for Azure itself are sent.
             ("public" | "usgov" | "china", Some((file, _))) => {
                 Err(Error::ShadowedCloud { path: file.path.clone(), name: name.to_owned() })
+            }
+            // Nor may it send them to hosts of its own without anybody having asked for that.
+            (_, Some((file, _))) if !file.is_named && !self.is_chosen() => {
+                Err(Error::FoundCloud { path: file.path.clone(), name: name.to_owned() })
             }
             (_, Some((_, found))) => found,
             _ => self.well_known(),
@@ -130,8 +142,24 @@ impl Settings {
 
     /// The cloud's hosts, where they come from a file that nobody named: worth saying aloud.
     pub fn found_cloud(&self) -> Option<(&str, &Path)> {
-        let file = self.files.iter().find(|file| file.content.cloud.contains_key(&self.cloud.value))?;
+        let file = self.table_of(&self.cloud.value)?;
         (!file.is_named).then_some((self.cloud.value.as_str(), file.path.as_path()))
+    }
+
+    /// The file whose table of this name counts: one that somebody named before one that was found.
+    fn table_of(&self, name: &str) -> Option<&ConfigFile> {
+        let mut tables: Vec<_> = self.files.iter().filter(|file| file.content.cloud.contains_key(name)).collect();
+        tables.sort_by_key(|file| !file.is_named);
+        tables.first().copied()
+    }
+
+    /// Whether the cloud was chosen by somebody, rather than by a file that lay in the way.
+    fn is_chosen(&self) -> bool {
+        match &self.cloud.origin {
+            Origin::Flag(_) | Origin::Variable(_) => true,
+            Origin::File(path) => self.files.iter().any(|file| file.is_named && file.path == *path),
+            Origin::Default => false,
+        }
     }
 
     fn well_known(&self) -> Result<Cloud, Error> {
@@ -184,6 +212,14 @@ impl Setting<String> {
     }
 }
 
+/// One setting's name in each layer.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    flag: (&'a Option<String>, &'static str),
+    variable: &'static str,
+    in_file: fn(&Content) -> Option<&String>,
+}
+
 struct Layers<'a> {
     environment: &'a Environment,
     files: &'a [ConfigFile],
@@ -195,18 +231,32 @@ impl Layers<'_> {
         flag: &Option<String>,
         flag_name: &'static str,
         variable: &'static str,
-        in_file: impl Fn(&Content) -> Option<&String>,
+        in_file: fn(&Content) -> Option<&String>,
     ) -> Option<Setting<String>> {
-        if let Some(value) = flag {
-            return Some(Setting { value: value.clone(), origin: Origin::Flag(flag_name) });
-        }
-        if let Some(value) = self.environment.get(variable) {
-            return Some(Setting { value: value.to_owned(), origin: Origin::Variable(variable) });
-        }
-        self.files.iter().find_map(|file| {
-            let value = in_file(&file.content)?.clone();
-            Some(Setting { value, origin: Origin::File(file.path.clone()) })
-        })
+        self.first(&[Key { flag: (flag, flag_name), variable, in_file }])
+    }
+
+    /// The strongest layer that says anything; within it the first of `keys`.
+    fn first(&self, keys: &[Key<'_>]) -> Option<Setting<String>> {
+        let in_flags = || {
+            keys.iter().find_map(|key| {
+                let (value, name) = key.flag;
+                Some(Setting { value: value.clone()?, origin: Origin::Flag(name) })
+            })
+        };
+        let in_variables = || {
+            keys.iter().find_map(|key| {
+                let value = self.environment.get(key.variable)?.to_owned();
+                Some(Setting { value, origin: Origin::Variable(key.variable) })
+            })
+        };
+        let in_files = || {
+            self.files.iter().find_map(|file| {
+                let value = keys.iter().find_map(|key| (key.in_file)(&file.content))?.clone();
+                Some(Setting { value, origin: Origin::File(file.path.clone()) })
+            })
+        };
+        in_flags().or_else(in_variables).or_else(in_files)
     }
 }
 
@@ -263,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_table_is_a_cloud() {
-        let cloud = load(Flags::default(), &[], FILE).unwrap().cloud().unwrap();
+        let cloud = load(Flags::default(), &[("KVOPS_CLOUD", "contoso-lab")], FILE).unwrap().cloud().unwrap();
         assert_eq!((cloud.name(), cloud.vault_suffix()), ("contoso-lab", "vault.localhost:8443"));
     }
 
@@ -290,6 +340,67 @@ mod tests {
         fs::write(&path, FILE).unwrap();
         let flags = Flags { config: Some(path), ..Flags::default() };
         assert_eq!(load(flags, &[], FILE).unwrap().found_cloud(), None);
+    }
+
+    #[test]
+    fn a_file_that_was_only_found_does_not_define_a_cloud_and_choose_it_too() {
+        let error = load(Flags::default(), &[], FILE).unwrap().cloud().unwrap_err();
+        assert!(matches!(error, Error::FoundCloud { .. }), "{error}");
+        assert!(error.to_string().contains("--cloud contoso-lab"), "{error}");
+        let chosen = Flags { cloud: Some("contoso-lab".to_owned()), ..Flags::default() };
+        assert!(load(chosen, &[], FILE).unwrap().cloud().is_ok());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.toml");
+        fs::write(&path, FILE).unwrap();
+        let named = Flags { config: Some(path), ..Flags::default() };
+        assert!(load(named, &[], FILE).unwrap().cloud().is_ok());
+    }
+
+    #[test]
+    fn a_found_table_does_not_replace_the_one_in_the_users_own_file() {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("kvops")).unwrap();
+        fs::write(home.path().join("kvops/config.toml"), FILE).unwrap();
+        let evil = FILE.replace("localhost:8443", "localhost:6666");
+        let variables = [("XDG_CONFIG_HOME", home.path().to_str().unwrap()), ("KVOPS_CLOUD", "contoso-lab")];
+        let settings = load(Flags::default(), &variables, &evil).unwrap();
+        assert_eq!(settings.cloud().unwrap().vault_suffix(), "vault.localhost:8443");
+        assert_eq!(settings.found_cloud(), None);
+    }
+
+    #[test]
+    fn no_table_vouches_for_azures_own_hosts() {
+        let chosen = || Flags { cloud: Some("contoso-lab".to_owned()), ..Flags::default() };
+        let problem = |file: &str| load(chosen(), &[], file).unwrap().cloud().unwrap_err().to_string();
+        let azure = FILE.replacen("https://localhost:8443", "https://login.microsoftonline.com", 1);
+        assert!(load(chosen(), &[], &azure).unwrap().cloud().is_ok(), "a name alone moves nothing");
+        let said = problem(&azure.replace("resolve =", "ca = \"ca.pem\"\nresolve ="));
+        assert!(said.contains("`ca`") && said.contains("login.microsoftonline.com"), "{said}");
+        for host in ["login.microsoftonline.com", "*.vault.azure.net", "Graph.Microsoft.com"] {
+            let said = problem(&FILE.replace("*.vault.localhost", host));
+            assert!(said.contains("`resolve`") && said.contains("Azure's own"), "{said}");
+        }
+        let suffix = FILE.replace("vault.localhost:8443", "vault.azure.net");
+        assert!(problem(&suffix.replace("resolve =", "ca = \"ca.pem\"\nresolve =")).contains("vault.azure.net"));
+    }
+
+    #[test]
+    fn a_stronger_layer_for_everything_beats_a_weaker_one_for_one_side() {
+        let file = "[defaults]\ncredential = \"cli\"\nvault_credential = \"mi\"\n";
+        let flag = Flags { credential: Some("env".to_owned()), ..Flags::default() };
+        let settings = load(flag.clone(), &[("KVOPS_GRAPH_CREDENTIAL", "wif")], file).unwrap();
+        assert_eq!(
+            (settings.vault_credential.value.as_str(), settings.graph_credential.value.as_str()),
+            ("env", "env")
+        );
+        let both = Flags { vault_credential: Some("azd".to_owned()), ..flag };
+        let settings = load(both, &[], file).unwrap();
+        assert_eq!(
+            (settings.vault_credential.value.as_str(), settings.graph_credential.value.as_str()),
+            ("azd", "env")
+        );
+        let settings = load(Flags::default(), &[], file).unwrap();
+        assert_eq!((settings.vault_credential.value.as_str(), settings.graph_credential.value.as_str()), ("mi", "cli"));
     }
 
     #[test]

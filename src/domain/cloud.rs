@@ -22,6 +22,23 @@ pub struct Cloud {
     resolve: BTreeMap<String, IpAddr>,
 }
 
+/// The domains in which the well-known clouds live, their older names included.
+const AZURES_OWN: [&str; 13] = [
+    "microsoftonline.com",
+    "microsoftonline.us",
+    "microsoftonline.cn",
+    "microsoft.com",
+    "microsoft.us",
+    "windows.net",
+    "azure.com",
+    "azure.net",
+    "azure.us",
+    "azure.cn",
+    "usgovcloudapi.net",
+    "chinacloudapi.cn",
+    "windows-ppe.net",
+];
+
 /// A cloud table that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("cloud {cloud}: `{key}` {problem}")]
@@ -122,6 +139,14 @@ impl Cloud {
     pub fn with_resolve(mut self, resolve: BTreeMap<String, IpAddr>) -> Self {
         self.resolve = resolve;
         self
+    }
+
+    /// Whether a host, or `*.` and a parent, is one of the well-known clouds.
+    pub fn is_azures_own(host: &str) -> bool {
+        let host = host.trim_start_matches("*.").trim_end_matches('.').to_ascii_lowercase();
+        AZURES_OWN
+            .iter()
+            .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('.')))
     }
 
     /// The name that `--cloud` takes.
@@ -227,7 +252,10 @@ mod tests {
 
     #[test]
     fn each_well_known_cloud_can_be_built() {
+        assert!(!Cloud::is_azures_own("notmicrosoft.com") && !Cloud::is_azures_own("vault.localhost"));
         for cloud in [Cloud::public(), Cloud::us_government(), Cloud::china()] {
+            let hosts = [cloud.authority(), cloud.graph(), cloud.arm()].map(|url| url.host_str().unwrap());
+            assert!(hosts.into_iter().chain([cloud.vault_suffix()]).all(Cloud::is_azures_own));
             let vault = cloud.vault_url(&"contoso".parse().unwrap());
             assert_eq!(cloud.vault_of(&vault).unwrap().as_str(), "contoso");
             assert!(cloud.has_origin(&vault) && cloud.has_origin(cloud.graph()));

@@ -118,6 +118,20 @@ fn a_challenge_that_names_a_foreign_resource_or_authority_is_not_answered() {
 }
 
 #[test]
+fn a_file_that_lies_in_the_way_cannot_send_secrets_to_its_authors_hosts() {
+    let mut bench = Bench::tame();
+    bench.set("KVOPS_CONFIG", "");
+    let mark = bench.mark();
+    let list = ["cert", "list", "--vault", VAULT, "-o", "json"];
+    let error = bench.kvops(&list).ends_with(2).error();
+    assert!(error["message"].as_str().unwrap().contains("--cloud lab"), "{error}");
+    assert_eq!(bench.mark(), mark, "something was sent");
+    // Somebody's own choice is obeyed, and said aloud even then.
+    let ran = bench.kvops(&[&list[..], &["--cloud", "lab", "--quiet"]].concat()).ends_with(0);
+    assert!(ran.stderr.contains("kvops.toml"), "{ran:?}");
+}
+
+#[test]
 fn a_cloud_is_its_table_and_nothing_else() {
     let mut bench = Bench::tame();
     // The same services under another name, given on the command line and in another file.

@@ -69,6 +69,7 @@ impl Bench {
         let variables = [
             ("KVOPS_TENANT", variables["LAB_TENANT"].clone()),
             ("KVOPS_CREDENTIAL", "env".to_owned()),
+            ("KVOPS_CONFIG", home.path().join("kvops.toml").display().to_string()),
             ("KVOPS_CLOCK", lab.control_url()),
             ("AZURE_TENANT_ID", variables["LAB_TENANT"].clone()),
             ("AZURE_CLIENT_ID", variables["LAB_CLIENT_ID"].clone()),
