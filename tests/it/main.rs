@@ -46,6 +46,12 @@ mod provision_request;
 #[cfg(feature = "lab")]
 mod provision_spread;
 #[cfg(feature = "lab")]
+mod regressions_list;
+#[cfg(feature = "lab")]
+mod regressions_plan;
+#[cfg(feature = "lab")]
+mod regressions_request;
+#[cfg(feature = "lab")]
 mod support;
 #[cfg(feature = "lab")]
 mod token;
