@@ -10,6 +10,7 @@ use super::convert::not_attached;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::manifest::Manifest;
 use super::plan_view::PlanView;
 use super::provision::Alg;
 use super::view::{self, Lines, date};
@@ -25,7 +26,7 @@ use crate::provision::{ApplicationFacts, Error, Provisioner, Services, SignIn, W
 
 /// What to attach, and to what.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("certificate").required(true).args(["cer", "vault"]))]
+#[command(group = clap::ArgGroup::new("certificate").args(["cer", "vault"]))]
 pub(crate) struct Args {
     /// Application: object id, client id or exact display name
     #[arg(long, value_name = "APP")]
@@ -34,13 +35,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     cer: Option<PathBuf>,
     /// Vault that holds the certificate: name or URL
-    #[arg(long, value_name = "VAULT", requires = "name")]
+    #[arg(long, value_name = "VAULT")]
     vault: Option<String>,
     /// Name of the certificate in the vault; its current version is attached and proven
-    #[arg(long, value_name = "NAME", requires = "vault")]
+    #[arg(long, value_name = "NAME", conflicts_with = "cer")]
     name: Option<CertificateName>,
     /// Algorithm of the assertions that prove it
-    #[arg(long, value_name = "ALG", value_enum, requires = "vault")]
+    #[arg(long, value_name = "ALG", value_enum, conflicts_with = "cer")]
     alg: Option<Alg>,
     /// Show what would be done, and do nothing
     #[arg(long)]
@@ -51,16 +52,19 @@ pub(crate) struct Args {
 
 /// Runs `kvops attach`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    let context = Context::new(global, environment, args.output.output).await?;
+    let manifest = Manifest::of(Some(&args.app), global, environment)?;
+    let context = Context::new(manifest.global(), environment, args.output.output).await?;
     let graph = context.graph_client();
-    match (&args.cer, &args.vault, &args.name) {
-        (Some(path), ..) => {
+    match &args.cer {
+        Some(path) => {
             let certificate = context.certificates(path)?.remove(0);
             let application = context.reading(context.application(&graph, &args.app)).await?;
             from_file(args, &context, &graph, &application, &certificate).await
         }
-        (None, Some(vault), Some(name)) => from_vault(args, &context, &graph, vault, name).await,
-        _ => Err(Failure::new(Exit::Usage, "give --cer FILE, or --vault and --name")),
+        None => {
+            let (vault, name) = manifest.certificate(args.vault.as_ref(), args.name.as_ref())?;
+            from_vault(args, &context, &graph, &vault, &name).await
+        }
     }
 }
 

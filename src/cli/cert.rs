@@ -11,6 +11,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::manifest::Manifest;
 use super::view::{self, Lines, date};
 use crate::domain::{CertificateName, Environment, ObjectId, Version, printable};
 use crate::keyvault::{self, ListedCertificate};
@@ -31,12 +32,12 @@ pub(crate) enum Command {
 /// Which certificate.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InfoArgs {
-    /// Vault: name or URL
+    /// Vault: name or URL [default: that of the [app.APP] table in kvops.toml]
     #[arg(long, value_name = "VAULT")]
-    vault: String,
-    /// Name of the certificate
+    vault: Option<String>,
+    /// Name of the certificate [default: that of the [app.APP] table]
     #[arg(long, value_name = "NAME")]
-    name: CertificateName,
+    name: Option<CertificateName>,
     /// One version, in place of the current one
     #[arg(long, value_name = "VERSION")]
     version: Option<Version>,
@@ -64,8 +65,10 @@ pub(crate) struct ListArgs {
 pub(crate) async fn run(command: &Command, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     match command {
         Command::Info(args) => {
-            let context = Context::new(global, environment, args.output.output).await?;
-            context.reading(info(args, &context)).await
+            let manifest = Manifest::of(args.app.as_deref(), global, environment)?;
+            let (vault, name) = manifest.certificate(args.vault.as_ref(), args.name.as_ref())?;
+            let context = Context::new(manifest.global(), environment, args.output.output).await?;
+            context.reading(info(args, &context, &vault, &name)).await
         }
         Command::List(args) => {
             let context = Context::new(global, environment, args.output.output).await?;
@@ -98,11 +101,11 @@ struct Trust {
     reason: Option<String>,
 }
 
-async fn info(args: &InfoArgs, context: &Context) -> Result<Exit, Failure> {
-    let vault = context.vault_client(&context.vault(&args.vault)?);
+async fn info(args: &InfoArgs, context: &Context, vault: &str, name: &CertificateName) -> Result<Exit, Failure> {
+    let vault = context.vault_client(&context.vault(vault)?);
     let progress = context.console().progress();
     progress.set("reading certificate, policy and key");
-    let existing = observe::version(&vault, &args.name, args.version.as_ref()).await?;
+    let existing = observe::version(&vault, name, args.version.as_ref()).await?;
     let mut trusted_by = Vec::new();
     if let Some(id) = existing.made_for.as_deref().and_then(|id| id.parse::<ObjectId>().ok()) {
         trusted_by.push(trust(context, &id.to_string(), &existing.certificate).await);

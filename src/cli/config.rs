@@ -25,7 +25,7 @@ pub(crate) enum Command {
 
 #[derive(Serialize, Tabled)]
 struct Row {
-    setting: &'static str,
+    setting: String,
     value: String,
     origin: String,
 }
@@ -84,10 +84,14 @@ impl TryFrom<&Setting<String>> for Format {
 
 fn rows(settings: &Settings) -> Vec<Row> {
     fn row<T: ToString>(setting: &'static str, value: &Setting<T>) -> Row {
-        Row { setting, value: value.value.to_string(), origin: value.origin.to_string() }
+        Row { setting: setting.to_owned(), value: value.value.to_string(), origin: value.origin.to_string() }
     }
-    let unset = |setting| Row { setting, value: "(not set)".to_owned(), origin: "default".to_owned() };
-    vec![
+    let unset = |setting: &str| Row {
+        setting: setting.to_owned(),
+        value: "(not set)".to_owned(),
+        origin: "default".to_owned(),
+    };
+    let mut rows = vec![
         row("cloud", &settings.cloud),
         settings.tenant.as_ref().map_or_else(|| unset("tenant"), |tenant| row("tenant", tenant)),
         row("credential", &settings.credential),
@@ -95,5 +99,20 @@ fn rows(settings: &Settings) -> Vec<Row> {
         row("graph_credential", &settings.graph_credential),
         settings.output.as_ref().map_or_else(|| unset("output"), |output| row("output", output)),
         row("company", &settings.company),
-    ]
+    ];
+    for (name, entry, path) in settings.apps() {
+        let members = [
+            ("app", Some(entry.app.to_string())),
+            ("vault", entry.vault.clone()),
+            ("certificate", entry.certificate.clone()),
+            ("tenant", entry.tenant.as_ref().map(ToString::to_string)),
+            ("owner", entry.owner.clone()),
+            ("type", entry.kind.clone()),
+        ];
+        rows.extend(members.into_iter().filter_map(|(member, value)| {
+            let setting = format!("app.{name}.{member}");
+            Some(Row { setting, value: value?, origin: path.display().to_string() })
+        }));
+    }
+    rows
 }

@@ -18,6 +18,7 @@ mod interrupt;
 #[cfg(feature = "lab")]
 mod lab;
 mod logging;
+mod manifest;
 mod plan_view;
 mod provision;
 mod token;

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::manifest::Manifest;
 use super::plan_view::PlanView;
 use super::view;
 use crate::domain::{CertificateName, Environment, IssuerName};
@@ -40,12 +41,12 @@ pub(crate) struct Args {
     /// Application: object id, client id or exact display name
     #[arg(long, value_name = "APP", required_unless_present = "vault_only")]
     app: Option<String>,
-    /// Vault: name or URL
+    /// Vault: name or URL [default: that of the [app.APP] table in kvops.toml]
     #[arg(long, value_name = "VAULT")]
-    vault: String,
-    /// Name of the certificate in the vault
+    vault: Option<String>,
+    /// Name of the certificate in the vault [default: that of the [app.APP] table]
     #[arg(long, value_name = "NAME")]
-    name: CertificateName,
+    name: Option<CertificateName>,
     /// Key: RSA:2048, RSA:3072, RSA:4096, or RSA-HSM with a size [default: RSA:3072]
     #[arg(long, value_name = "KIND:BITS")]
     key: Option<KeySpec>,
@@ -111,7 +112,9 @@ impl From<Alg> for Algorithm {
 
 /// Runs `kvops provision`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    let context = Context::new(global, environment, args.output.output).await?;
+    let manifest = Manifest::of(args.app.as_deref(), global, environment)?;
+    let (vault, name) = manifest.certificate(args.vault.as_ref(), args.name.as_ref())?;
+    let context = Context::new(manifest.global(), environment, args.output.output).await?;
     let issuer = IssuerName(args.issuer.clone().unwrap_or_else(|| "Self".to_owned()));
     if issuer.is_unknown() && args.csr_out.is_none() && args.merge.is_none() && !args.plan {
         return Err(Failure::new(
@@ -126,7 +129,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         }
     }
     let chain = args.merge.as_ref().map(|path| context.certificates(path)).transpose()?.unwrap_or_default();
-    let vault = context.vault_client(&context.vault(&args.vault)?);
+    let vault = context.vault_client(&context.vault(&vault)?);
     let graph = (!args.vault_only).then(|| context.graph_client());
     let application = match (&graph, &args.app) {
         (Some(graph), Some(app)) => Some(context.reading(context.application(graph, app)).await?),
@@ -135,7 +138,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let subject = match (&args.subject, &application) {
         (Some(subject), _) => subject.clone(),
         (None, Some(app)) => spec::subject(app.display_name.as_deref(), app.app_id, context.company()),
-        (None, None) => format!("CN={}.{}.internal", args.name.as_str().to_ascii_lowercase(), context.company()),
+        (None, None) => format!("CN={}.{}.internal", name.as_str().to_ascii_lowercase(), context.company()),
     };
     let is_external = issuer.is_unknown();
     let wish = Wish {
@@ -145,7 +148,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
             validity_months: args.validity.unwrap_or(MAX_VALIDITY_MONTHS),
             issuer,
         },
-        name: args.name.clone(),
+        name: name.clone(),
         application: application.as_ref().map(|application| application.id),
         choices: Choices {
             adopt: args.adopt,

@@ -72,6 +72,11 @@ pub struct AppEntry {
     pub certificate: Option<String>,
     /// Tenant, where it is not the default one.
     pub tenant: Option<TenantId>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What kind of application it is, in the company's own words.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
 }
 
 impl ConfigFile {

@@ -185,6 +185,19 @@ impl Settings {
         self.files.iter().find_map(|file| file.content.app.get(name))
     }
 
+    /// The file of that table, where nobody named it: worth saying aloud.
+    pub fn found_app(&self, name: &str) -> Option<&Path> {
+        let file = self.files.iter().find(|file| file.content.app.contains_key(name))?;
+        (!file.is_named).then_some(file.path.as_path())
+    }
+
+    /// All `[app.NAME]` tables in force, each with its file.
+    pub fn apps(&self) -> impl Iterator<Item = (&str, &AppEntry, &Path)> {
+        let all =
+            self.files.iter().flat_map(|file| file.content.app.iter().map(move |(name, entry)| (name, entry, file)));
+        all.map(|(name, entry, file)| (name.as_str(), entry, file.path.as_path()))
+    }
+
     /// Roots to trust beside the system's and the cloud's, PEM.
     pub fn extra_roots(&self) -> &[Vec<u8>] {
         &self.extra_roots

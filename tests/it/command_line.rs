@@ -169,3 +169,22 @@ fn a_plan_says_who_would_act_and_by_which_right() {
         assert!(step["identity"].as_str().unwrap().contains(&client), "{step}");
     }
 }
+
+#[test]
+fn a_table_of_the_application_stands_in_for_the_flags_that_were_not_given() {
+    let bench = Bench::tame();
+    let app = bench.application("billing");
+    bench.kvops(&["provision", "--app", "invoices"]).ends_with(2);
+    let table = format!(
+        "\n[app.invoices]\napp = \"{}\"\nvault = \"{VAULT}\"\ncertificate = \"billing\"\nowner = \"ann\"\ntype = \"daemon\"\n",
+        app.app_id
+    );
+    let file = fs::read_to_string(bench.file("kvops.toml")).unwrap();
+    fs::write(bench.file("kvops.toml"), file + &table).unwrap();
+    let ran = bench.kvops(&["provision", "--app", "invoices", "-o", "json"]).ends_with(0);
+    assert!(ran.stderr.contains(&format!("application invoices is {}", app.app_id)), "{}", ran.stderr);
+    assert_eq!(bench.versions("billing").len(), 1);
+    bench.kvops(&["attach", "--app", "invoices"]).ends_with(0);
+    bench.kvops(&["cert", "info", "--app", "invoices"]).ends_with(0);
+    assert!(bench.kvops(&["config", "show"]).ends_with(0).stdout.contains("app.invoices.owner"));
+}
