@@ -97,7 +97,7 @@ async fn from_file(
     } else {
         let reason = "a file says nothing about a key that could prove possession";
         Some(
-            attach::attach(graph, application.id, certificate, Way::Patch, reason, &watcher)
+            attach::attach(graph, application, certificate, Way::Patch, reason, &watcher)
                 .await
                 .map_err(Failure::from)?,
         )

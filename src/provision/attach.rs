@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 
 use super::error::Error;
 use super::watch::{self, Watcher};
-use crate::domain::{CredentialId, KeyCredential, ObjectId};
+use crate::domain::{Application, CredentialId, KeyCredential, ObjectId};
 use crate::graph::{self, NewKey};
 use crate::http;
 use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
@@ -69,20 +69,24 @@ pub enum Way<'a> {
 /// Adds `certificate` to `application` unless it is there, and waits until it can be read.
 pub async fn attach(
     graph: &graph::Client,
-    application: ObjectId,
+    application: &Application,
     certificate: &Certificate,
     way: Way<'_>,
     reason: &str,
     watcher: &dyn Watcher,
 ) -> Result<Attachment, Error> {
-    let before = graph.key_credentials(application).await?;
-    let seen = before.iter().map(|entry| entry.key_id).collect();
-    let mut adding = Adding { graph, application, certificate, way, last: before, seen };
-    let method = match (adding.entry_in(&adding.last), way) {
+    let mut last = graph.key_credentials(application.id).await?;
+    let method = match (find(&last, certificate, graph.http().service_now()), way) {
         (Some(_), _) => "already attached",
         (None, Way::AddKey { .. }) => "addKey",
         (None, Way::Patch) => "PATCH",
     };
+    // This reading may be later than the plan's and yet older. Without bytes an entry is waited for
+    // and never put back.
+    let late: Vec<_> = missing(&application.key_credentials, &last).cloned().collect();
+    last.extend(late.into_iter().map(|entry| KeyCredential { key: None, ..entry }));
+    let seen = last.iter().map(|entry| entry.key_id).collect();
+    let mut adding = Adding { graph, application: application.id, certificate, way, last, seen };
     if method != "already attached" {
         adding.add(&[]).await?;
     }

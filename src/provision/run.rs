@@ -255,10 +255,10 @@ impl Provisioner<'_> {
                 let as_application = graph::Client::new(graph.http(), &tokens);
                 let way = Way::AddKey { as_application: &as_application, signer: &signer };
                 let reason = "an attached certificate of this vault proves possession; no permission is needed";
-                attach::attach(graph, application.id, &existing.certificate, way, reason, self.watcher).await?
+                attach::attach(graph, application, &existing.certificate, way, reason, self.watcher).await?
             }
             AttachMethod::Patch { reason } => {
-                attach::attach(graph, application.id, &existing.certificate, Way::Patch, reason, self.watcher).await?
+                attach::attach(graph, application, &existing.certificate, Way::Patch, reason, self.watcher).await?
             }
         };
         self.watcher.done(&format!("attached as keyId {} by {}", attached.key_id, attached.method));

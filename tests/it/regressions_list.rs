@@ -64,6 +64,24 @@ fn a_single_late_reading_without_an_encryption_key_never_leads_to_a_list_without
 }
 
 #[test]
+fn readings_that_waver_between_replicas_never_lead_to_a_list_without_an_encryption_key() {
+    for readings in 0..8 {
+        let bench = Bench::tame();
+        let app = bench.application("billing");
+        bench.settings(&json!({ "graph_propagation": 20 }));
+        write(&bench, &app, &[entry("Encrypt")]);
+        for _ in 0..readings {
+            bench.keys_of(&app);
+        }
+        bench.kvops(&BILLING).ends_with(0);
+        bench.lab().clock().advance(time::Duration::minutes(10));
+        let after = bench.keys_of(&app);
+        let has = |usage: &str| after.iter().filter(|entry| entry["usage"] == usage).count();
+        assert_eq!((has("Encrypt"), has("Verify")), (1, 1), "{readings}: {after:?}");
+    }
+}
+
+#[test]
 fn an_entry_that_reads_as_the_base64_of_pem_counts_as_attached() {
     let bench = Bench::tame();
     let app = bench.application("billing");
