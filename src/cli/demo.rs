@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use time::format_description::well_known::Rfc3339;
-
 use super::console::{Console, Tone};
 use super::exit::Exit;
 use super::failure::Failure;
@@ -180,7 +178,7 @@ impl Stage {
         if loot.status != 200 || loot.certificates != 1 || loot.private_keys != 0 {
             return Err(broken("the vault did not give out the certificate alone"));
         }
-        scene.say(&format!("The {} of this version stays where it was made. There is nothing to leak.", facts.key))
+        scene.say(&format!("The {} key of this version stays where it was made. There is nothing to leak.", facts.key))
     }
 
     async fn the_token(&self, application: &Application, report: &Report) -> Result<(), Failure> {
@@ -208,7 +206,7 @@ impl Stage {
         lines.add("assertion header", serde_json::Value::Object(header).to_string());
         lines.add("audience", printable(&token.text("aud").unwrap_or_default()));
         lines.add("azpacr", format!("{} (1 would be a secret)", self.console.paint(Tone::Good, &azpacr)));
-        lines.add("valid until", signed_in.token.expires_at.format(&Rfc3339).unwrap_or_default());
+        lines.add("valid until", view::date(signed_in.token.expires_at));
         scene.show(&lines)?;
         scene.say("The vault signed the assertion with the named version. No file, no secret, no copy.")
     }

@@ -279,7 +279,8 @@ impl Provisioner<'_> {
         let uploaded_at = work.uploaded_at;
         let subject = Subject { app: application.app_id, key: &existing.key, key_id, uploaded_at };
         let proof = prove::prove(self.sign_in, subject, &signer, policy, self.watcher).await?;
-        self.watcher.done(&format!("proven by {} token(s), azpacr {}", proof.tokens, proof.azpacr));
+        let tokens = if proof.tokens == 1 { "a token".to_owned() } else { format!("{} tokens in a row", proof.tokens) };
+        self.watcher.done(&format!("proven by {tokens}, azpacr {}", proof.azpacr));
         Ok(proof)
     }
 
