@@ -13,16 +13,14 @@ use crate::domain::{
 };
 use crate::pki::Certificate;
 
+pub use crate::domain::{STATE_PROVEN, TAG_STATE};
+
 /// Tag of a version: object id of the application that it was made for.
 pub const TAG_APP: &str = "kvops-app";
 /// Tag of a version: keyId of its entry on that application.
 pub const TAG_KEY_ID: &str = "kvops-keyid";
-/// Tag of a version: how far it has come.
-pub const TAG_STATE: &str = "kvops-state";
 /// The state of a version that no token has been seen of yet.
 pub const STATE_ISSUED: &str = "issued";
-/// The state in which tokens have been seen.
-pub const STATE_PROVEN: &str = "proven";
 /// Value of [`TAG_APP`] on a version that was made without naming an application.
 pub const UNASSIGNED: &str = "unassigned";
 
