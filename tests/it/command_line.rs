@@ -172,7 +172,10 @@ fn a_plan_says_who_would_act_and_by_which_right() {
 
 #[test]
 fn a_table_of_the_application_stands_in_for_the_flags_that_were_not_given() {
-    let bench = Bench::tame();
+    let mut bench = Bench::tame();
+    // The file is found in the folder, not named.
+    bench.set("KVOPS_CONFIG", "");
+    bench.set("KVOPS_CLOUD", "lab");
     let app = bench.application("billing");
     bench.kvops(&["provision", "--app", "invoices"]).ends_with(2);
     let table = format!(
