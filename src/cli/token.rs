@@ -13,6 +13,7 @@ use super::exit::Exit;
 use super::expect::{Expectation, ExpectedError};
 use super::failure::Failure;
 use super::global::Global;
+use super::manifest::Manifest;
 use super::provision::Alg;
 use super::token_view::{self, Attempt, TokenFormat};
 use crate::domain::{AppId, CertificateName, Environment, KeyUrl, TenantId, Thumbprint, Version};
@@ -34,7 +35,7 @@ Examples:
 /// Which token, and what is expected of it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[command(group = clap::ArgGroup::new("key").required(true).args(["vault", "key_id", "federated"]))]
+#[command(group = clap::ArgGroup::new("key").args(["vault", "key_id", "federated"]))]
 pub(crate) struct Args {
     /// Application: client id, object id or exact display name; only a client id needs no Graph
     #[arg(long, value_name = "APP")]
@@ -93,31 +94,32 @@ impl Args {
 
 /// Runs `kvops token`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    let settings = config::load(global, environment)?;
+    let manifest = Manifest::of(Some(&args.app), global, environment)?;
+    let settings = config::load(manifest.global(), environment)?;
     // A flag names the tenants that the application signs in to; our own identity stays at home.
     let at_home = config::load(&global.with_tenants(Vec::new()), environment)?;
     let home = at_home.tenant.map(|tenant| tenant.value);
     let format = args.format();
     let context = Context::with_home(global, environment, format, settings, home).await?;
-    context.reading(sign_in(args, global, &context)).await
+    context.reading(sign_in(args, &manifest, &context)).await
 }
 
-async fn sign_in(args: &Args, global: &Global, context: &Context) -> Result<Exit, Failure> {
-    let tenants = tenants(args, global, context)?;
+async fn sign_in(args: &Args, manifest: &Manifest, context: &Context) -> Result<Exit, Failure> {
+    let tenants = tenants(args, manifest.global(), context)?;
     args.output.map_or(Ok(()), |format| format.check(tenants.len(), args.assertion_only))?;
     let app = app_id(args, context).await?;
     let scope = match &args.scope {
         Some(scope) => scope.clone(),
         None => format!("{}.default", context.http().cloud().graph()),
     };
-    let key = key(args, global, context)?;
+    let key = key(args, manifest, context)?;
     let options = MintOptions {
         algorithm: args.alg.map(Algorithm::from),
         lifetime: Duration::seconds(args.lifetime.into()),
         ..MintOptions::default()
     };
     if args.assertion_only {
-        return assertion_only(args, context, &tenants, app, &options).await;
+        return assertion_only(args, manifest, context, &tenants, app, &options).await;
     }
     let progress = context.console().progress();
     progress.set(&format!(
@@ -176,24 +178,24 @@ async fn app_id(args: &Args, context: &Context) -> Result<AppId, Failure> {
     }
 }
 
-fn key(args: &Args, global: &Global, context: &Context) -> Result<Arc<dyn Key>, Failure> {
+fn key(args: &Args, manifest: &Manifest, context: &Context) -> Result<Arc<dyn Key>, Failure> {
     if args.federated {
-        return Ok(Arc::new(ManagedIdentityFederated::new(context.credential(global)?)));
+        return Ok(Arc::new(ManagedIdentityFederated::new(context.credential(manifest.global())?)));
     }
     if let (Some(key_id), Some(thumbprint)) = (&args.key_id, args.thumbprint) {
         let key = parse_key(key_id, context)?;
         let vault = context.vault_client(key.vault());
         return Ok(Arc::new(VaultKey::new(&vault, key, thumbprint)));
     }
-    Ok(Arc::new(certificate(args, context)?))
+    Ok(Arc::new(certificate(args, manifest, context)?))
 }
 
-fn certificate(args: &Args, context: &Context) -> Result<VaultCertificate, Failure> {
-    let (Some(vault), Some(name)) = (&args.vault, &args.name) else {
-        return Err(Failure::new(Exit::Usage, "give --vault and --name, or --key-id and --thumbprint, or --federated"));
-    };
-    let vault = context.vault_client(&context.vault(vault)?);
-    Ok(VaultCertificate::new(&vault, name.clone(), args.version.clone()))
+fn certificate(args: &Args, manifest: &Manifest, context: &Context) -> Result<VaultCertificate, Failure> {
+    let (vault, name) = manifest
+        .certificate(args.vault.as_ref(), args.name.as_ref())
+        .map_err(|failure| failure.hint("or name a key with --key-id and --thumbprint, or none with --federated"))?;
+    let vault = context.vault_client(&context.vault(&vault)?);
+    Ok(VaultCertificate::new(&vault, name, args.version.clone()))
 }
 
 fn parse_key(text: &str, context: &Context) -> Result<KeyUrl, Failure> {
@@ -202,6 +204,7 @@ fn parse_key(text: &str, context: &Context) -> Result<KeyUrl, Failure> {
 
 async fn assertion_only(
     args: &Args,
+    manifest: &Manifest,
     context: &Context,
     tenants: &[TenantId],
     app: AppId,
@@ -216,7 +219,7 @@ async fn assertion_only(
             let vault = context.vault_client(key.vault());
             crate::keyvault::VaultSigner::new(&vault, key, crate::pki::SignerIdentity::Thumbprint(thumbprint))
         }
-        _ => certificate(args, context)?.signer().await?,
+        _ => certificate(args, manifest, context)?.signer().await?,
     };
     let assertion = entra::assertion(context.http(), tenant, app, &signer, options).await?;
     token_view::write_assertion(context, args.output, &assertion, signer.key())

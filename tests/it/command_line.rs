@@ -189,5 +189,8 @@ fn a_table_of_the_application_stands_in_for_the_flags_that_were_not_given() {
     assert_eq!(bench.versions("billing").len(), 1);
     bench.kvops(&["attach", "--app", "invoices"]).ends_with(0);
     bench.kvops(&["cert", "info", "--app", "invoices"]).ends_with(0);
+    bench.kvops(&["token", "--app", "invoices", "--expect", "azpacr=2"]).ends_with(0);
+    let error = bench.kvops(&["token", "--app", "billing", "-o", "json"]).ends_with(2).error();
+    assert!(error["hints"].to_string().contains("--key-id"), "{error}");
     assert!(bench.kvops(&["config", "show"]).ends_with(0).stdout.contains("app.invoices.owner"));
 }
