@@ -119,9 +119,21 @@ impl Client {
         version: Option<&Version>,
         source: http::Error,
     ) -> Error {
+        self.failed_on("certificate", operation, name, version, source)
+    }
+
+    /// The same for any `kind` of object.
+    pub(super) fn failed_on(
+        &self,
+        kind: &str,
+        operation: &Operation,
+        name: &CertificateName,
+        version: Option<&Version>,
+        source: http::Error,
+    ) -> Error {
         let object = match version {
-            Some(version) => format!("version {version} of certificate {name}"),
-            None => format!("certificate {name}"),
+            Some(version) => format!("version {version} of {kind} {name}"),
+            None => format!("{kind} {name}"),
         };
         About { operation, vault: &self.vault, name: Some(name), object: &object }.failed(source)
     }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::client::Client;
-use super::error::{About, Error};
+use super::error::Error;
 use super::operation::content;
 use super::right::{READ_KEY, SIGN, VERIFY};
 use super::wire;
@@ -100,11 +100,7 @@ impl Client {
         version: Option<&Version>,
         source: http::Error,
     ) -> Error {
-        let object = match version {
-            Some(version) => format!("version {version} of key {name}"),
-            None => format!("key {name}"),
-        };
-        About { operation, vault: &self.vault, name: Some(name), object: &object }.failed(source)
+        self.failed_on("key", operation, name, version, source)
     }
 }
 
