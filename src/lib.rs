@@ -10,6 +10,7 @@ pub mod domain;
 pub mod entra;
 pub mod graph;
 pub mod http;
+pub mod inventory;
 pub mod keyvault;
 #[cfg(feature = "lab")]
 pub mod lab;

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 use x509_parser::extensions::{ExtendedKeyUsage, KeyUsage};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::error::Error;
 use super::public_key::PublicKey;
@@ -24,6 +25,10 @@ pub struct Certificate {
     extended_key_usage: Vec<String>,
     is_ca: bool,
     is_self_issued: bool,
+    issuer: String,
+    signature_algorithm: String,
+    curve: Option<&'static str>,
+    spki: Thumbprint,
     public_key: PublicKey,
 }
 
@@ -50,6 +55,10 @@ impl Certificate {
             extended_key_usage: extended.map(|usage| purposes(usage.value)).unwrap_or_default(),
             is_ca: constraints.is_some_and(|constraints| constraints.value.ca),
             is_self_issued: parsed.subject().as_raw() == parsed.issuer().as_raw(),
+            issuer: parsed.issuer().to_string(),
+            signature_algorithm: algorithm_name(&parsed.signature_algorithm.algorithm.to_id_string()),
+            curve: curve(parsed.public_key()),
+            spki: Thumbprint::sha256(parsed.public_key().raw),
             public_key: PublicKey::new(parsed.public_key())?,
             der: der.to_vec(),
         })
@@ -136,6 +145,27 @@ impl Certificate {
         self.is_self_issued
     }
 
+    /// Distinguished name of the issuer. Hostile text.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// How it is signed, in the spelling of RFC 4055 and RFC 5758; the object identifier of what is
+    /// not known here.
+    pub fn signature_algorithm(&self) -> &str {
+        &self.signature_algorithm
+    }
+
+    /// The curve of an EC key in JWK's spelling (RFC 7518 6.2.1.1, RFC 8812 3.1), if it has a name there.
+    pub fn curve(&self) -> Option<&'static str> {
+        self.curve
+    }
+
+    /// SHA-256 of the SubjectPublicKeyInfo: the same key has the same value in every certificate.
+    pub fn spki_sha256(&self) -> Thumbprint {
+        self.spki
+    }
+
     /// The public key.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
@@ -163,6 +193,34 @@ impl fmt::Debug for Certificate {
             .field("subject", &self.subject)
             .field("sha1", &self.sha1())
             .finish_non_exhaustive()
+    }
+}
+
+fn algorithm_name(oid: &str) -> String {
+    let name = match oid {
+        "1.2.840.113549.1.1.2" => "md2WithRSAEncryption",
+        "1.2.840.113549.1.1.4" => "md5WithRSAEncryption",
+        "1.2.840.113549.1.1.5" => "sha1WithRSAEncryption",
+        "1.2.840.113549.1.1.10" => "rsassaPss",
+        "1.2.840.113549.1.1.11" => "sha256WithRSAEncryption",
+        "1.2.840.113549.1.1.12" => "sha384WithRSAEncryption",
+        "1.2.840.113549.1.1.13" => "sha512WithRSAEncryption",
+        "1.2.840.10045.4.1" => "ecdsa-with-SHA1",
+        "1.2.840.10045.4.3.2" => "ecdsa-with-SHA256",
+        "1.2.840.10045.4.3.3" => "ecdsa-with-SHA384",
+        "1.2.840.10045.4.3.4" => "ecdsa-with-SHA512",
+        other => other,
+    };
+    name.to_owned()
+}
+
+fn curve(key: &SubjectPublicKeyInfo<'_>) -> Option<&'static str> {
+    match key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string().as_str() {
+        "1.2.840.10045.3.1.7" => Some("P-256"),
+        "1.3.132.0.34" => Some("P-384"),
+        "1.3.132.0.35" => Some("P-521"),
+        "1.3.132.0.10" => Some("P-256K"),
+        _ => None,
     }
 }
 

@@ -19,7 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("graph", &["domain", "http", "pki", "entra"]),
     ("keyvault", &["domain", "http", "pki", "entra"]),
     ("ledger", &["domain"]),
-    ("inventory", &["domain", "http", "pki", "entra", "graph", "keyvault"]),
+    ("arm", &["domain", "http", "pki", "entra"]),
+    ("inventory", &["domain", "http", "pki", "entra", "graph", "keyvault", "arm"]),
     // Types only: what is collected is judged without any I/O.
     ("audit", &["domain", "pki", "inventory"]),
     ("sign_in", &["domain", "http", "pki", "entra", "keyvault"]),
@@ -27,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("rotate", &["domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
     ("jwks", &["domain", "http", "pki", "entra", "keyvault", "ledger"]),
     ("proxy", &["domain", "http", "pki", "entra", "graph", "keyvault", "inventory", "audit", "jwks", "rotate"]),
-    ("report", &["domain", "audit", "provision", "rotate"]),
+    ("report", &["domain", "inventory", "audit", "provision", "rotate"]),
     ("config", &["domain"]),
     // Another cloud, written from the services' documentation: it names none of our clients.
     ("lab", &["domain"]),
@@ -40,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "entra",
             "graph",
             "keyvault",
+            "arm",
             "ledger",
             "inventory",
             "audit",

@@ -1,0 +1,105 @@
+//! What was seen of a tenant and its vaults, and what could not be seen.
+//!
+//! An inventory is evidence, not judgement: it holds what the services answered, reduced to what
+//! rules read, and a [`Gap`] for every answer that did not come. It never holds key bytes, secrets
+//! or hints of them. The same records are collected, exported, read back and judged.
+
+mod application;
+mod coverage;
+mod credential;
+mod directory;
+mod seen;
+mod vault;
+mod x509;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+pub use application::{
+    Application, DelegatedGrant, DeletedApplication, Implicit, Lock, Owner, OwnerKind, RedirectUris, RequiredAccess,
+    RequiredKind, RoleGrant, ServicePrincipal,
+};
+pub use coverage::{Count, Coverage, Evidence, Gap};
+pub use credential::{FederatedCredential, KeyCredential, Moment, PasswordCredential};
+pub use directory::{
+    AppManagementPolicy, AuthorizationPolicy, CustomAppManagementPolicy, DirectoryRole, Policies, Restriction,
+    Restrictions,
+};
+pub use seen::{Reason, Seen};
+pub use vault::{
+    AccessPolicy, Assignment, BackingKey, Certificate, DeletedCertificate, Policy, RoleDefinition, RolePermissions,
+    Vault, VaultProperties, VersionRecord,
+};
+pub use x509::{Digest, X509};
+
+use crate::domain::TenantId;
+
+/// Version of the records: the first number changes when a reader of the old ones would be wrong.
+pub const SCHEMA_VERSION: &str = "1.0";
+
+/// A tenant and its vaults at one moment.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// What it is of, and when.
+    pub header: Header,
+    /// Application registrations, by object id.
+    pub applications: Vec<Application>,
+    /// Service principals, by object id: own, foreign and managed identities.
+    pub service_principals: Vec<ServicePrincipal>,
+    /// Applications in the recycle bin.
+    pub deleted_applications: Seen<Vec<DeletedApplication>>,
+    /// Who has which role in the directory.
+    pub directory_roles: Seen<Vec<DirectoryRole>>,
+    /// Policies of the tenant.
+    pub policies: Policies,
+    /// Vaults, by name.
+    pub vaults: Vec<Vault>,
+    /// Role assignments that reach vaults, at whatever scope.
+    pub assignments: Seen<Vec<Assignment>>,
+    /// The roles that those assignments name.
+    pub role_definitions: Vec<RoleDefinition>,
+    /// What was read, and what was not.
+    pub coverage: Coverage,
+}
+
+/// What an inventory is of.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// See [`SCHEMA_VERSION`].
+    pub schema_version: String,
+    /// The tenant's GUID.
+    pub tenant: TenantId,
+    /// When the tenant was created: restrictions for later applications leave out the earlier ones.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub tenant_created_at: Option<OffsetDateTime>,
+    /// Name of the cloud.
+    pub cloud: String,
+    /// When collecting began. It is the *now* of every judgement on this inventory.
+    #[serde(with = "time::serde::rfc3339")]
+    pub collected_at: OffsetDateTime,
+    /// Whether only some applications were asked for.
+    #[serde(default)]
+    pub is_narrowed_to_applications: bool,
+    /// Whether only some vaults were asked for: then a key that is in none of them is in no *asked* vault.
+    #[serde(default)]
+    pub is_narrowed_to_vaults: bool,
+}
+
+impl Inventory {
+    /// An inventory of nothing yet, in which nothing has been read.
+    pub fn empty(header: Header) -> Self {
+        Self {
+            header,
+            applications: Vec::new(),
+            service_principals: Vec::new(),
+            deleted_applications: Seen::default(),
+            directory_roles: Seen::default(),
+            policies: Policies::default(),
+            vaults: Vec::new(),
+            assignments: Seen::default(),
+            role_definitions: Vec::new(),
+            coverage: Coverage::default(),
+        }
+    }
+}

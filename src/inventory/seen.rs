@@ -1,0 +1,118 @@
+//! Evidence that may be missing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What was read, or why it was not. Nothing unread is ever taken for empty.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Seen<T> {
+    /// It was not read.
+    Unread {
+        /// Why not.
+        unread: Reason,
+    },
+    /// It was read, and this is all of it.
+    Read(T),
+}
+
+/// Why something was not read. The coverage holds who answered what.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Nobody asked for it in this run.
+    #[default]
+    NotAsked,
+    /// No role grants it: Graph permission or Azure RBAC.
+    Rbac,
+    /// The vault's access policies do not grant it.
+    AccessPolicy,
+    /// The vault's firewall, or its private link, let nobody in from here.
+    Firewall,
+    /// The service kept turning it away for being asked too much.
+    Throttled,
+    /// The tenant has no licence for it.
+    NotLicensed,
+    /// This cloud does not have it.
+    NotInCloud,
+    /// It came, and could not be understood.
+    Parse,
+    /// The service failed, or could not be reached.
+    Failed,
+}
+
+impl<T> Seen<T> {
+    /// Something that was not read.
+    pub const fn unread(reason: Reason) -> Self {
+        Self::Unread { unread: reason }
+    }
+
+    /// What was read.
+    pub fn read(&self) -> Option<&T> {
+        match self {
+            Self::Read(value) => Some(value),
+            Self::Unread { .. } => None,
+        }
+    }
+
+    /// Why it was not read.
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Read(_) => None,
+            Self::Unread { unread } => Some(*unread),
+        }
+    }
+
+    /// What was read, or the reason.
+    pub fn get(&self) -> Result<&T, Reason> {
+        match self {
+            Self::Read(value) => Ok(value),
+            Self::Unread { unread } => Err(*unread),
+        }
+    }
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self::unread(Reason::NotAsked)
+    }
+}
+
+impl Reason {
+    /// As in files and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotAsked => "not-asked",
+            Self::Rbac => "rbac",
+            Self::AccessPolicy => "access-policy",
+            Self::Firewall => "firewall",
+            Self::Throttled => "throttled",
+            Self::NotLicensed => "not-licensed",
+            Self::NotInCloud => "not-in-cloud",
+            Self::Parse => "parse",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_was_not_asked_for_and_what_is_empty_was_read() {
+        let read: Seen<Vec<u8>> = serde_json::from_str("[]").unwrap();
+        assert_eq!(read, Seen::Read(Vec::new()));
+        let unread: Seen<Vec<u8>> = serde_json::from_str(r#"{"unread":"not-licensed"}"#).unwrap();
+        assert_eq!(unread, Seen::unread(Reason::NotLicensed));
+        assert_eq!(serde_json::to_string(&unread).unwrap(), r#"{"unread":"not-licensed"}"#);
+        assert_eq!(Seen::<Vec<u8>>::default().reason(), Some(Reason::NotAsked));
+    }
+}
