@@ -19,6 +19,7 @@ use super::error::{Cause, Context, Error};
 use super::failure::Failure;
 use super::ids::Guids;
 use super::operation::{Operation, Service};
+use super::pace::{Pace, Permit, Seen};
 use super::redact::redact;
 use super::request::Request;
 use super::response::Response;
@@ -41,6 +42,14 @@ const NETWORK_INFO: HeaderName = HeaderName::from_static("x-ms-keyvault-network-
 pub struct Client {
     shared: Arc<Shared>,
     pin: Pin,
+    manners: Option<Manners>,
+}
+
+/// How somebody who sends many requests behaves.
+#[derive(Clone, Debug)]
+struct Manners {
+    pace: Arc<dyn Pace>,
+    retry: RetryPolicy,
 }
 
 /// How a [`Client`] behaves.
@@ -107,14 +116,20 @@ impl Client {
     pub fn new(cloud: &Cloud, options: Options) -> Result<Self, InvalidRoots> {
         let transport = Transport::new(cloud, &options.more_roots, options.connect_timeout, options.request_timeout)?;
         let shared = Shared { cloud: cloud.clone(), options, transport, skew: Skew::default(), sent: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared), pin: Pin::Cloud })
+        Ok(Self { shared: Arc::new(shared), pin: Pin::Cloud, manners: None })
     }
 
     /// The same client for one identity endpoint outside the cloud, and for nothing else. Plain
     /// `http` is accepted for this machine and its link only.
     #[must_use]
     pub fn endpoint(&self, url: &Url) -> Self {
-        Self { shared: Arc::clone(&self.shared), pin: Pin::Endpoint(url.origin()) }
+        Self { shared: Arc::clone(&self.shared), pin: Pin::Endpoint(url.origin()), manners: None }
+    }
+
+    /// The same client at the pace that `pace` allows, as patient as `retry`.
+    #[must_use]
+    pub fn paced(&self, pace: &Arc<dyn Pace>, retry: RetryPolicy) -> Self {
+        Self { manners: Some(Manners { pace: Arc::clone(pace), retry }), ..self.clone() }
     }
 
     /// The cloud that this client talks to.
@@ -160,17 +175,31 @@ impl Client {
             Auth::None | Auth::Header(_) => TokenRequest::default(),
         };
         let mut challenges = 0;
+        // Time spent before the door is not time that the service has taken.
+        let mut held = Duration::ZERO;
         loop {
             let token = match authorization(auth, &wanted).await {
                 Ok(token) => token,
                 Err(source) => return Err(Error::new(context, Cause::Token(source))),
             };
             context.attempts += 1;
+            let asked = self.now();
+            let permit = match &self.manners {
+                Some(Manners { pace, .. }) => pace.admit(operation, &request.url).await,
+                None => Permit::default(),
+            };
+            held += Duration::try_from(self.now() - asked).unwrap_or_default();
             let ended = self.attempt(&context, request, token.as_ref()).await;
-            context.elapsed = (self.now() - started).try_into().unwrap_or_default();
+            drop(permit);
+            context.elapsed = Duration::try_from(self.now() - started).unwrap_or_default().saturating_sub(held);
             let (outcome, cause) = match ended {
                 Ok(answer) => {
                     context.request_id = trace::request_id(&answer.headers);
+                    let retry_after = retry_after::retry_after(&answer.headers, self.now());
+                    if let Some(Manners { pace, .. }) = &self.manners {
+                        let (status, headers) = (answer.status, &answer.headers);
+                        pace.seen(operation, &request.url, &Seen { status, headers, retry_after });
+                    }
                     if answer.status.is_success() {
                         let Answer { status, headers, body } = answer;
                         return Ok(Response { status, headers, body, context });
@@ -191,7 +220,6 @@ impl Client {
                         }
                     }
                     context.request_id = context.request_id.or_else(|| failure.request_id.clone());
-                    let retry_after = retry_after::retry_after(&answer.headers, self.now());
                     let (status, basic_realm) = (answer.status, challenge::basic_realm(&answer.headers));
                     let cause = Cause::Refused { status, failure, retry_after, basic_realm };
                     (Outcome::Refused { status, retry_after }, cause)
@@ -199,7 +227,8 @@ impl Client {
                 Err(NoAnswer { outcome: Outcome::Lost, source }) => (Outcome::Lost, Cause::Lost(source)),
                 Err(NoAnswer { outcome, source }) => (outcome, Cause::Unreachable(source)),
             };
-            let (policy, jitter) = (self.shared.options.retry, self.shared.options.guids.fraction());
+            let policy = self.manners.as_ref().map_or(self.shared.options.retry, |manners| manners.retry);
+            let jitter = self.shared.options.guids.fraction();
             match policy.decide(context.attempts, context.elapsed, operation.repeat, outcome, jitter) {
                 Verdict::GiveUp => return Err(Error::new(context, cause)),
                 Verdict::After(delay) => {

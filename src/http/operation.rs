@@ -14,23 +14,62 @@ pub struct Operation {
     pub permission: &'static str,
     /// Whether the same request may be sent twice.
     pub repeat: Repeat,
+    /// What it takes out of the service's budgets.
+    pub cost: Cost,
 }
 
 impl Operation {
     /// An operation that changes nothing, or nothing more when it is done twice.
     pub const fn safe(service: Service, name: &'static str, permission: &'static str) -> Self {
-        Self { service, name, permission, repeat: Repeat::Safe }
+        Self { service, name, permission, repeat: Repeat::Safe, cost: Cost::ONE }
+    }
+
+    /// The same operation at a higher price.
+    #[must_use]
+    pub const fn costing(self, units: u32) -> Self {
+        Self { cost: Cost { units, ..self.cost }, ..self }
+    }
+
+    /// The same operation, which takes from a narrower budget as well.
+    #[must_use]
+    pub const fn taking(self, scarce: Scarce) -> Self {
+        Self { cost: Cost { scarce: Some(scarce), ..self.cost }, ..self }
     }
 
     /// An operation that acts once for each time it arrives.
     pub const fn once(service: Service, name: &'static str, permission: &'static str) -> Self {
-        Self { service, name, permission, repeat: Repeat::OnlyIfNotSent }
+        Self { service, name, permission, repeat: Repeat::OnlyIfNotSent, cost: Cost::ONE }
     }
 
     /// An operation that rests on something read before, and must be built anew from a new reading.
     pub const fn never_repeated(service: Service, name: &'static str, permission: &'static str) -> Self {
-        Self { service, name, permission, repeat: Repeat::Never }
+        Self { service, name, permission, repeat: Repeat::Never, cost: Cost::ONE }
     }
+}
+
+/// What a request takes out of the budgets that services keep, for whoever sends many.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Cost {
+    /// Units of the general budget; Graph counts some reads twice.
+    pub units: u32,
+    /// A narrower budget that it takes one unit of, too.
+    pub scarce: Option<Scarce>,
+}
+
+impl Cost {
+    /// One unit, and nothing scarce.
+    pub const ONE: Self = Self { units: 1, scarce: None };
+}
+
+/// Budgets that are much smaller than the general one of their service.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Scarce {
+    /// Reading `keyCredentials` by name: 150 a minute and tenant.
+    KeyCredentials,
+    /// Reports of sign-ins: 5 in ten seconds.
+    Reports,
+    /// Queries of Resource Graph: 15 in five seconds.
+    ResourceGraph,
 }
 
 /// Whether a request may be sent again when the first time did not succeed.

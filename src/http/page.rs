@@ -25,6 +25,7 @@ pub struct Pages<'a> {
     read: HashSet<String>,
     empty: usize,
     kept: Option<(&'static str, &'static str)>,
+    delta: Option<String>,
 }
 
 /// No list of either service is longer: a server that links on and on must not hold us for ever.
@@ -40,13 +41,25 @@ struct Page<T> {
     value: Vec<T>,
     #[serde(alias = "@odata.nextLink", alias = "nextLink", default)]
     next_link: Option<String>,
+    #[serde(rename = "@odata.deltaLink", default)]
+    delta_link: Option<String>,
 }
 
 impl<'a> Pages<'a> {
     /// The list that begins with the answer to `first`.
     pub fn new(client: &'a Client, operation: &Operation, first: Request, auth: &'a Auth) -> Self {
         let next = Some(first.url.clone());
-        Self { client, operation: *operation, auth, template: first, next, read: HashSet::new(), empty: 0, kept: None }
+        Self {
+            client,
+            operation: *operation,
+            auth,
+            template: first,
+            next,
+            read: HashSet::new(),
+            empty: 0,
+            kept: None,
+            delta: None,
+        }
     }
 
     /// Adds a parameter to every link that lacks it: Key Vault forgets some from page to page.
@@ -67,11 +80,17 @@ impl<'a> Pages<'a> {
         let request = Request { url, ..self.template.clone() };
         let response = self.client.send(&self.operation, &request, self.auth).await?;
         let page: Page<T> = response.json()?;
+        self.delta = page.delta_link.or(self.delta.take());
         self.empty = if page.value.is_empty() { self.empty + 1 } else { 0 };
         if let Some(link) = page.next_link.filter(|link| !link.is_empty()) {
             self.next = Some(self.follow(&request.url, &link, &response)?);
         }
         Ok(Some((page.value, response)))
+    }
+
+    /// Where the changes after this list begin: known once a delta query has been read to its end.
+    pub fn delta_link(&self) -> Option<&str> {
+        self.delta.as_deref()
     }
 
     /// All items of all pages.

@@ -15,11 +15,21 @@ pub(super) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Du
         }
     }
     let value = text(headers, "retry-after")?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if let Some(seconds) = seconds(value) {
+        return Some(seconds);
     }
     let until = http_date(value)? - date(headers).unwrap_or(now);
     Some(until.try_into().unwrap_or(Duration::ZERO))
+}
+
+/// Digits, with a fraction where Graph sends one (`2.128`), although RFC 9110 knows whole seconds only.
+fn seconds(text: &str) -> Option<Duration> {
+    let is_decimal = text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if !is_decimal {
+        return None;
+    }
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
 }
 
 /// The answer's `Date`.
@@ -50,6 +60,7 @@ mod tests {
     #[test]
     fn each_form_is_understood() {
         assert_eq!(asked(&[("retry-after", "7")]), Some(7_000));
+        assert_eq!(asked(&[("retry-after", "2.128")]), Some(2_128));
         assert_eq!(asked(&[("retry-after", "7"), ("retry-after-ms", "1500")]), Some(1_500));
         assert_eq!(asked(&[("x-ms-retry-after-ms", "20")]), Some(20));
         assert_eq!(asked(&[("retry-after", "Sat, 21 Nov 2026 12:00:09 GMT")]), Some(9_000));
@@ -65,7 +76,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_as_good_as_nothing() {
-        for text in ["", "soon", "-1", "1e9", "99999999999999999999999"] {
+        for text in ["", "soon", "-1", "1e9", "1.2.3", ".5", "99999999999999999999999"] {
             assert_eq!(asked(&[("retry-after", text)]), None, "{text}");
         }
     }
