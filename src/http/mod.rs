@@ -35,7 +35,7 @@ pub use failure::{Detail, Failure};
 pub use ids::Guids;
 pub use operation::{Cost, Operation, Repeat, Scarce, Service};
 pub use pace::{Pace, Permit, Seen};
-pub use page::Pages;
+pub use page::{Pages, Unreadable};
 pub use request::Request;
 pub use response::Response;
 pub use retry::{Outcome, RetryPolicy, Verdict};

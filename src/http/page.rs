@@ -45,6 +45,15 @@ struct Page<T> {
     delta_link: Option<String>,
 }
 
+/// An item of a list that is not what its service documents.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unreadable {
+    /// Its `id`, if that much could be read. Hostile text.
+    pub id: Option<String>,
+    /// What is wrong with it, without any of its values.
+    pub problem: String,
+}
+
 impl<'a> Pages<'a> {
     /// The list that begins with the answer to `first`.
     pub fn new(client: &'a Client, operation: &Operation, first: Request, auth: &'a Auth) -> Self {
@@ -75,17 +84,49 @@ impl<'a> Pages<'a> {
 
     /// The same, with the answer, so that what is wrong with an item can be told with its ids.
     pub async fn next_with_response<T: DeserializeOwned>(&mut self) -> Result<Option<(Vec<T>, Response)>, Error> {
+        let Some((url, response)) = self.fetch().await? else { return Ok(None) };
+        let items = self.take(&url, response.json()?, &response)?;
+        Ok(Some((items, response)))
+    }
+
+    /// The same, but an item that cannot be read does not spoil its page.
+    pub async fn next_readable<T: DeserializeOwned>(&mut self) -> Result<Option<(Vec<T>, Vec<Unreadable>)>, Error> {
+        let Some((url, response)) = self.fetch().await? else { return Ok(None) };
+        if let Ok(page) = response.json() {
+            return Ok(Some((self.take(&url, page, &response)?, Vec::new())));
+        }
+        // Rarely needed, and so it may take its time.
+        let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+        for item in self.take::<serde_json::Value>(&url, response.json()?, &response)? {
+            match T::deserialize(&item) {
+                Ok(item) => readable.push(item),
+                Err(error) => unreadable.push(Unreadable {
+                    id: item["id"].as_str().map(str::to_owned),
+                    problem: super::response::describe(&error),
+                }),
+            }
+        }
+        Ok(Some((readable, unreadable)))
+    }
+
+    async fn fetch(&mut self) -> Result<Option<(Url, Response)>, Error> {
         let Some(url) = self.next.take() else { return Ok(None) };
         self.read.insert(url.to_string());
         let request = Request { url, ..self.template.clone() };
         let response = self.client.send(&self.operation, &request, self.auth).await?;
-        let page: Page<T> = response.json()?;
+        Ok(Some((request.url, response)))
+    }
+
+    fn take<T>(&mut self, from: &Url, page: Page<T>, response: &Response) -> Result<Vec<T>, Error>
+    where
+        T: DeserializeOwned,
+    {
         self.delta = page.delta_link.or(self.delta.take());
         self.empty = if page.value.is_empty() { self.empty + 1 } else { 0 };
         if let Some(link) = page.next_link.filter(|link| !link.is_empty()) {
-            self.next = Some(self.follow(&request.url, &link, &response)?);
+            self.next = Some(self.follow(from, &link, response)?);
         }
-        Ok(Some((page.value, response)))
+        Ok(page.value)
     }
 
     /// Where the changes after this list begin: known once a delta query has been read to its end.

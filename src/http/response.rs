@@ -82,7 +82,7 @@ impl Response {
 }
 
 /// What serde found, without the values that it quotes: they may be a token.
-fn describe(error: &serde_json::Error) -> String {
+pub(super) fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if text.starts_with("missing field") {
         return redact(&text, &[]);
