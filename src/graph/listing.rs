@@ -10,8 +10,9 @@ use super::client::Client;
 use super::error::{Error, failed};
 use super::list::List;
 use super::registration::{Keys, Principal, Registration};
-use crate::domain::ObjectId;
-use crate::http::{HeaderName, Operation, Pages, Request, Scarce, Service};
+use crate::domain::{AppId, ObjectId};
+use crate::http::header;
+use crate::http::{Operation, Pages, Request, Scarce, Service};
 
 const fn safe(name: &'static str) -> Operation {
     Operation::safe(Service::Graph, name, "Application.Read.All")
@@ -128,9 +129,13 @@ impl Client {
         self.get(&APPLICATION, self.url(&format!("applications/{id}"), &[])).await
     }
 
-    /// One service principal as lists show it.
-    pub async fn principal(&self, id: ObjectId) -> Result<Principal, Error> {
-        self.get(&PRINCIPALS, self.url(&format!("servicePrincipals/{id}"), &[])).await
+    /// The service principal of an application, as lists show it.
+    pub async fn principal(&self, app_id: AppId) -> Result<Option<Principal>, Error> {
+        match self.get(&PRINCIPALS, self.url(&format!("servicePrincipals(appId='{app_id}')"), &[])).await {
+            Ok(principal) => Ok(Some(principal)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Several objects of a class by their ids; those that are gone are left out. At most fifteen
@@ -146,7 +151,7 @@ impl Client {
         let filter = part.filter();
         let query: Vec<_> = filter.iter().map(|filter| ("$filter", filter.as_str())).collect();
         let request = eventual(Request::get(self.url(&format!("{}/$count", class.path()), &query)));
-        let request = request.header(crate::http::header::ACCEPT, "text/plain");
+        let request = request.header(header::ACCEPT, "text/plain");
         let response = self.send(&COUNT, request).await?;
         let text = std::str::from_utf8(response.body()).unwrap_or_default();
         // Some front ends put a byte order mark before the digits.
@@ -167,7 +172,7 @@ impl Client {
         self.listed(self.url(&format!("{}/delta", class.path()), &[token]), CHANGES)
     }
 
-    fn part<T>(&self, class: Class, part: Part, query: &[(&str, &str)], operation: Operation) -> List<'_, T>
+    pub(super) fn part<T>(&self, class: Class, part: Part, query: &[(&str, &str)], operation: Operation) -> List<'_, T>
     where
         T: DeserializeOwned,
     {
@@ -194,7 +199,7 @@ impl Client {
 }
 
 fn eventual(request: Request) -> Request {
-    request.header(HeaderName::from_static("consistencylevel"), "eventual")
+    request.header(header::HeaderName::from_static("consistencylevel"), "eventual")
 }
 
 #[cfg(test)]

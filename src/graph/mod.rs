@@ -8,12 +8,30 @@ mod application;
 mod client;
 mod error;
 mod keys;
+mod list;
+mod listing;
 mod policy;
 mod principal;
+mod registration;
+mod relation;
+mod report;
+mod tenant;
 mod wire;
 
 pub use application::ApplicationRecord;
 pub use client::Client;
 pub use error::{Candidate, Error};
 pub use keys::NewKey;
+pub use list::{List, Page};
+pub use listing::{Changed, Class, LARGEST_PAGE, Part};
 pub use principal::DirectoryObject;
+pub use registration::{
+    Access, Api, Implicit, Keys, ListedKey, ListedPassword, Lock, Principal, Publisher, Redirects, Registration,
+    RequiredAccess, Scope, Web,
+};
+pub use relation::{ClaimsExpression, Federated, Grant, Known, MOST_EXPANDED, Owned, Owner, RoleHolder};
+pub use report::{CredentialUse, LastSignIn, PrincipalUse};
+pub use tenant::{
+    AuthorizationPolicy, CustomPolicy, DefaultPolicy, DefaultUserRole, Organization, Restricted, Restriction,
+    RoleAssigned,
+};

@@ -23,9 +23,6 @@ pub struct Registration {
     /// `AzureADMyOrg` and its kin.
     #[serde(default)]
     pub sign_in_audience: Option<Box<str>>,
-    /// The verified domain that it is published under.
-    #[serde(default)]
-    pub publisher_domain: Option<Box<str>>,
     /// What its owner wrote on it.
     #[serde(default, deserialize_with = "or_default")]
     pub tags: Vec<Box<str>>,
@@ -35,15 +32,9 @@ pub struct Registration {
     /// Whom to call, in the words of the company's own register.
     #[serde(default)]
     pub service_management_reference: Option<Box<str>>,
-    /// The names by which tokens are asked for it.
-    #[serde(default, deserialize_with = "or_default")]
-    pub identifier_uris: Vec<Box<str>>,
     /// Whether it may sign in without a credential.
     #[serde(default)]
     pub is_fallback_public_client: Option<bool>,
-    /// Whether nobody may sign in to it.
-    #[serde(default)]
-    pub is_disabled: Option<bool>,
     /// Redirects of web applications, and the implicit flow.
     #[serde(default, deserialize_with = "or_default")]
     pub web: Web,
@@ -87,9 +78,6 @@ pub struct Principal {
     /// Hostile text.
     #[serde(default)]
     pub display_name: Option<Box<str>>,
-    /// When it came into the tenant.
-    #[serde(default, with = "time::serde::rfc3339::option")]
-    pub created_date_time: Option<OffsetDateTime>,
     /// Whether it may sign in.
     #[serde(default)]
     pub account_enabled: Option<bool>,
@@ -99,30 +87,15 @@ pub struct Principal {
     /// The tenant in which its application is registered.
     #[serde(default)]
     pub app_owner_organization_id: Option<Box<str>>,
-    /// `AzureADMyOrg` and its kin.
-    #[serde(default)]
-    pub sign_in_audience: Option<Box<str>>,
     /// `saml`, `oidc` …
     #[serde(default)]
     pub preferred_single_sign_on_mode: Option<Box<str>>,
     /// The SAML signing key in use.
     #[serde(default)]
     pub preferred_token_signing_key_thumbprint: Option<Box<str>>,
-    /// Whether somebody must be assigned before they may use it.
-    #[serde(default)]
-    pub app_role_assignment_required: Option<bool>,
     /// Where answers may be sent.
     #[serde(default, deserialize_with = "or_default")]
     pub reply_urls: Vec<Box<str>>,
-    /// What its owner wrote on it.
-    #[serde(default, deserialize_with = "or_default")]
-    pub tags: Vec<Box<str>>,
-    /// Who gets mail before the SAML signing key expires.
-    #[serde(default, deserialize_with = "or_default")]
-    pub notification_email_addresses: Vec<Box<str>>,
-    /// The roles that its API defines.
-    #[serde(default, deserialize_with = "or_default")]
-    pub app_roles: Vec<AppRole>,
     /// Who Microsoft knows to have published it.
     #[serde(default, deserialize_with = "or_default")]
     pub verified_publisher: Publisher,
@@ -174,7 +147,8 @@ impl ListedKey {
 
     /// Whether the entry is a certificate that somebody may sign in with.
     pub fn is_for_sign_in(&self) -> bool {
-        let is = |text: &Option<Box<str>>, wanted| text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(wanted));
+        let is =
+            |text: &Option<Box<str>>, wanted| text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case(wanted));
         is(&self.usage, "Verify") && is(&self.kind, "AsymmetricX509Cert")
     }
 }
@@ -229,12 +203,6 @@ pub struct Web {
     /// Tokens in the address bar.
     #[serde(default, deserialize_with = "or_default")]
     pub implicit_grant_settings: Implicit,
-    /// Its page.
-    #[serde(default)]
-    pub home_page_url: Option<Box<str>>,
-    /// Where it signs out.
-    #[serde(default)]
-    pub logout_url: Option<Box<str>>,
 }
 
 /// The implicit flow.
@@ -250,16 +218,17 @@ pub struct Implicit {
 }
 
 /// An application as an API.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Api {
-    /// Whether others may put claims into its tokens.
-    #[serde(default)]
-    pub accept_mapped_claims: Option<bool>,
-    /// 1 or 2.
-    #[serde(default)]
-    pub requested_access_token_version: Option<u8>,
+    /// The scopes that it offers.
+    #[serde(default, deserialize_with = "or_default")]
+    pub oauth2_permission_scopes: Vec<Scope>,
 }
+
+/// A scope that an application offers, of which nothing more is asked.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Scope {}
 
 /// Permissions of one API that an application asks for.
 #[derive(Clone, Debug, Deserialize)]
@@ -300,9 +269,6 @@ pub struct Lock {
     /// Credentials for signing.
     #[serde(default)]
     pub credentials_with_usage_sign: Option<bool>,
-    /// The key that tokens are encrypted with.
-    #[serde(default)]
-    pub token_encryption_key_id: Option<bool>,
 }
 
 /// A verified publisher, or an empty one.
@@ -315,17 +281,6 @@ pub struct Publisher {
     /// Its name.
     #[serde(default)]
     pub display_name: Option<Box<str>>,
-}
-
-/// A role that an API defines.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AppRole {
-    /// Its id, as assignments name it.
-    pub id: ObjectId,
-    /// Its name in tokens.
-    #[serde(default)]
-    pub value: Option<Box<str>>,
 }
 
 /// An explicit `null` is as good as nothing.
