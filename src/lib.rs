@@ -4,6 +4,7 @@
 //! table stands in `docs/ARCHITECTURE.md`, and a test reads the source to hold it.
 
 #[doc(hidden)]
+pub mod arm;
 pub mod cli;
 pub mod config;
 pub mod domain;

@@ -41,6 +41,9 @@ pub struct CertificatePolicy {
     pub validity_months: Option<u32>,
     /// What happens before expiry.
     pub lifetime_actions: Vec<LifetimeAction>,
+    /// When the policy was made: with the first version, or by hand before it.
+    #[serde(skip)]
+    pub created: Option<OffsetDateTime>,
     /// When the policy was last changed. A version that was made later was made under it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated: Option<OffsetDateTime>,
@@ -275,6 +278,8 @@ impl OperationStatus {
 pub struct DeletedCertificate {
     /// The name it holds.
     pub name: CertificateName,
+    /// SHA-1 of the version that was current.
+    pub thumbprint: Option<Thumbprint>,
     /// When it was deleted.
     pub deleted_at: Option<OffsetDateTime>,
     /// When the service will purge it.
@@ -296,6 +301,8 @@ pub struct VaultKey {
     pub modulus: Option<Vec<u8>>,
     /// RSA public exponent, big-endian.
     pub exponent: Option<Vec<u8>>,
+    /// End of the key's validity.
+    pub not_after: Option<OffsetDateTime>,
     /// Whether a certificate owns the key.
     pub is_managed: bool,
     /// `attributes.exportable` of this very version, where the service states it.

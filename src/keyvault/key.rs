@@ -44,6 +44,7 @@ impl Client {
             operations: bundle.key.key_ops.unwrap_or_default(),
             modulus: bundle.key.n.as_deref().and_then(number),
             exponent: bundle.key.e.as_deref().and_then(number),
+            not_after: attributes.not_after(),
             is_managed: bundle.managed.unwrap_or_default(),
             exportable: attributes.exportable,
             enabled: attributes.enabled,

@@ -63,6 +63,7 @@ impl TryFrom<wire::Bundle> for DeletedCertificate {
         let id = item.recovery_id.as_deref().or(item.id.as_deref()).unwrap_or_default();
         Ok(Self {
             name: name_and_version(id)?.0,
+            thumbprint: item.x5t.as_deref().and_then(|text| text.parse().ok()),
             deleted_at: item.deleted_date.and_then(wire::moment),
             purge_at: item.scheduled_purge_date.and_then(wire::moment),
             recovery_level: item.attributes.and_then(|attributes| attributes.recovery_level),

@@ -225,6 +225,10 @@ pub(super) struct Verified {
 }
 
 impl Attributes {
+    pub(super) fn not_after(&self) -> Option<OffsetDateTime> {
+        self.exp.and_then(moment)
+    }
+
     pub(super) fn enabled(enabled: Option<bool>) -> Option<Self> {
         enabled.map(|enabled| Self { enabled: Some(enabled), ..Self::default() })
     }
@@ -246,6 +250,7 @@ impl From<Attributes> for CertificateAttributes {
 
 impl From<Policy> for CertificatePolicy {
     fn from(wire: Policy) -> Self {
+        let attributes = wire.attributes.unwrap_or_default();
         let key = wire.key_props.unwrap_or_default();
         let x509 = wire.x509_props.unwrap_or_default();
         Self {
@@ -262,7 +267,8 @@ impl From<Policy> for CertificatePolicy {
             key_usage: x509.key_usage.unwrap_or_default().into_iter().map(KeyUsage).collect(),
             validity_months: x509.validity_months,
             lifetime_actions: wire.lifetime_actions.unwrap_or_default().into_iter().map(LifetimeAction::from).collect(),
-            updated: wire.attributes.and_then(|attributes| attributes.updated).and_then(moment),
+            created: attributes.created.and_then(moment),
+            updated: attributes.updated.and_then(moment),
         }
     }
 }

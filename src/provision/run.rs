@@ -319,8 +319,13 @@ impl Provisioner<'_> {
         if wish.choices.allow_purge {
             return self.purge(&wish.name).await;
         }
-        let deleted =
-            DeletedCertificate { name: wish.name.clone(), deleted_at: None, purge_at: None, recovery_level: None };
+        let deleted = DeletedCertificate {
+            name: wish.name.clone(),
+            thumbprint: None,
+            deleted_at: None,
+            purge_at: None,
+            recovery_level: None,
+        };
         Err(Box::new(Refusal::SoftDeleted { vault: self.services.vault.vault().clone(), deleted }).into())
     }
 

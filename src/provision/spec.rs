@@ -49,6 +49,7 @@ impl CertificateSpec {
                 action: "EmailContacts".to_owned(),
                 trigger: LifetimeTrigger::DaysBeforeExpiry(self.mail_days()),
             }],
+            created: None,
             updated: None,
         }
     }

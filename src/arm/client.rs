@@ -1,0 +1,72 @@
+//! Getting to the management plane.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::error::{Error, failed};
+use crate::http::{
+    self as transport, Auth, Operation, Pace, Pages, Request, Response, RetryPolicy, Service, TokenSource,
+};
+
+pub(super) const fn safe(name: &'static str, permission: &'static str) -> Operation {
+    Operation::safe(Service::ResourceManager, name, permission)
+}
+
+const SUBSCRIPTIONS: Operation = safe("listing the subscriptions", "Reader");
+
+/// The management plane of a cloud, as one identity sees it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: transport::Client,
+    auth: Auth,
+}
+
+/// A subscription that the identity can see.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subscription {
+    subscription_id: Box<str>,
+}
+
+impl Client {
+    /// A client with tokens from `tokens`.
+    pub fn new(http: &transport::Client, tokens: &Arc<dyn TokenSource>) -> Self {
+        let resource = http.cloud().arm().as_str().trim_end_matches('/').to_owned();
+        Self { http: http.clone(), auth: Auth::bearer(tokens, resource) }
+    }
+
+    /// The same client at the pace of somebody who sends many requests.
+    #[must_use]
+    pub fn paced(&self, pace: &Arc<dyn Pace>, retry: RetryPolicy) -> Self {
+        Self { http: self.http.paced(pace, retry), auth: self.auth.clone() }
+    }
+
+    /// The subscriptions that the identity can see. Resource Graph answers about those and says
+    /// nothing of others, so that none at all is not the same as no vault.
+    pub async fn subscriptions(&self) -> Result<Vec<Box<str>>, Error> {
+        let url = self.url("subscriptions", "2022-12-01");
+        let pages = Pages::new(&self.http, &SUBSCRIPTIONS, Request::get(url), &self.auth);
+        let listed: Vec<Subscription> = pages.all().await.map_err(|source| failed(&SUBSCRIPTIONS, source))?;
+        Ok(listed.into_iter().map(|subscription| subscription.subscription_id).collect())
+    }
+
+    /// `path` below the root, whose segments are ours or have been checked.
+    pub(super) fn url(&self, path: &str, version: &str) -> Url {
+        let mut url = self.http.cloud().arm().clone();
+        url.set_path(path);
+        url.query_pairs_mut().append_pair("api-version", version);
+        url
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, operation: &Operation, url: Url) -> Result<T, Error> {
+        let response = self.send(operation, Request::get(url)).await?;
+        response.json().map_err(|source| failed(operation, source))
+    }
+
+    pub(super) async fn send(&self, operation: &Operation, request: Request) -> Result<Response, Error> {
+        self.http.send(operation, &request, &self.auth).await.map_err(|source| failed(operation, source))
+    }
+}
