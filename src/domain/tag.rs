@@ -1,5 +1,9 @@
 //! Tags that kvops puts on versions of a certificate. They are hints, never facts.
 
+/// Object id of the application that a version was made for.
+pub const TAG_APP: &str = "kvops-app";
+/// keyId of its entry on that application.
+pub const TAG_KEY_ID: &str = "kvops-keyid";
 /// How far a version has come.
 pub const TAG_STATE: &str = "kvops-state";
 /// The value of [`TAG_STATE`] when tokens have been seen.

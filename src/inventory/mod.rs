@@ -38,27 +38,37 @@ use crate::domain::TenantId;
 pub const SCHEMA_VERSION: &str = "1.0";
 
 /// A tenant and its vaults at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inventory {
     /// What it is of, and when.
     pub header: Header,
     /// Application registrations, by object id.
+    #[serde(default)]
     pub applications: Vec<Application>,
     /// Service principals, by object id: own, foreign and managed identities.
+    #[serde(default)]
     pub service_principals: Vec<ServicePrincipal>,
     /// Applications in the recycle bin.
+    #[serde(default)]
     pub deleted_applications: Seen<Vec<DeletedApplication>>,
     /// Who has which role in the directory.
+    #[serde(default)]
     pub directory_roles: Seen<Vec<DirectoryRole>>,
     /// Policies of the tenant.
+    #[serde(default)]
     pub policies: Policies,
     /// Vaults, by name.
+    #[serde(default)]
     pub vaults: Vec<Vault>,
     /// Role assignments that reach vaults, at whatever scope.
+    #[serde(default)]
     pub assignments: Seen<Vec<Assignment>>,
     /// The roles that those assignments name.
+    #[serde(default)]
     pub role_definitions: Vec<RoleDefinition>,
     /// What was read, and what was not.
+    #[serde(default)]
     pub coverage: Coverage,
 }
 

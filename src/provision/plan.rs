@@ -13,12 +13,8 @@ use crate::domain::{
 };
 use crate::pki::Certificate;
 
-pub use crate::domain::{STATE_PROVEN, TAG_STATE};
+pub use crate::domain::{STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_STATE};
 
-/// Tag of a version: object id of the application that it was made for.
-pub const TAG_APP: &str = "kvops-app";
-/// Tag of a version: keyId of its entry on that application.
-pub const TAG_KEY_ID: &str = "kvops-keyid";
 /// The state of a version that no token has been seen of yet.
 pub const STATE_ISSUED: &str = "issued";
 /// Value of [`TAG_APP`] on a version that was made without naming an application.

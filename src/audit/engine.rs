@@ -1,0 +1,112 @@
+//! Runs every rule over every object, once.
+
+use super::facts::{ApplicationFacts, CertificateFacts, Facts, PrincipalFacts, VaultFacts};
+use super::finding::{Finding, Unknown};
+use super::history::History;
+use super::manifest::Manifest;
+use super::policy::Policy;
+use super::report::{Report, Tally};
+use super::rule::{Case, Check, Rule};
+use super::verdict::{Step, Verdicts};
+use crate::domain::AppId;
+use crate::inventory::{Inventory, Seen};
+
+/// Judges an inventory by a policy.
+pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, history: &Seen<History>) -> Report {
+    let facts = Facts::new(inventory, manifest, history, &policy.data);
+    let mut run = Run::new(&facts, policy);
+    for app in &inventory.applications {
+        let app = ApplicationFacts::new(app, &facts);
+        run.each(Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
+            Check::Application(check) => Some(check(&app, case, verdicts)),
+            _ => None,
+        });
+    }
+    for principal in &inventory.service_principals {
+        let principal = PrincipalFacts::new(principal, &facts);
+        run.each(Some(principal.principal.app_id), &principal.steps, |check, case, verdicts| match check {
+            Check::ServicePrincipal(check) => Some(check(&principal, case, verdicts)),
+            _ => None,
+        });
+    }
+    for vault in &inventory.vaults {
+        let vault = VaultFacts::new(vault, &facts);
+        run.each(None, &[], |check, case, verdicts| match check {
+            Check::Vault(check) => Some(check(&vault, case, verdicts)),
+            _ => None,
+        });
+        for certificate in &vault.certificates {
+            run.certificate(certificate);
+        }
+    }
+    run.each(None, &[], |check, case, verdicts| match check {
+        Check::Tenant(check) => Some(check(case, verdicts)),
+        _ => None,
+    });
+    run.report(inventory)
+}
+
+struct Run<'a> {
+    facts: &'a Facts<'a>,
+    policy: &'a Policy,
+    findings: Vec<Finding>,
+    unknowns: Vec<Unknown>,
+    tallies: Vec<Tally>,
+}
+
+impl<'a> Run<'a> {
+    fn new(facts: &'a Facts<'a>, policy: &'a Policy) -> Self {
+        let tally = |rule: &&'static Rule| Tally { rule, objects: 0, passed: 0, findings: 0, unknown: 0 };
+        let tallies = policy.rules.iter().map(tally).collect();
+        Self { facts, policy, findings: Vec::new(), unknowns: Vec::new(), tallies }
+    }
+
+    fn certificate(&mut self, certificate: &CertificateFacts<'_>) {
+        self.each(None, &certificate.steps, |check, case, verdicts| match check {
+            Check::Certificate(check) => Some(check(certificate, case, verdicts)),
+            _ => None,
+        });
+    }
+
+    /// Runs the rules that `apply` has a use for on one object.
+    fn each(
+        &mut self,
+        app: Option<AppId>,
+        steps: &[Step],
+        apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> Option<()>,
+    ) {
+        let case = Case { facts: self.facts, params: self.policy.params_for(app) };
+        for tally in &mut self.tallies {
+            let (found, unknown) = (self.findings.len(), self.unknowns.len());
+            let mut verdicts = Verdicts {
+                rule: tally.rule,
+                tenant: &self.facts.inventory.header.tenant,
+                severity: self.policy.severity_of(tally.rule),
+                steps,
+                findings: &mut self.findings,
+                unknowns: &mut self.unknowns,
+            };
+            if apply(&tally.rule.check, &case, &mut verdicts).is_none() {
+                continue;
+            }
+            let (found, unknown) = (self.findings.len() - found, self.unknowns.len() - unknown);
+            tally.objects += 1;
+            tally.findings += found as u64;
+            tally.unknown += u64::from(unknown > 0);
+            tally.passed += u64::from(found == 0 && unknown == 0);
+        }
+    }
+
+    fn report(mut self, inventory: &Inventory) -> Report {
+        self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
+        self.unknowns.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
+        Report {
+            header: inventory.header.clone(),
+            profile: self.policy.profile.clone(),
+            coverage: inventory.coverage.clone(),
+            findings: self.findings,
+            unknowns: self.unknowns,
+            tallies: self.tallies,
+        }
+    }
+}

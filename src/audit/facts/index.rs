@@ -1,0 +1,239 @@
+//! The join of what the directory trusts with what the vaults hold.
+
+use std::collections::HashMap;
+
+use time::OffsetDateTime;
+
+use crate::domain::CredentialId;
+use crate::inventory::{
+    Application, Certificate, DeletedCertificate, Inventory, KeyCredential, ServicePrincipal, Vault, VersionRecord,
+};
+
+/// How sure it is that a credential and a vault's version belong together.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Level {
+    /// The credential's label names it. The caller wrote that label: a hint, never proof.
+    Label,
+    /// The same key in another certificate.
+    Spki,
+    /// The same certificate.
+    Der,
+}
+
+/// Where a key may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// A version of a certificate.
+    Version(&'a VersionRecord),
+    /// The current version, of which only the list of certificates was read.
+    Listed,
+    /// A deleted certificate that can be recovered.
+    Deleted(&'a DeletedCertificate),
+}
+
+/// A place where a credential's key may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Match<'a> {
+    /// How sure that is.
+    pub level: Level,
+    /// In which vault.
+    pub vault: &'a Vault,
+    /// Of which certificate; `None` for a deleted one.
+    pub certificate: Option<&'a Certificate>,
+    /// Where exactly.
+    pub place: Place<'a>,
+}
+
+/// Something that trusts a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Trust<'a> {
+    /// The application, if the credential is on one.
+    pub application: Option<&'a Application>,
+    /// The service principal, if the credential is on one.
+    pub principal: Option<&'a ServicePrincipal>,
+    /// The credential.
+    pub key: &'a KeyCredential,
+    /// Whether the credential is valid now.
+    pub is_active: bool,
+}
+
+/// Look-up tables over an inventory.
+#[derive(Debug, Default)]
+pub(super) struct Index<'a> {
+    by_sha1: HashMap<&'a str, Vec<Match<'a>>>,
+    by_spki: HashMap<&'a str, Vec<Match<'a>>>,
+    /// By where the record of the version is in memory: the inventory outlives the index.
+    trust: HashMap<usize, Vec<Trust<'a>>>,
+    holders: HashMap<&'a str, Vec<Trust<'a>>>,
+    labels: HashMap<String, Vec<&'a str>>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(inventory: &'a Inventory, now: OffsetDateTime) -> Self {
+        let mut index = Self::default();
+        for vault in &inventory.vaults {
+            index.add_vault(vault);
+        }
+        for application in &inventory.applications {
+            for key in &application.keys {
+                let is_active = key.is_active(now);
+                index.add_trust(Trust { application: Some(application), principal: None, key, is_active });
+            }
+        }
+        for principal in &inventory.service_principals {
+            for key in &principal.keys {
+                let is_active = key.is_active(now);
+                index.add_trust(Trust { application: None, principal: Some(principal), key, is_active });
+            }
+        }
+        // Most keys have one holder, and most labels one key: those that have several are asked for.
+        index.holders.retain(|_, holders| holders.len() > 1);
+        index.labels.retain(|_, keys| keys.len() > 1);
+        index
+    }
+
+    fn add_vault(&mut self, vault: &'a Vault) {
+        for certificate in vault.certificates.read().into_iter().flatten() {
+            let base = Match { level: Level::Label, vault, certificate: Some(certificate), place: Place::Listed };
+            let versions = certificate.versions.read().map(Vec::as_slice).unwrap_or_default();
+            if let Some(x5t) = &certificate.x5t
+                && !versions.iter().any(|version| version.x5t.as_ref() == Some(x5t))
+            {
+                self.by_sha1.entry(&x5t.0).or_default().push(base);
+            }
+            for version in versions {
+                let found = Match { place: Place::Version(version), ..base };
+                if let Some(x) = version.x.read() {
+                    self.by_spki.entry(&x.spki.0).or_default().push(found);
+                }
+                let sha1 = version.x.read().map(|x| &x.sha1).or(version.x5t.as_ref());
+                if let Some(sha1) = sha1 {
+                    self.by_sha1.entry(&sha1.0).or_default().push(found);
+                }
+            }
+        }
+        for deleted in vault.deleted.read().into_iter().flatten() {
+            let found = Match { level: Level::Label, vault, certificate: None, place: Place::Deleted(deleted) };
+            if let Some(x) = deleted.x.read() {
+                self.by_spki.entry(&x.spki.0).or_default().push(found);
+            }
+            if let Some(sha1) = deleted.x.read().map(|x| &x.sha1).or(deleted.x5t.as_ref()) {
+                self.by_sha1.entry(&sha1.0).or_default().push(found);
+            }
+        }
+    }
+
+    fn add_trust(&mut self, trust: Trust<'a>) {
+        for found in self.matches(trust.key) {
+            if found.level == Level::Label {
+                continue;
+            }
+            if let Place::Version(version) = found.place {
+                self.trust.entry(address(version)).or_default().push(trust);
+            }
+        }
+        let Some(x) = trust.key.x.read() else { return };
+        self.holders.entry(&x.spki.0).or_default().push(trust);
+        if let Some(label) = trust.key.thumbprint() {
+            let keys = self.labels.entry(label.hex()).or_default();
+            if !keys.contains(&&*x.spki.0) {
+                keys.push(&x.spki.0);
+            }
+        }
+    }
+
+    /// Where a credential's key is: by its bytes if they were read, else by its label.
+    pub(super) fn matches(&self, key: &KeyCredential) -> Vec<Match<'a>> {
+        let mut found: Vec<Match<'a>> = Vec::new();
+        let Some(x) = key.x.read() else {
+            let label = key.thumbprint().map(|label| label.hex());
+            return label.and_then(|label| self.by_sha1.get(label.as_str())).cloned().unwrap_or_default();
+        };
+        let same = self.by_sha1.get(&*x.sha1.0).into_iter().flatten();
+        // A place whose bytes were not read is known by what the vault states of itself, and a vault does not lie.
+        found.extend(same.map(|place| Match { level: Level::Der, ..*place }));
+        for place in self.by_spki.get(&*x.spki.0).into_iter().flatten() {
+            if !found.iter().any(|known| known.is_at(place)) {
+                found.push(Match { level: Level::Spki, ..*place });
+            }
+        }
+        if let Some(label) = key.thumbprint().filter(|label| !x.has(label)) {
+            let named = self.by_sha1.get(label.hex().as_str()).into_iter().flatten();
+            found.extend(named.map(|place| Match { level: Level::Label, ..*place }));
+        }
+        found
+    }
+
+    pub(super) fn trust(&self, version: &VersionRecord) -> &[Trust<'a>] {
+        self.trust.get(&address(version)).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(super) fn holders(&self, spki: &str) -> &[Trust<'a>] {
+        self.holders.get(spki).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(super) fn keys_labelled(&self, label: &str) -> Vec<&'a str> {
+        self.labels.get(label).cloned().unwrap_or_default()
+    }
+}
+
+fn address(version: &VersionRecord) -> usize {
+    std::ptr::from_ref(version).addr()
+}
+
+impl<'a> Match<'a> {
+    fn is_at(&self, other: &Self) -> bool {
+        match (self.place, other.place) {
+            (Place::Version(one), Place::Version(two)) => std::ptr::eq(one, two),
+            (Place::Deleted(one), Place::Deleted(two)) => std::ptr::eq(one, two),
+            (Place::Listed, Place::Listed) => {
+                matches!((self.certificate, other.certificate), (Some(one), Some(two)) if std::ptr::eq(one, two))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is more than a label.
+    pub fn is_proven(&self) -> bool {
+        self.level > Level::Label
+    }
+
+    /// The version, where it is one that was read.
+    pub fn version(&self) -> Option<&'a VersionRecord> {
+        match self.place {
+            Place::Version(version) => Some(version),
+            Place::Listed | Place::Deleted(_) => None,
+        }
+    }
+
+    /// Whether it is a deleted certificate.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.place, Place::Deleted(_))
+    }
+
+    /// `vault/name/version`, as far as it is known.
+    pub fn path(&self) -> String {
+        match self.place {
+            Place::Version(version) => {
+                let name = self.certificate.map_or("", |certificate| certificate.name.as_str());
+                format!("{}/{name}/{}", self.vault.name, version.version)
+            }
+            Place::Listed => {
+                format!("{}/{}", self.vault.name, self.certificate.map_or("", |certificate| certificate.name.as_str()))
+            }
+            Place::Deleted(deleted) => format!("{}/{}", self.vault.name, deleted.name),
+        }
+    }
+}
+
+impl Trust<'_> {
+    /// The keyId.
+    pub fn key_id(&self) -> CredentialId {
+        self.key.key_id
+    }
+
+    /// Client id of whoever trusts.
+    pub fn app_id(&self) -> Option<crate::domain::AppId> {
+        self.application.map(|app| app.app_id).or_else(|| self.principal.map(|principal| principal.app_id))
+    }
+}

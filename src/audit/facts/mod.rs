@@ -1,0 +1,120 @@
+//! What rules read: the inventory, joined. Everything that needs work is derived here, once and
+//! purely: activity, lifetimes, which vault version is behind a credential, and in whose custody its key is.
+
+mod application;
+mod certificate;
+mod credential;
+mod custody;
+mod index;
+mod tier;
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+pub use application::{ApplicationFacts, Daemon, PrincipalFacts};
+pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
+pub use credential::{KeyFacts, PasswordFacts};
+pub use custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
+pub use index::{Level, Match, Place, Trust};
+pub use tier::Tier;
+
+use self::index::Index;
+use super::data::Data;
+use super::history::History;
+use super::manifest::Manifest;
+use crate::domain::AppId;
+use crate::inventory::{Application, Evidence, Inventory, Reason, Seen, ServicePrincipal, VersionRecord};
+
+/// A tenant, joined.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// The evidence.
+    pub inventory: &'a Inventory,
+    /// The moment of all judgement: when the inventory was collected.
+    pub now: OffsetDateTime,
+    /// What people wrote down.
+    pub manifest: &'a Manifest,
+    /// What was known earlier.
+    pub history: &'a Seen<History>,
+    /// Facts about the world.
+    pub data: &'a Data,
+    applications: BTreeMap<AppId, &'a Application>,
+    principals: BTreeMap<AppId, &'a ServicePrincipal>,
+    index: Index<'a>,
+}
+
+impl<'a> Facts<'a> {
+    /// Joins an inventory.
+    pub fn new(inventory: &'a Inventory, manifest: &'a Manifest, history: &'a Seen<History>, data: &'a Data) -> Self {
+        let applications = inventory.applications.iter().map(|app| (app.app_id, app)).collect();
+        let principals = inventory.service_principals.iter().map(|principal| (principal.app_id, principal)).collect();
+        let now = inventory.header.collected_at;
+        Self { inventory, now, manifest, history, data, applications, principals, index: Index::new(inventory, now) }
+    }
+
+    /// The application with a client id, if it is registered in this tenant.
+    pub fn application(&self, app_id: AppId) -> Option<&'a Application> {
+        self.applications.get(&app_id).copied()
+    }
+
+    /// The service principal of a client id in this tenant.
+    pub fn principal(&self, app_id: AppId) -> Option<&'a ServicePrincipal> {
+        self.principals.get(&app_id).copied()
+    }
+
+    /// Whether everything of a kind was read.
+    pub fn has_all(&self, evidence: Evidence) -> bool {
+        self.inventory.coverage.is_complete(evidence)
+    }
+
+    /// Whether a key that is in none of the vaults is in no vault at all: every vault is known, and
+    /// the versions and deleted certificates of each were read.
+    pub fn knows_every_vault(&self) -> Result<(), (Evidence, Reason)> {
+        if self.inventory.header.is_narrowed_to_vaults {
+            return Err((Evidence::Vaults, Reason::NotAsked));
+        }
+        let kinds =
+            [Evidence::Vaults, Evidence::Certificates, Evidence::CertificateVersions, Evidence::DeletedCertificates];
+        for gap in &self.inventory.coverage.gaps {
+            if kinds.contains(&gap.evidence) {
+                return Err((gap.evidence, gap.reason));
+            }
+        }
+        if self.inventory.coverage.counts.contains_key(&Evidence::Vaults) {
+            Ok(())
+        } else {
+            Err((Evidence::Vaults, Reason::NotAsked))
+        }
+    }
+
+    /// Names of the vaults of which something could not be read.
+    pub fn unread_vaults(&self) -> Vec<&str> {
+        let kinds = [Evidence::Certificates, Evidence::CertificateVersions, Evidence::DeletedCertificates];
+        let gaps = self.inventory.coverage.gaps.iter().filter(|gap| kinds.contains(&gap.evidence));
+        let mut names: Vec<&str> = gaps.map(|gap| gap.object.split('/').next().unwrap_or_default()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// What trusts the key or the certificate of a vault's version.
+    pub fn trust(&self, version: &VersionRecord) -> &[Trust<'a>] {
+        self.index.trust(version)
+    }
+
+    /// The applications and service principals that hold a key, by SHA-256 of its SubjectPublicKeyInfo.
+    pub fn holders(&self, spki: &str) -> &[Trust<'a>] {
+        self.index.holders(spki)
+    }
+
+    /// The different keys that carry one SHA-1 label, by SHA-256 of their SubjectPublicKeyInfo.
+    pub fn keys_labelled(&self, label: &str) -> Vec<&'a str> {
+        self.index.keys_labelled(label)
+    }
+
+    /// Where in the vaults a credential's key is.
+    pub(super) fn matches(&self, key: &crate::inventory::KeyCredential) -> Vec<Match<'a>> {
+        self.index.matches(key)
+    }
+}

@@ -1,0 +1,227 @@
+//! What a rule says of an object.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use time::Date;
+
+use super::severity::Severity;
+use crate::domain::{AppId, ObjectId, TenantId};
+use crate::inventory::{Evidence, Reason};
+
+/// A fault of an object.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// `KVO101`, or the id of a rule that somebody added.
+    pub rule: Box<str>,
+    /// How bad, after adjustments.
+    pub severity: Severity,
+    /// Why that is not the severity that the rule states.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
+    /// What has the fault.
+    pub subject: Subject,
+    /// The fact, with its numbers and without names of directory objects. May hold hostile text all
+    /// the same: every format escapes it.
+    pub message: String,
+    /// Where the fact was seen.
+    pub evidence: Vec<Fact>,
+    /// What to do next, as a command where there is one.
+    pub fix: String,
+    /// The same for the same fault in every run.
+    pub fingerprint: Fingerprint,
+    /// How it stands to what is known and accepted.
+    pub state: State,
+}
+
+/// One step of severity, with its reason.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Adjustment {
+    /// From.
+    pub from: Severity,
+    /// To.
+    pub to: Severity,
+    /// Why.
+    pub why: String,
+}
+
+/// Something that a rule could not decide.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Unknown {
+    /// The rule.
+    pub rule: Box<str>,
+    /// What it could not be decided for.
+    pub subject: Subject,
+    /// What was missing.
+    pub evidence: Evidence,
+    /// Why it was missing.
+    pub reason: Reason,
+    /// What would have to be known.
+    pub why: String,
+}
+
+/// An object that findings are about.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Subject {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Object id of an application or service principal; `vault` or `vault/certificate`; the tenant's id.
+    pub id: Box<str>,
+    /// Which part of it: a keyId, a version, a URI, an issuer. Findings about different parts are different.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Box<str>>,
+    /// Client id, of applications and service principals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<AppId>,
+    /// What people call it. Hostile text; no part of its identity.
+    #[serde(default)]
+    pub name: Box<str>,
+}
+
+/// Kinds of objects.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectKind {
+    /// An application registration.
+    Application,
+    /// A service principal.
+    ServicePrincipal,
+    /// A certificate in a vault.
+    Certificate,
+    /// A vault.
+    Vault,
+    /// The tenant.
+    Tenant,
+    /// The audit itself: its waivers, its baseline, its inventory.
+    Audit,
+}
+
+/// One fact behind a finding.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Fact {
+    /// Which kind of evidence it is from.
+    pub evidence: Evidence,
+    /// Which field of what: `keyCredentials[KEYID].endDateTime`.
+    pub field: String,
+    /// What stood there. Hostile text.
+    pub value: String,
+}
+
+/// How a finding stands to what is known and accepted.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum State {
+    /// Nothing is known of it.
+    #[default]
+    New,
+    /// It is in the baseline.
+    Existing {
+        /// Since when.
+        first_seen: Date,
+    },
+    /// Somebody answers for it until a day.
+    Waived {
+        /// Who.
+        owner: Box<str>,
+        /// Why.
+        reason: Box<str>,
+        /// Until when.
+        expires: Date,
+        /// Where that is discussed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ticket: Option<Box<str>>,
+    },
+}
+
+/// SHA-256 over rule, tenant, kind, id and part; nothing that people may rename or reword.
+#[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a rule's finding about a subject.
+    pub fn of(rule: &str, tenant: &TenantId, subject: &Subject) -> Self {
+        let kind = serde_json::to_value(subject.kind).unwrap_or_default();
+        let parts = [
+            rule,
+            tenant.as_str(),
+            kind.as_str().unwrap_or_default(),
+            &subject.id,
+            subject.part.as_deref().unwrap_or(""),
+        ];
+        let mut hash = Sha256::new();
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                hash.update([0]);
+            }
+            hash.update(part.as_bytes());
+        }
+        Self(hash.finalize().into())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let invalid = || format!("`{text}` is not a fingerprint, which is 64 hex digits");
+        if text.len() != 64 || !text.is_ascii() {
+            return Err(invalid());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Subject {
+    /// A subject without part.
+    pub fn new(kind: ObjectKind, id: impl Into<Box<str>>, name: impl Into<Box<str>>) -> Self {
+        Self { kind, id: id.into(), part: None, app_id: None, name: name.into() }
+    }
+
+    /// An application.
+    pub fn application(id: ObjectId, app_id: AppId, name: &str) -> Self {
+        Self { app_id: Some(app_id), ..Self::new(ObjectKind::Application, id.to_string(), name) }
+    }
+
+    /// A service principal.
+    pub fn service_principal(id: ObjectId, app_id: AppId, name: &str) -> Self {
+        Self { app_id: Some(app_id), ..Self::new(ObjectKind::ServicePrincipal, id.to_string(), name) }
+    }
+
+    /// The same object, one part of it.
+    #[must_use]
+    pub fn part(self, part: impl fmt::Display) -> Self {
+        Self { part: Some(part.to_string().into()), ..self }
+    }
+}
+
+impl Finding {
+    /// Whether somebody accepted it for now.
+    pub fn is_waived(&self) -> bool {
+        matches!(self.state, State::Waived { .. })
+    }
+}

@@ -1,0 +1,30 @@
+//! Judging an inventory: facts, rules, verdicts. No I/O, no clock but the inventory's, no order but its own.
+//!
+//! A verdict is one of three. What a rule reports is a finding, or unknown; what it does not report
+//! has passed, and only because its evidence was read: a rule that lacks evidence says so.
+
+mod data;
+mod engine;
+pub mod facts;
+mod finding;
+mod history;
+mod manifest;
+mod params;
+mod policy;
+mod report;
+mod rule;
+pub mod rules;
+mod severity;
+mod verdict;
+
+pub use data::{Data, FirstParty, Issuers, Tiers};
+pub use engine::judge;
+pub use finding::{Adjustment, Fact, Finding, Fingerprint, ObjectKind, State, Subject, Unknown};
+pub use history::History;
+pub use manifest::{Manifest, ManifestEntry};
+pub use params::{CertificateScope, Params};
+pub use policy::Policy;
+pub use report::{Report, Tally};
+pub use rule::{Case, Check, Group, Rule};
+pub use severity::{InvalidSeverity, Severity};
+pub use verdict::{Draft, Step, Verdicts};

@@ -1,0 +1,5 @@
+//! 4xx: what applications are allowed to be.
+
+use crate::audit::rule::Rule;
+
+pub(super) const RULES: &[&Rule] = &[];

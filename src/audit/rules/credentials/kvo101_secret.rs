@@ -1,0 +1,43 @@
+//! KVO101: a client secret on an application.
+
+use crate::audit::facts::ApplicationFacts;
+use crate::audit::rule::{Case, Check, Group, Rule};
+use crate::audit::severity::Severity;
+use crate::audit::verdict::Verdicts;
+use crate::inventory::Evidence;
+
+pub(super) const RULE: Rule = Rule {
+    id: "KVO101",
+    name: "app-secret-in-use",
+    title: "Client secret on an application",
+    group: Group::Credentials,
+    severity: Severity::High,
+    since: "0.2.0",
+    needs: &[Evidence::Applications],
+    params: &[],
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app}, then remove the secret",
+    mitre: &["T1552.001", "T1078.004"],
+    controls: &["NIST SP 800-53 IA-5", "ScubaGear MS.AAD.5.5v1", "CIS M365 5.1.5.3"],
+    references: &["https://learn.microsoft.com/entra/identity-platform/howto-create-service-principal-portal"],
+    page: include_str!("../../../../docs/rules/KVO101.md"),
+    check: Check::Application(check),
+};
+
+fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
+    let secrets: Vec<_> = app.secrets().collect();
+    if secrets.is_empty() {
+        return;
+    }
+    let count = secrets.len();
+    let message = match count {
+        1 => "a client secret can be used to sign in".to_owned(),
+        _ => format!("{count} client secrets can be used to sign in"),
+    };
+    let mut finding = out.finding(app.subject(), message);
+    for secret in secrets {
+        let end = secret.password.end.map_or("never".to_owned(), |end| end.date().to_string());
+        let field = format!("passwordCredentials[{}].endDateTime", secret.password.key_id);
+        finding = finding.evidence(Evidence::Applications, field, end);
+    }
+    finding.report();
+}

@@ -1,0 +1,5 @@
+//! 9xx: the audit itself.
+
+use crate::audit::rule::Rule;
+
+pub(super) const RULES: &[&Rule] = &[];

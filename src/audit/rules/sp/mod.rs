@@ -1,0 +1,5 @@
+//! 5xx: service principals.
+
+use crate::audit::rule::Rule;
+
+pub(super) const RULES: &[&Rule] = &[];

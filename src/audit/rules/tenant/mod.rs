@@ -1,0 +1,5 @@
+//! 6xx: policies of the tenant.
+
+use crate::audit::rule::Rule;
+
+pub(super) const RULES: &[&Rule] = &[];

@@ -1,0 +1,5 @@
+//! 3xx: vaults, and who may do what there.
+
+use crate::audit::rule::Rule;
+
+pub(super) const RULES: &[&Rule] = &[];

@@ -1,0 +1,146 @@
+//! Where rules put what they decide. What a rule does not mention has passed.
+
+use std::fmt;
+
+use super::finding::{Adjustment, Fact, Finding, Fingerprint, State, Subject, Unknown};
+use super::rule::Rule;
+use super::severity::Severity;
+use crate::domain::TenantId;
+use crate::inventory::{Evidence, Reason};
+
+/// The verdicts of one rule on one object.
+#[derive(Debug)]
+pub struct Verdicts<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) tenant: &'a TenantId,
+    /// The severity to start from: the rule's, or what the policy says in its place.
+    pub(super) severity: Severity,
+    /// Steps that hold for the object, whatever the rule.
+    pub(super) steps: &'a [Step],
+    pub(super) findings: &'a mut Vec<Finding>,
+    pub(super) unknowns: &'a mut Vec<Unknown>,
+}
+
+/// A step of severity that an object brings along.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// One step worse, with the reason.
+    Raise(&'static str),
+    /// One step less bad, with the reason.
+    Lower(&'static str),
+}
+
+/// A finding in the making; dropped, it is recorded.
+#[derive(Debug)]
+pub struct Draft<'v, 'a> {
+    verdicts: &'v mut Verdicts<'a>,
+    severity: Severity,
+    adjustments: Vec<Adjustment>,
+    subject: Option<Subject>,
+    message: String,
+    evidence: Vec<Fact>,
+    fix: Option<String>,
+    is_fixed_severity: bool,
+}
+
+impl<'a> Verdicts<'a> {
+    /// Records a finding. `message` states the fact with its numbers, not the rule.
+    pub fn finding<'v>(&'v mut self, subject: Subject, message: impl Into<String>) -> Draft<'v, 'a> {
+        let severity = self.severity;
+        Draft {
+            verdicts: self,
+            severity,
+            adjustments: Vec::new(),
+            subject: Some(subject),
+            message: message.into(),
+            evidence: Vec::new(),
+            fix: None,
+            is_fixed_severity: false,
+        }
+    }
+
+    /// Records that nothing can be said, and which evidence is missing for what reason.
+    pub fn unknown(&mut self, subject: Subject, evidence: Evidence, reason: Reason, why: impl Into<String>) {
+        let rule = self.rule.id.into();
+        self.unknowns.push(Unknown { rule, subject, evidence, reason, why: why.into() });
+    }
+}
+
+impl Draft<'_, '_> {
+    /// Another severity than the rule's, because of what was seen: `why` says what.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity, why: &str) -> Self {
+        if severity != self.severity {
+            self.adjustments.push(Adjustment { from: self.severity, to: severity, why: why.to_owned() });
+            self.severity = severity;
+        }
+        self
+    }
+
+    /// Leaves out the steps that the object brings along, where the rule has taken them into account.
+    #[must_use]
+    pub fn without_steps(mut self) -> Self {
+        self.is_fixed_severity = true;
+        self
+    }
+
+    /// Where the fact was seen.
+    #[must_use]
+    pub fn evidence(mut self, evidence: Evidence, field: impl fmt::Display, value: impl fmt::Display) -> Self {
+        self.evidence.push(Fact { evidence, field: field.to_string(), value: value.to_string() });
+        self
+    }
+
+    /// Another remedy than the rule's.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// Done: the finding is recorded.
+    pub fn report(self) {}
+}
+
+impl Drop for Draft<'_, '_> {
+    fn drop(&mut self) {
+        let Some(subject) = self.subject.take() else { return };
+        let steps = if self.is_fixed_severity { &[] } else { self.verdicts.steps };
+        for step in steps {
+            let (to, why) = match step {
+                Step::Raise(why) => (self.severity.raised(), *why),
+                Step::Lower(why) => (self.severity.lowered(), *why),
+            };
+            if to != self.severity {
+                self.adjustments.push(Adjustment { from: self.severity, to, why: why.to_owned() });
+                self.severity = to;
+            }
+        }
+        let rule = self.verdicts.rule;
+        let fix = self.fix.take().unwrap_or_else(|| filled(rule.fix, &subject));
+        self.verdicts.findings.push(Finding {
+            rule: rule.id.into(),
+            severity: self.severity,
+            adjustments: std::mem::take(&mut self.adjustments),
+            fingerprint: Fingerprint::of(rule.id, self.verdicts.tenant, &subject),
+            subject,
+            message: std::mem::take(&mut self.message),
+            evidence: std::mem::take(&mut self.evidence),
+            fix,
+            state: State::New,
+        });
+    }
+}
+
+/// Puts ids into a remedy: names could hold anything, and these are for pasting.
+fn filled(template: &str, subject: &Subject) -> String {
+    let id = || subject.id.to_string();
+    let app = subject.app_id.map_or_else(id, |app| app.to_string());
+    let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
+    template
+        .replace("{app}", &app)
+        .replace("{principal}", &subject.id)
+        .replace("{vault}", vault)
+        .replace("{certificate}", certificate)
+        .replace("{part}", subject.part.as_deref().unwrap_or("ID"))
+}
