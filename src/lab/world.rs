@@ -157,6 +157,16 @@ impl Behaviour {
     }
 }
 
+/// What the tenant has paid for.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Licence {
+    Free,
+    P1,
+    #[default]
+    P2,
+}
+
 /// How the lab behaves. Times are seconds of the lab's clock.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -187,6 +197,8 @@ pub(crate) struct Settings {
     pub(crate) leading_zero: bool,
     /// Percentage of requests answered 429 or 503, drawn from the seed.
     pub(crate) throttle_percent: u32,
+    /// Reports of sign-ins need P1, eligible roles P2.
+    pub(crate) licence: Licence,
 }
 
 impl Default for Settings {
@@ -206,6 +218,7 @@ impl Default for Settings {
             concurrency_violations: false,
             leading_zero: false,
             throttle_percent: 0,
+            licence: Licence::P2,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod first_party;
 mod object;
+mod people;
 mod scale;
 mod table;
 
@@ -18,6 +19,7 @@ pub(crate) use object::{
     Application, Credentials, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, RoleAssignment,
     ServicePrincipal,
 };
+pub(crate) use people::{DIRECTORY_ROLES, DirectoryRole, Group, User};
 pub(crate) use scale::Scale;
 pub(crate) use table::{Change, Table, View};
 
@@ -29,6 +31,10 @@ pub(crate) struct Directory {
     service_principals: Table<ServicePrincipal>,
     scale: Option<Scale>,
     pub(crate) users: BTreeMap<Uuid, User>,
+    #[serde(default)]
+    pub(crate) groups: BTreeMap<Uuid, Group>,
+    #[serde(default)]
+    pub(crate) directory_roles: Vec<DirectoryRole>,
     /// Delegated consent, by its id.
     pub(crate) grants: BTreeMap<String, PermissionGrant>,
     pub(crate) policies: Policies,
@@ -43,14 +49,6 @@ pub(crate) struct Directory {
     /// Counts changes.
     revision: u64,
     replication: Replication,
-}
-
-/// A person, as far as owners need one.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct User {
-    pub(crate) id: Uuid,
-    pub(crate) display_name: String,
-    pub(crate) user_principal_name: String,
 }
 
 /// Consent to delegated permissions.
@@ -69,6 +67,9 @@ pub(crate) struct PermissionGrant {
 pub(crate) struct Policies {
     /// What differs from the default of the tenant's default policy.
     pub(crate) default: serde_json::Map<String, Value>,
+    /// What differs from the defaults of the authorization policy.
+    #[serde(default)]
+    pub(crate) authorization: serde_json::Map<String, Value>,
     pub(crate) custom: BTreeMap<Uuid, Value>,
     /// Application or service principal → custom policy. One at most.
     pub(crate) assigned: BTreeMap<Uuid, Uuid>,

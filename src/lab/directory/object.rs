@@ -65,6 +65,11 @@ pub(crate) trait Object: Clone + DeserializeOwned + Serialize + 'static {
     /// The object that a `scale` seed has at `index`.
     fn generated(scale: &Scale, index: u32) -> Self;
 
+    /// Its federated credentials. Service principals have none here.
+    fn federated(&self) -> &[FederatedCredential] {
+        &[]
+    }
+
     /// Its `displayName`, which everybody asks for.
     fn display_name(&self) -> Option<&str> {
         self.members().get("displayName")?.as_str()
@@ -217,6 +222,9 @@ impl Object for Application {
     }
     fn generated(scale: &Scale, index: u32) -> Self {
         scale.application(index)
+    }
+    fn federated(&self) -> &[FederatedCredential] {
+        &self.federated
     }
 }
 

@@ -20,8 +20,7 @@ pub(crate) fn sign_in(world: &mut World, name: &str, scopes: &[String], resource
     let known = world.directory.users.values().find(|user| user.user_principal_name == name).map(|user| user.id);
     let id = known.unwrap_or_else(|| {
         let id = world.guid();
-        let user = User { id, display_name: "Test User".to_owned(), user_principal_name: name.to_owned() };
-        world.directory.users.insert(id, user);
+        world.directory.users.insert(id, User::member(id, "Test User", name));
         id
     });
     let now = world.now().unix_timestamp();

@@ -12,6 +12,12 @@ pub(super) enum Right {
     /// Creating them: also with `OwnedBy`, which then makes the creator an owner.
     CreateApplications,
     ReadDirectory,
+    ReadPeople,
+    ReadGroups,
+    ReadOrganization,
+    ReadGrants,
+    ReadRoles,
+    ReadEligibleRoles,
     ReadPolicies,
     WritePolicies,
     ReadSignIns,
@@ -40,6 +46,28 @@ impl Right {
                 "Directory.ReadWrite.All",
                 "User.Read.All",
             ],
+            Self::ReadPeople => &["User.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+            Self::ReadGroups => {
+                &["GroupMember.Read.All", "Group.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"]
+            }
+            Self::ReadOrganization => &["Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+            Self::ReadGrants => &[
+                "DelegatedPermissionGrant.Read.All",
+                "DelegatedPermissionGrant.ReadWrite.All",
+                "Directory.Read.All",
+                "Directory.ReadWrite.All",
+            ],
+            Self::ReadRoles => &[
+                "RoleManagement.Read.Directory",
+                "RoleManagement.ReadWrite.Directory",
+                "Directory.Read.All",
+                "Directory.ReadWrite.All",
+            ],
+            Self::ReadEligibleRoles => &[
+                "RoleEligibilitySchedule.Read.Directory",
+                "RoleManagement.Read.Directory",
+                "RoleManagement.ReadWrite.Directory",
+            ],
             Self::ReadPolicies => &["Policy.Read.All", "Policy.ReadWrite.ApplicationConfiguration"],
             Self::WritePolicies => &["Policy.ReadWrite.ApplicationConfiguration"],
             Self::ReadSignIns => &["AuditLog.Read.All"],
@@ -51,7 +79,12 @@ impl Right {
 
 /// Refuses a token without any of the permissions.
 pub(super) fn require(caller: &Caller, right: Right) -> Result<(), Fault> {
-    if has_any(caller, right.permissions()) { Ok(()) } else { Err(Fault::denied()) }
+    if may(caller, right) { Ok(()) } else { Err(Fault::denied()) }
+}
+
+/// Whether a token has any of the permissions.
+pub(super) fn may(caller: &Caller, right: Right) -> bool {
+    has_any(caller, right.permissions())
 }
 
 /// Refuses a caller that may not change this object.

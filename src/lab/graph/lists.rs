@@ -5,12 +5,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::access::{Right, require};
 use super::fault::{Answer, Fault};
+use super::filter::Expr;
 use super::query::Query;
-use super::render::Style;
+use super::render::{Row, Style};
 use super::{budget, owners, query, render, reply};
 use crate::lab::directory::Object;
 use crate::lab::entra::Caller;
@@ -49,56 +50,47 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
     }
     if cursor.is_gap {
         let next = Cursor { is_gap: false, ..fresh(world, cursor.position) };
-        return page::<T>(world, request, &query, Vec::new(), Some(next));
+        return page::<T>(world, request, &query, &[], Some(&next));
     }
 
     let style = Style { keys: query.selects_keys() && world.settings.keys_in_lists, ..Style::plain(world) };
-    let hint = query.filter.as_ref().map(super::filter::Expr::hint).unwrap_or_default();
-    let matching = |from: u64| {
-        let filter = query.filter.as_ref();
-        world
-            .directory
-            .scan::<T>(&hint, from, view)
-            .map(move |(position, object)| {
-                let entity = Value::Object(render::entity(object.as_ref(), style));
-                (position, object, entity)
-            })
-            .filter(move |(_, _, entity)| filter.is_none_or(|filter| filter.matches(entity)))
+    let hint = query.filter.as_ref().map(Expr::hint).unwrap_or_default();
+    let is_match = |object: &T| {
+        query.filter.as_ref().is_none_or(|filter| filter.matches(&render::filterable(object, style, filter)))
     };
-    let with_owners = |object: &T, entity: Value| {
-        let Value::Object(mut entity) = entity else { return Map::new() };
-        if let Some(expanded) = &query.expand {
-            owners::expand(world, object, expanded, &mut entity);
-        }
-        entity
-    };
+    let matching = |from: u64| world.directory.scan::<T>(&hint, from, view).filter(|(_, object)| is_match(object));
 
-    let mut entities = Vec::new();
+    let mut found = Vec::new();
     let mut next = None;
     if let Some((name, descending)) = &query.order_by {
-        let mut sorted: Vec<_> = matching(0).collect();
-        sorted.sort_by_cached_key(|(_, _, entity)| sort_key(&entity[name.as_str()]));
+        let default = &render::template(T::KIND)[name.as_str()];
+        let mut sorted: Vec<_> = matching(0).map(|(_, object)| object).collect();
+        sorted.sort_by_cached_key(|object| sort_key(&render::member(object.as_ref(), style, name, default)));
         if *descending {
             sorted.reverse();
         }
         let from = usize::try_from(cursor.position).unwrap_or(usize::MAX);
-        for (_, object, entity) in sorted.iter().skip(from).take(size) {
-            entities.push(with_owners(object, entity.clone()));
-        }
         if sorted.len() > from.saturating_add(size) {
             next = Some(cursor.position + size as u64);
         }
+        found.extend(sorted.into_iter().skip(from).take(size));
     } else {
-        for (position, object, entity) in matching(cursor.position) {
-            if entities.len() == size {
+        for (position, object) in matching(cursor.position) {
+            if found.len() == size {
                 next = Some(position);
                 break;
             }
-            entities.push(with_owners(&object, entity));
+            found.push(object);
         }
     }
     let next = next.map(|position| Cursor { is_gap: world.settings.empty_pages, ..fresh(world, position) });
-    page::<T>(world, request, &query, entities, next)
+    let row = |object| {
+        let object: &T = object;
+        let owners = query.expand.as_ref().map(|expanded| owners::expanded(world, caller, object, expanded));
+        Row { object, style, select: query.select.as_deref(), owners }
+    };
+    let rows: Vec<_> = found.iter().map(|object| row(object.as_ref())).collect();
+    page(world, request, &query, &rows, next.as_ref())
 }
 
 /// `GET /applications/$count`.
@@ -158,36 +150,44 @@ pub(super) fn cursor(world: &World, request: &Request) -> Result<Cursor, Fault> 
     Ok(cursor)
 }
 
+/// A page as it is written. The names are those of `OData`.
+#[derive(Serialize)]
+struct Page<'a, R> {
+    #[serde(rename = "@odata.context")]
+    context: String,
+    #[serde(rename = "@odata.count", skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+    value: &'a [R],
+}
+
 fn page<T: Object>(
     world: &World,
     request: &Request,
     query: &Query,
-    entities: Vec<Map<String, Value>>,
-    next: Option<Cursor>,
+    rows: &[Row<'_, T>],
+    next: Option<&Cursor>,
 ) -> Answer {
     let mut context = query::project(T::KIND, render::template(T::KIND).clone(), query.select.as_deref())?.0;
     if query.expand.is_some() && query.select.is_none() {
         context.push_str("(owners())");
     }
-    let mut body = Map::new();
-    if query.count && request.query("$skiptoken").is_none() {
-        body.insert("@odata.count".to_owned(), json!(matches::<T>(world, query.filter.as_ref())));
-    }
-    if let Some(next) = next {
-        let url = link(world, request, T::KIND.collection(), "$skiptoken", &encode(&next));
-        body.insert("@odata.nextLink".to_owned(), json!(url));
-    }
-    let project = |entity| Ok(Value::Object(query::project(T::KIND, entity, query.select.as_deref())?.1));
-    let value = entities.into_iter().map(project).collect::<Result<Vec<_>, Fault>>()?;
-    body.insert("value".to_owned(), Value::Array(value));
-    Ok(reply::entity(world, request, StatusCode::OK, &context, body))
+    let is_counted = query.count && request.query("$skiptoken").is_none();
+    let page = Page {
+        context: reply::context(world, request, &context),
+        count: is_counted.then(|| matches::<T>(world, query.filter.as_ref())),
+        next: next.map(|next| link(world, request, T::KIND.collection(), "$skiptoken", &encode(next))),
+        value: rows,
+    };
+    Ok(reply::written(StatusCode::OK, &page))
 }
 
-fn matches<T: Object>(world: &World, filter: Option<&super::filter::Expr>) -> usize {
+fn matches<T: Object>(world: &World, filter: Option<&Expr>) -> usize {
     let Some(filter) = filter else { return world.directory.count::<T>() };
     let style = Style::plain(world);
     let all = world.directory.scan::<T>(&filter.hint(), 0, crate::lab::directory::View::Current);
-    all.filter(|(_, object)| filter.matches(&Value::Object(render::entity(object.as_ref(), style)))).count()
+    all.filter(|(_, object)| filter.matches(&render::filterable(object.as_ref(), style, filter))).count()
 }
 
 /// Null first, text without case; times are text that sorts.

@@ -7,10 +7,12 @@ mod concurrency;
 mod credentials;
 mod deleted;
 mod delta;
+mod directory_roles;
 mod enforcement;
 mod fault;
 mod federated;
 mod filter;
+mod groups;
 mod keys;
 mod lists;
 mod members;
@@ -111,11 +113,13 @@ fn route(world: &mut World, caller: &Caller, request: &Request, path: &Path) -> 
         ["directory", "deleteditems", ..] => deleted::answer(world, caller, request, &path.segments[2..]),
         ["directoryobjects", ..] => tenant::directory_objects(world, caller, request, &path.segments[1..]),
         ["domains"] => tenant::domains(world, caller, request),
+        ["groups", ..] => groups::answer(world, caller, request, &path.segments[1..]),
         ["me", ..] => tenant::me(world, caller, request, &path.segments[1..]),
         ["oauth2permissiongrants", ..] => roles::grants(world, caller, request, &path.segments[1..]),
         ["organization"] => tenant::organization(world, caller, request),
         ["policies", ..] => policies::answer(world, caller, request, &path.segments[1..]),
         ["reports", ..] => reports::answer(world, caller, request, path),
+        ["rolemanagement", ..] => directory_roles::answer(world, caller, request, &path.segments[1..]),
         ["users", ..] => tenant::users(world, caller, request, &path.segments[1..]),
         [first, ..] => Err(Fault::not_implemented(&format!("the resource '{first}'"))),
         [] => Err(Fault::malformed("Resource not found for the segment ''.")),

@@ -42,7 +42,7 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
     }
     let mut entity = render::entity(&object, Style { keys, ..Style::plain(world) });
     if let Some(expanded) = query::expand(request)? {
-        super::owners::expand(world, &object, &expanded, &mut entity);
+        entity.insert("owners".to_owned(), super::owners::expanded(world, caller, &object, &expanded));
     }
     let (set, entity) = query::project(T::KIND, entity, selected.as_deref())?;
     Ok(reply::entity(world, request, StatusCode::OK, &format!("{set}/$entity"), entity))

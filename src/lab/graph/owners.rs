@@ -1,13 +1,14 @@
 //! Owners of applications and service principals.
 
 use http::{Method, StatusCode};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::require_write;
 use super::fault::{Answer, Fault};
 use super::path::{Segment, Selector};
-use super::{objects, query, render, reply};
+use super::render::People;
+use super::{objects, query, render, reply, slices, tenant};
 use crate::lab::directory::{Object, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
@@ -28,8 +29,10 @@ pub(super) fn answer<T: Object>(
     match (request.method.as_str(), names.as_slice()) {
         ("GET", []) => {
             let object = objects::readable::<T>(world, caller, selector)?;
-            let owners = shown(world, &object, None);
-            Ok(reply::collection(world, request, "directoryObjects", owners))
+            let select = query::select(request)?;
+            let owners = shown(world, caller, &object, select.as_deref());
+            let path = format!("{}/{}/owners", T::KIND.collection(), object.id());
+            slices::page(world, request, &path, "directoryObjects", owners)
         }
         ("GET", ["$ref"]) => {
             let object = objects::readable::<T>(world, caller, selector)?;
@@ -49,15 +52,16 @@ pub(super) fn answer<T: Object>(
     }
 }
 
-/// Puts the owners into an object that was asked for with `$expand=owners`.
-pub(super) fn expand<T: Object>(world: &World, object: &T, expanded: &query::Expand, entity: &mut Map<String, Value>) {
-    let mut owners = shown(world, object, expanded.select.as_deref());
+/// The owners of an object that was asked for with `$expand=owners`.
+pub(super) fn expanded<T: Object>(world: &World, caller: &Caller, object: &T, expand: &query::Expand) -> Value {
+    let mut owners = shown(world, caller, object, expand.select.as_deref());
     owners.truncate(EXPANDED);
-    entity.insert("owners".to_owned(), Value::Array(owners));
+    Value::Array(owners)
 }
 
-fn shown<T: Object>(world: &World, object: &T, select: Option<&[String]>) -> Vec<Value> {
-    let known = object.owners().iter().filter_map(|&id| render::directory_object(world, id));
+fn shown<T: Object>(world: &World, caller: &Caller, object: &T, select: Option<&[String]>) -> Vec<Value> {
+    let people = tenant::people(caller, select.is_some());
+    let known = object.owners().iter().filter_map(|&id| render::directory_object(world, id, people));
     known
         .map(|owner| match select {
             None => Value::Object(owner),
@@ -76,7 +80,7 @@ fn add<T: Object>(world: &mut World, caller: &Caller, request: &Request, selecto
     let link = body.get("@odata.id").and_then(Value::as_str);
     let link = link.ok_or_else(|| Fault::malformed("The reference '@odata.id' is missing in the request body."))?;
     let text = link.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let owner = Uuid::try_parse(text).ok().filter(|&id| render::directory_object(world, id).is_some());
+    let owner = Uuid::try_parse(text).ok().filter(|&id| render::directory_object(world, id, People::Usual).is_some());
     let owner = owner.ok_or_else(|| Fault::not_found(text))?;
     if !object.owners_mut().insert(owner) {
         return Err(Fault::bad_request(

@@ -8,7 +8,7 @@ use super::access::{Right, require};
 use super::fault::{Answer, Fault};
 use super::path::{Segment, Selector};
 use super::render::{Style, merged, typed};
-use super::{members, objects, reply};
+use super::{members, objects, reply, slices};
 use crate::lab::directory::{Application, Object, ServicePrincipal, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
@@ -44,8 +44,8 @@ pub(super) fn answer(world: &mut World, caller: &Caller, request: &Request, rest
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         ("GET", ["appmanagementpolicies"]) => {
-            let policies = world.directory.policies.custom.values().cloned().collect();
-            Ok(reply::collection(world, request, "policies/appManagementPolicies", policies))
+            let policies = custom_policies(world, request)?;
+            slices::page(world, request, "policies/appManagementPolicies", "policies/appManagementPolicies", policies)
         }
         ("POST", ["appmanagementpolicies"]) => create(world, request),
         ("GET", ["appmanagementpolicies", _]) => {
@@ -70,11 +70,57 @@ pub(super) fn answer(world: &mut World, caller: &Caller, request: &Request, rest
         }
         ("GET", ["appmanagementpolicies", _, "appliesto"]) => {
             let id = policy_id(world, &rest[1].raw)?;
-            let targets = applies_to(world, id);
-            Ok(reply::collection(world, request, "directoryObjects", targets))
+            let path = format!("policies/appManagementPolicies/{id}/appliesTo");
+            slices::page(world, request, &path, "directoryObjects", applies_to(world, id))
+        }
+        ("GET", ["authorizationpolicy"]) => {
+            let policy = object(authorization_policy(world));
+            Ok(reply::entity(world, request, StatusCode::OK, "policies/authorizationPolicy/$entity", policy))
         }
         _ => Err(Fault::not_implemented("this policy")),
     }
+}
+
+/// What the tenant lets its people do, with what it has changed of it.
+fn authorization_policy(world: &World) -> Value {
+    let default = json!({
+        "id": "authorizationPolicy",
+        "displayName": "Authorization Policy",
+        "description": "Used to manage authorization related settings across the company.",
+        "allowInvitesFrom": "everyone",
+        "allowedToSignUpEmailBasedSubscriptions": true,
+        "allowedToUseSSPR": true,
+        "allowEmailVerifiedUsersToJoinOrganization": false,
+        "allowUserConsentForRiskyApps": null,
+        "blockMsolPowerShell": false,
+        "guestUserRoleId": "10dae51f-b6af-4016-8d66-8c2a99b929b3",
+        "defaultUserRolePermissions": {
+            "allowedToCreateApps": true,
+            "allowedToCreateSecurityGroups": true,
+            "allowedToCreateTenants": true,
+            "allowedToReadBitlockerKeysForOwnedDevice": true,
+            "allowedToReadOtherUsers": true,
+            "permissionGrantPoliciesAssigned": ["ManagePermissionGrantsForSelf.microsoft-user-default-legacy"],
+        },
+    });
+    merged(&default, &Value::Object(world.directory.policies.authorization.clone()))
+}
+
+/// All custom policies, with whom they apply to if that is asked for.
+fn custom_policies(world: &World, request: &Request) -> Result<Vec<Value>, Fault> {
+    let is_expanded = match request.query("$expand") {
+        None => false,
+        Some(text) if text.trim().eq_ignore_ascii_case("appliesTo") => true,
+        Some(_) => return Err(Fault::not_implemented("$expand of anything but appliesTo")),
+    };
+    let shown = world.directory.policies.custom.iter().map(|(id, policy)| {
+        let mut policy = policy.clone();
+        if is_expanded {
+            policy["appliesTo"] = Value::Array(applies_to(world, *id));
+        }
+        policy
+    });
+    Ok(shown.collect())
 }
 
 /// Answers what lies below `…/appManagementPolicies` of an application or service principal.

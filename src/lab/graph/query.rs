@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::filter::{self, Expr};
-use super::render::template;
+use super::render::{FEDERATED, template};
 use crate::lab::directory::Kind;
 use crate::lab::exchange::Request;
 
@@ -41,8 +41,7 @@ impl Query {
             return Err(Fault::malformed(format!("The query parameter '{name}' is not supported.")));
         }
         let filter = request.query("$filter").map(filter::parse).transpose()?;
-        if let Some(name) =
-            filter.as_ref().and_then(|filter| filter.unknown_member(&|name| template(kind).contains_key(name)))
+        if let Some(name) = filter.as_ref().and_then(|filter| filter.unknown_member(&|name| is_filterable(kind, name)))
         {
             return Err(Fault::malformed(format!(
                 "Could not find a property named '{name}' on type 'microsoft.graph.{}'.",
@@ -82,6 +81,10 @@ impl Query {
     pub(super) fn selects_keys(&self) -> bool {
         self.select.as_ref().is_some_and(|names| names.iter().any(|name| name == "keyCredentials"))
     }
+}
+
+fn is_filterable(kind: Kind, name: &str) -> bool {
+    template(kind).contains_key(name) || name == FEDERATED
 }
 
 /// Refuses a query that only the eventually consistent index can answer.

@@ -1,19 +1,27 @@
 //! Directory objects as Graph shows them.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use uuid::Uuid;
 
+use super::filter::Expr;
 use crate::lab::directory::{
-    Application, FederatedCredential, KeyCredential, Kind, Object, PasswordCredential, ServicePrincipal, User, View,
+    Application, FederatedCredential, Group, KeyCredential, Kind, Object, PasswordCredential, ServicePrincipal, User,
+    View,
 };
 use crate::lab::world::World;
+
+/// The relation of applications that filters can count.
+pub(super) const FEDERATED: &str = "federatedIdentityCredentials";
 
 /// The content type of everything but errors and counts.
 pub(super) const CONTENT_TYPE: &str =
@@ -56,27 +64,81 @@ impl Style {
 
 /// An object with all its members.
 pub(super) fn entity<T: Object>(object: &T, style: Style) -> Map<String, Value> {
-    let own = object.members();
-    let render = |(name, default): (&String, &Value)| {
-        let value = match name.as_str() {
-            "id" => json!(object.id()),
-            "appId" => json!(object.app_id()),
-            "keyCredentials" => object.credentials().keys.iter().map(|key| key_credential(key, style.keys)).collect(),
-            "passwordCredentials" => {
-                object.credentials().passwords.iter().map(|password| password_credential(T::KIND, password)).collect()
-            }
-            // Members set by hand, as those of Microsoft's own objects, come before derived ones.
-            _ if own.contains_key(name) => merged(default, &own[name]),
-            "createdDateTime" if style.precise => json!(precise(object.created_at())),
-            "createdDateTime" => json!(seconds(object.created_at())),
-            "publisherDomain" => json!(style.domain),
-            "appOwnerOrganizationId" => json!(style.tenant),
-            "servicePrincipalNames" => json!([object.app_id()]),
-            _ => default.clone(),
-        };
-        (name.clone(), value)
-    };
+    let render =
+        |(name, default): (&String, &'static Value)| (name.clone(), member(object, style, name, default).into_owned());
     template(T::KIND).iter().map(render).collect()
+}
+
+/// The members that a filter looks at, with the one relation that it can count.
+pub(super) fn filterable<T: Object>(object: &T, style: Style, filter: &Expr) -> Value {
+    let looked_at = template(T::KIND).iter().filter(|(name, _)| filter.looks_at(name));
+    let render =
+        |(name, default): (&String, &'static Value)| (name.clone(), member(object, style, name, default).into_owned());
+    let mut members: Map<String, Value> = looked_at.map(render).collect();
+    if filter.looks_at(FEDERATED) {
+        let federated = object.federated().iter().map(federated_credential).collect();
+        members.insert(FEDERATED.to_owned(), federated);
+    }
+    Value::Object(members)
+}
+
+/// One member of an object. Most are as in every new object, and borrowed: a page has a thousand
+/// objects with forty members each.
+pub(super) fn member<'a, T: Object>(object: &'a T, style: Style, name: &str, default: &'a Value) -> Cow<'a, Value> {
+    let value = match name {
+        "id" => json!(object.id()),
+        "appId" => json!(object.app_id()),
+        "keyCredentials" if object.credentials().keys.is_empty() => return Cow::Borrowed(default),
+        "keyCredentials" => object.credentials().keys.iter().map(|key| key_credential(key, style.keys)).collect(),
+        "passwordCredentials" if object.credentials().passwords.is_empty() => return Cow::Borrowed(default),
+        "passwordCredentials" => {
+            object.credentials().passwords.iter().map(|password| password_credential(T::KIND, password)).collect()
+        }
+        // Members set by hand, as those of Microsoft's own objects, come before derived ones.
+        _ => match (object.members().get(name), name) {
+            (Some(own @ Value::Object(_)), _) => merged(default, own),
+            (Some(own), _) => return Cow::Borrowed(own),
+            (None, "createdDateTime") if style.precise => json!(precise(object.created_at())),
+            (None, "createdDateTime") => json!(seconds(object.created_at())),
+            (None, "publisherDomain") => json!(style.domain),
+            (None, "appOwnerOrganizationId") => json!(style.tenant),
+            (None, "servicePrincipalNames") => json!([object.app_id()]),
+            (None, _) => return Cow::Borrowed(default),
+        },
+    };
+    Cow::Owned(value)
+}
+
+/// An object of a page, written member by member.
+pub(super) struct Row<'a, T> {
+    pub(super) object: &'a T,
+    pub(super) style: Style,
+    /// Names that the kind has; all of them without a selection.
+    pub(super) select: Option<&'a [String]>,
+    /// The relation that was expanded.
+    pub(super) owners: Option<Value>,
+}
+
+impl<T: Object> Serialize for Row<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let template = template(T::KIND);
+        let mut members = serializer.serialize_map(None)?;
+        let mut write = |name: &str, default: &'static Value| {
+            members.serialize_entry(name, &member(self.object, self.style, name, default))
+        };
+        match self.select {
+            None => template.iter().try_for_each(|(name, default)| write(name, default))?,
+            Some(names) => {
+                let first = names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name));
+                let known = first.filter_map(|(_, name)| Some((name, template.get(name)?)));
+                known.into_iter().try_for_each(|(name, default)| write(name, default))?;
+            }
+        }
+        if let Some(owners) = &self.owners {
+            members.serialize_entry("owners", owners)?;
+        }
+        members.end()
+    }
 }
 
 /// An object in the list of another's owners or of deleted items, with its type.
@@ -87,22 +149,57 @@ pub(super) fn typed<T: Object>(object: &T, style: Style) -> Map<String, Value> {
     members
 }
 
+/// Which members of people a reader gets.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum People {
+    /// Those that are shown when nothing is selected.
+    Usual,
+    /// Those that can be selected, too.
+    All,
+    /// The id, and null for everything else: the reader may not read people.
+    Hidden,
+}
+
 /// A person.
-pub(super) fn user(user: &User) -> Map<String, Value> {
-    object(json!({
+pub(super) fn user(user: &User, people: People) -> Map<String, Value> {
+    let mut members = object(json!({
         "businessPhones": [], "displayName": user.display_name, "givenName": null, "jobTitle": null, "mail": null,
         "mobilePhone": null, "officeLocation": null, "preferredLanguage": null, "surname": null,
-        "userPrincipalName": user.user_principal_name, "id": user.id,
+        "userPrincipalName": user.user_principal_name,
+    }));
+    if people != People::Usual {
+        members.insert("accountEnabled".to_owned(), json!(!user.is_disabled));
+        members.insert("userType".to_owned(), json!(if user.is_guest { "Guest" } else { "Member" }));
+    }
+    if people == People::Hidden {
+        members.values_mut().for_each(|value| *value = Value::Null);
+    }
+    members.insert("id".to_owned(), json!(user.id));
+    members
+}
+
+/// A group.
+pub(super) fn group(group: &Group) -> Map<String, Value> {
+    object(json!({
+        "id": group.id, "deletedDateTime": null, "createdDateTime": null, "description": null,
+        "displayName": group.display_name, "groupTypes": [], "mail": null, "mailEnabled": false,
+        "mailNickname": group.display_name, "securityEnabled": true, "isAssignableToRole": null, "visibility": null,
     }))
 }
 
 /// Any directory object by its id, with its type.
-pub(super) fn directory_object(world: &World, id: Uuid) -> Option<Map<String, Value>> {
+pub(super) fn directory_object(world: &World, id: Uuid, people: People) -> Option<Map<String, Value>> {
     let style = Style::plain(world);
+    let with_type = |name: &str, own: Map<String, Value>| {
+        let mut members = object(json!({ "@odata.type": format!("#microsoft.graph.{name}") }));
+        members.extend(own);
+        Some(members)
+    };
     if let Some(person) = world.directory.users.get(&id) {
-        let mut members = object(json!({ "@odata.type": "#microsoft.graph.user" }));
-        members.extend(user(person));
-        return Some(members);
+        return with_type("user", user(person, people));
+    }
+    if let Some(found) = world.directory.groups.get(&id) {
+        return with_type("group", group(found));
     }
     if let Some(principal) = world.directory.find::<ServicePrincipal>(id, View::Current) {
         return Some(typed(principal.as_ref(), style));

@@ -1,6 +1,7 @@
 //! Bodies of answers, and the headers that all of them carry.
 
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -22,10 +23,19 @@ pub(super) fn entity(
     members: Map<String, Value>,
 ) -> Reply {
     let mut body = Map::new();
-    let url = format!("{}/{}/$metadata#{context}", world.site.origin(), version(request));
-    body.insert("@odata.context".to_owned(), json!(url));
+    body.insert("@odata.context".to_owned(), json!(self::context(world, request, context)));
     body.extend(members);
-    Reply::json(status, &body).header("content-type", CONTENT_TYPE).header("odata-version", "4.0")
+    written(status, &body)
+}
+
+/// The address of a context. `context` is what follows `$metadata#`.
+pub(super) fn context(world: &World, request: &Request, context: &str) -> String {
+    format!("{}/{}/$metadata#{context}", world.site.origin(), version(request))
+}
+
+/// A body that has its context already.
+pub(super) fn written(status: StatusCode, body: &impl Serialize) -> Reply {
+    Reply::json(status, body).header("content-type", CONTENT_TYPE).header("odata-version", "4.0")
 }
 
 /// A whole collection without paging.

@@ -1,7 +1,10 @@
-//! Reports of beta: when each credential was last used.
+//! Reports of beta: when each credential and each client was last used.
+
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -11,10 +14,10 @@ use super::fault::{Answer, Fault};
 use super::path::Path;
 use super::render::seconds;
 use super::slices;
-use crate::lab::directory::{Application, Kind, Object, ServicePrincipal, View};
+use crate::lab::directory::{Application, Credentials, Kind, Object, ServicePrincipal, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
-use crate::lab::world::World;
+use crate::lab::world::{Licence, World};
 
 /// One credential of an object, of either kind.
 struct Credential<'a> {
@@ -29,20 +32,65 @@ struct Credential<'a> {
 pub(super) fn answer(world: &mut World, caller: &Caller, request: &Request, path: &Path) -> Answer {
     match (request.method.as_str(), path.names().as_slice()) {
         ("GET", ["reports", "appcredentialsigninactivities"]) if path.version == "beta" => {
-            require(caller, Right::ReadSignIns)?;
+            check(world, caller)?;
             let mut activities = of_all::<Application>(world);
             activities.extend(of_all::<ServicePrincipal>(world));
-            slices::page(
-                world,
-                request,
-                "reports/appCredentialSignInActivities",
-                "reports/appCredentialSignInActivities",
-                activities,
-            )
+            page(world, request, "appCredentialSignInActivities", activities)
         }
-        ("GET", ["reports", name @ "appcredentialsigninactivities"]) => Err(super::unknown_segment(name)),
+        ("GET", ["reports", "serviceprincipalsigninactivities"]) if path.version == "beta" => {
+            check(world, caller)?;
+            let activities = of_principals(world);
+            page(world, request, "servicePrincipalSignInActivities", activities)
+        }
+        ("GET", ["reports", name @ ("appcredentialsigninactivities" | "serviceprincipalsigninactivities")]) => {
+            Err(super::unknown_segment(name))
+        }
         _ => Err(Fault::not_implemented("this report")),
     }
+}
+
+/// The permission, and what the tenant has paid for.
+fn check(world: &World, caller: &Caller) -> Result<(), Fault> {
+    require(caller, Right::ReadSignIns)?;
+    if world.settings.licence >= Licence::P1 {
+        return Ok(());
+    }
+    let message = "Neither tenant is B2C or tenant doesn't have premium license";
+    Err(Fault::new(StatusCode::FORBIDDEN, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message))
+}
+
+fn page(world: &World, request: &Request, name: &str, rows: Vec<Value>) -> Answer {
+    let path = format!("reports/{name}");
+    slices::page(world, request, &path, &path, rows)
+}
+
+/// The last sign-in of each client, whichever credential it used. People sign in nowhere here.
+fn of_principals(world: &World) -> Vec<Value> {
+    let mut last: BTreeMap<Uuid, OffsetDateTime> = BTreeMap::new();
+    let mut note = |app_id: Uuid, credentials: &Credentials| {
+        let keys = credentials.keys.iter().map(|key| key.key_id);
+        let ids = keys.chain(credentials.passwords.iter().map(|password| password.key_id));
+        if let Some(at) = ids.filter_map(|id| Some(world.directory.sign_in(id)?.at)).max() {
+            let seen = last.entry(app_id).or_insert(at);
+            *seen = at.max(*seen);
+        }
+    };
+    world.directory.stored::<Application>(View::Current).for_each(|app| note(app.app_id, &app.credentials));
+    world.directory.stored::<ServicePrincipal>(View::Current).for_each(|it| note(it.app_id, &it.credentials));
+    last.into_iter()
+        .map(|(app_id, at)| {
+            let activity = json!({ "lastSignInDateTime": seconds(at), "lastSignInRequestId": null });
+            json!({
+                "id": STANDARD.encode(app_id.to_string()),
+                "appId": app_id,
+                "lastSignInActivity": activity,
+                "delegatedClientSignInActivity": null,
+                "delegatedResourceSignInActivity": null,
+                "applicationAuthenticationClientSignInActivity": activity,
+                "applicationAuthenticationResourceSignInActivity": null,
+            })
+        })
+        .collect()
 }
 
 /// Credentials that have never been used are not in the report.

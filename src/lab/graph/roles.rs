@@ -143,13 +143,13 @@ fn role_value(resource: &ServicePrincipal, id: Uuid) -> Option<String> {
 pub(super) fn grants(world: &mut World, caller: &Caller, request: &Request, rest: &[Segment]) -> Answer {
     match (request.method.as_str(), rest) {
         ("GET", []) => {
-            require(caller, Right::Consent).or_else(|_| require(caller, Right::ReadDirectory))?;
+            require(caller, Right::ReadGrants)?;
             let all = world.directory.grants.iter().map(|(id, grant)| Value::Object(grant_members(id, grant)));
             slices::page(world, request, "oauth2PermissionGrants", "oauth2PermissionGrants", all.collect())
         }
         ("POST", []) => consent(world, caller, request),
         ("GET", [id]) => {
-            require(caller, Right::Consent).or_else(|_| require(caller, Right::ReadDirectory))?;
+            require(caller, Right::ReadGrants)?;
             let grant = world.directory.grants.get(&id.raw).ok_or_else(|| Fault::not_found(&id.raw))?;
             let members = grant_members(&id.raw, grant);
             Ok(reply::entity(world, request, StatusCode::OK, "oauth2PermissionGrants/$entity", members))

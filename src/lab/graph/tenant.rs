@@ -4,10 +4,11 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::access::{Right, is_app_only, require};
+use super::access::{Right, is_app_only, may, require};
 use super::fault::{Answer, Fault};
 use super::path::Segment;
-use super::{credentials, render, reply, slices};
+use super::render::People;
+use super::{credentials, query, render, reply, slices};
 use crate::lab::directory::User;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
@@ -18,7 +19,7 @@ const MOST_IDS: usize = 1000;
 
 /// Answers `/organization`.
 pub(super) fn organization(world: &mut World, caller: &Caller, request: &Request) -> Answer {
-    require(caller, Right::ReadDirectory)?;
+    require(caller, Right::ReadOrganization)?;
     let verified = world.domains().into_iter().enumerate().map(|(index, name)| {
         json!({
             "capabilities": "Email, OfficeCommunicationsOnline",
@@ -66,12 +67,23 @@ pub(super) fn domains(world: &mut World, caller: &Caller, request: &Request) -> 
     slices::page(world, request, "domains", "domains", all)
 }
 
+/// Which members of people a caller gets. `all` if it selects them by name.
+pub(super) fn people(caller: &Caller, all: bool) -> People {
+    match (may(caller, Right::ReadPeople), all) {
+        (true, true) => People::All,
+        (true, false) => People::Usual,
+        (false, _) => People::Hidden,
+    }
+}
+
 /// Answers what lies below `/users`.
 pub(super) fn users(world: &mut World, caller: &Caller, request: &Request, rest: &[Segment]) -> Answer {
-    require(caller, Right::ReadDirectory)?;
+    require(caller, Right::ReadPeople)?;
+    let select = query::select(request)?;
+    let people = people(caller, select.is_some() || request.query("$filter").is_some());
     match rest {
         [] => {
-            let all = world.directory.users.values().map(|user| Value::Object(render::user(user))).collect();
+            let all = world.directory.users.values().map(|user| Value::Object(render::user(user, people))).collect();
             slices::page(world, request, "users", "users", all)
         }
         [id] => {
@@ -79,7 +91,10 @@ pub(super) fn users(world: &mut World, caller: &Caller, request: &Request, rest:
                 user.user_principal_name.eq_ignore_ascii_case(&id.raw) || Uuid::try_parse(&id.raw) == Ok(user.id)
             };
             let user = world.directory.users.values().find(is_meant).ok_or_else(|| Fault::not_found(&id.raw))?;
-            let members = render::user(user);
+            let mut members = render::user(user, people);
+            if let Some(names) = select {
+                members.retain(|name, _| names.contains(name));
+            }
             Ok(reply::entity(world, request, StatusCode::OK, "users/$entity", members))
         }
         [_, other, ..] => Err(super::unknown_segment(&other.name)),
@@ -96,22 +111,23 @@ pub(super) fn me(world: &mut World, caller: &Caller, request: &Request, rest: &[
     }
     let id = caller.object_id;
     let user = world.directory.users.get(&id).ok_or_else(|| Fault::not_found(&id.to_string()))?;
-    let members = render::user(user);
+    let members = render::user(user, People::Usual);
     Ok(reply::entity(world, request, StatusCode::OK, "users/$entity", members))
 }
 
 /// Answers what lies below `/directoryObjects`.
 pub(super) fn directory_objects(world: &mut World, caller: &Caller, request: &Request, rest: &[Segment]) -> Answer {
     require(caller, Right::ReadDirectory)?;
+    let people = people(caller, false);
     match (request.method.as_str(), rest) {
         ("POST", [action]) if action.name == "getbyids" => {
             let body = reply::body(request)?;
-            let found = ids(&body)?.into_iter().filter_map(|id| render::directory_object(world, id));
+            let found = ids(&body)?.into_iter().filter_map(|id| render::directory_object(world, id, people));
             let found = found.filter(|object| is_wanted(&body, object)).map(Value::Object).collect();
             Ok(reply::collection(world, request, "directoryObjects", found).header("location", &world.site.origin()))
         }
         ("GET", [id]) => {
-            let found = Uuid::try_parse(&id.raw).ok().and_then(|id| render::directory_object(world, id));
+            let found = Uuid::try_parse(&id.raw).ok().and_then(|id| render::directory_object(world, id, people));
             let members = found.ok_or_else(|| Fault::not_found(&id.raw))?;
             Ok(reply::entity(world, request, StatusCode::OK, "directoryObjects/$entity", members))
         }

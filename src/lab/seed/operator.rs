@@ -16,12 +16,13 @@ use crate::lab::directory::ServicePrincipal;
 use crate::lab::world::World;
 
 /// What the operator may do in Graph.
-pub(super) const ROLES: [&str; 5] = [
+pub(super) const ROLES: [&str; 6] = [
     "Application.ReadWrite.All",
     "Application.ReadWrite.OwnedBy",
     "AuditLog.Read.All",
     "Directory.Read.All",
     "Policy.Read.All",
+    "RoleManagement.Read.Directory",
 ];
 
 /// Registers the operator. Nobody is there yet who could ask Graph to do it.

@@ -37,8 +37,7 @@ pub(super) fn sow(world: &mut World, operator: &Operator) -> Result<App, String>
 
 fn person(world: &mut World, name: &str, account: &str) -> Uuid {
     let id = world.guid();
-    let user_principal_name = format!("{account}@contoso.com");
-    world.directory.users.insert(id, User { id, display_name: name.to_owned(), user_principal_name });
+    world.directory.users.insert(id, User::member(id, name, &format!("{account}@contoso.com")));
     id
 }
 

@@ -1,5 +1,6 @@
 //! Graph as a client sees it, without the wire.
 
+mod audit;
 mod bench;
 mod credentials;
 mod lists;

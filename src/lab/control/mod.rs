@@ -1,5 +1,7 @@
 //! The control endpoint: what a test or a demonstration may do to the lab. Its port serves nothing else.
 
+mod people;
+
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -40,6 +42,9 @@ POST   /vaults           {\"name\":\"fabrikam-kv\",\"mode\":\"access-policies\"}
 POST   /vaults/{vault}/issuers/{issuer}    {\"issues\":false}
 POST   /permissions      {\"vault\":\"contoso-kv\",\"principal\":ID,\"role\":\"Key Vault Crypto User\",\"remove\":false}
                          {\"principal\":ID,\"graph_role\":\"Application.Read.All\",\"remove\":false}
+                         {\"principal\":ID,\"directory_role\":\"Global Administrator\",\"eligible\":false,\"remove\":false}
+POST   /users            {\"name\":\"Mira Okafor\",\"account\":\"mira@contoso.com\",\"guest\":false,\"disabled\":false}
+POST   /groups           {\"name\":\"signers\",\"members\":[ID]}
 GET    /identities       POST /identities {\"name\":\"vm\",\"kind\":\"system\"|\"user\"}
 POST   /tokens           {\"user\":\"ada@contoso.com\",\"scopes\":[\"Application.Read.All\"],\"resource\":URL?}
 POST   /revoke           {\"app_id\":ID}
@@ -106,6 +111,8 @@ fn act(shared: &Shared, request: &Request, body: Value) -> Answer {
             Ok(Value::Null)
         }
         (&Method::POST, ["permissions"]) => permissions(&mut shared.world(), body),
+        (&Method::POST, ["users"]) => people::add_user(&mut shared.world(), parsed(body)?),
+        (&Method::POST, ["groups"]) => people::add_group(&mut shared.world(), parsed(body)?),
         (&Method::GET, ["identities"]) => Ok(json!(shared.world().entra.identities)),
         (&Method::POST, ["identities"]) => {
             let NewIdentity { name, kind } = parsed(body)?;
@@ -226,6 +233,9 @@ fn create_vault(world: &mut World, mut body: Value) -> Answer {
 fn permissions(world: &mut World, body: Value) -> Answer {
     if body.get("vault").is_some() {
         return Ok(keyvault::grant(world, &body)?);
+    }
+    if body.get("directory_role").is_some() {
+        return people::assign(world, parsed(body)?);
     }
     let GraphRole { principal, graph_role, remove } = parsed(body)?;
     let found = world
