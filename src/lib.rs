@@ -3,9 +3,9 @@
 //! The modules are layers, outermost first: each may use those below it and never one above. The
 //! table stands in `docs/ARCHITECTURE.md`, and a test reads the source to hold it.
 
-pub mod audit;
 #[doc(hidden)]
 pub mod arm;
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod domain;

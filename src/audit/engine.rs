@@ -97,16 +97,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn report(mut self, inventory: &Inventory) -> Report {
-        self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
-        self.unknowns.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
-        Report {
-            header: inventory.header.clone(),
+    fn report(self, inventory: &Inventory) -> Report {
+        let mut report = Report {
             profile: self.policy.profile.clone(),
             coverage: inventory.coverage.clone(),
             findings: self.findings,
             unknowns: self.unknowns,
             tallies: self.tallies,
-        }
+            ..Report::new(inventory.header.clone())
+        };
+        report.sort();
+        report
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::Date;
 
+use super::day;
 use super::severity::Severity;
 use crate::domain::{AppId, ObjectId, TenantId};
 use crate::inventory::{Evidence, Reason};
@@ -118,6 +119,7 @@ pub enum State {
     /// It is in the baseline.
     Existing {
         /// Since when.
+        #[serde(with = "day")]
         first_seen: Date,
     },
     /// Somebody answers for it until a day.
@@ -127,6 +129,7 @@ pub enum State {
         /// Why.
         reason: Box<str>,
         /// Until when.
+        #[serde(with = "day")]
         expires: Date,
         /// Where that is discussed.
         #[serde(skip_serializing_if = "Option::is_none")]

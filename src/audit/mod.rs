@@ -4,6 +4,7 @@
 //! has passed, and only because its evidence was read: a rule that lacks evidence says so.
 
 mod data;
+mod day;
 mod engine;
 pub mod facts;
 mod finding;
@@ -24,7 +25,7 @@ pub use history::History;
 pub use manifest::{Manifest, ManifestEntry};
 pub use params::{CertificateScope, Params};
 pub use policy::Policy;
-pub use report::{Report, Tally};
+pub use report::{Delta, Gone, Report, Tally, WaiverState, WaiverUse};
 pub use rule::{Case, Check, Group, Rule};
 pub use severity::{InvalidSeverity, Severity};
 pub use verdict::{Draft, Step, Verdicts};

@@ -1,9 +1,12 @@
 //! What came of an audit. Formats write it down; nothing else is in them.
 
 use serde::Serialize;
+use time::Date;
 
-use super::finding::{Finding, Unknown};
+use super::day;
+use super::finding::{Finding, Fingerprint, Subject, Unknown};
 use super::rule::Rule;
+use super::severity::Severity;
 use crate::inventory::{Coverage, Header};
 
 /// The result of judging an inventory.
@@ -13,6 +16,9 @@ pub struct Report {
     pub header: Header,
     /// Name of the profile.
     pub profile: String,
+    /// SHA-256 over rules, limits, severities and waivers, in hex: two reports with the same one were
+    /// judged alike.
+    pub policy_hash: String,
     /// What was read, and what was not.
     pub coverage: Coverage,
     /// Faults: worst first, then by rule and object.
@@ -21,6 +27,12 @@ pub struct Report {
     pub unknowns: Vec<Unknown>,
     /// Each rule that ran, in the order of the list.
     pub tallies: Vec<Tally>,
+    /// Every waiver of the file, and what it did.
+    pub waivers: Vec<WaiverUse>,
+    /// How the findings stand to the baseline, if one was given.
+    pub delta: Option<Delta>,
+    /// What whoever wrote the policy should know: a limit of one application that no longer holds.
+    pub warnings: Vec<String>,
 }
 
 /// How a rule did.
@@ -37,4 +49,113 @@ pub struct Tally {
     pub findings: u64,
     /// Undecided objects.
     pub unknown: u64,
+}
+
+/// A waiver and what it did.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaiverUse {
+    /// The rule.
+    pub rule: Box<str>,
+    /// The object, as it was written: `app 7b0f…, key *`.
+    pub subject: String,
+    /// Who answers for it.
+    pub owner: Box<str>,
+    /// Why.
+    pub reason: Box<str>,
+    /// Where that is discussed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Box<str>>,
+    /// The last day on which it holds.
+    #[serde(with = "day")]
+    pub expires: Date,
+    /// Whole days from the audit until then, negative once it has passed.
+    pub days_left: i64,
+    /// How many findings it is about.
+    pub findings: u64,
+    /// What came of it.
+    pub state: WaiverState,
+    /// File of the waiver.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+/// What came of a waiver.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiverState {
+    /// It holds no longer.
+    Expired,
+    /// It holds.
+    Active,
+    /// Nothing that it is about was found: it can go.
+    Dead,
+    /// Whether it is about anything could not be decided, or was not asked.
+    Undecided,
+}
+
+/// How findings stand to a baseline.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delta {
+    /// The day of the baseline.
+    #[serde(with = "day")]
+    pub since: Date,
+    /// Whether the baseline was judged by the same policy.
+    pub is_same_policy: bool,
+    /// Findings that are not in the baseline.
+    pub new: u64,
+    /// Findings that are.
+    pub existing: u64,
+    /// What is in the baseline and is no longer so.
+    pub fixed: Vec<Gone>,
+    /// What is in the baseline, and could not be looked at again.
+    pub undecided: Vec<Gone>,
+}
+
+/// A finding of a baseline that was not found again.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gone {
+    /// Of the finding.
+    pub fingerprint: Fingerprint,
+    /// The rule.
+    pub rule: Box<str>,
+    /// How bad it was.
+    pub severity: Severity,
+    /// What had the fault.
+    pub subject: Subject,
+    /// Since when it was known.
+    #[serde(with = "day")]
+    pub first_seen: Date,
+}
+
+impl Report {
+    /// A report that says nothing yet.
+    pub const fn new(header: Header) -> Self {
+        Self {
+            header,
+            profile: String::new(),
+            policy_hash: String::new(),
+            coverage: Coverage { counts: std::collections::BTreeMap::new(), gaps: Vec::new() },
+            findings: Vec::new(),
+            unknowns: Vec::new(),
+            tallies: Vec::new(),
+            waivers: Vec::new(),
+            delta: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Puts findings and unknowns into the order of every report.
+    pub(super) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
+        self.unknowns.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
+    }
+
+    /// The rule of a finding, among those that ran.
+    pub fn rule(&self, id: &str) -> Option<&'static Rule> {
+        self.tallies.iter().map(|tally| tally.rule).find(|rule| rule.id == id)
+    }
 }
