@@ -5,6 +5,7 @@
 //! or hints of them. The same records are collected, exported, read back and judged.
 
 mod application;
+mod convert;
 mod coverage;
 mod credential;
 mod directory;

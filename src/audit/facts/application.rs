@@ -76,7 +76,7 @@ impl<'a> ApplicationFacts<'a> {
     pub fn new(app: &'a Application, facts: &Facts<'a>) -> Self {
         let principal = facts.principal(app.app_id);
         let manifest = facts.manifest.entries.get(&app.app_id);
-        let tier = Tier::of(principal, &facts.inventory.directory_roles, facts.data);
+        let tier = Tier::of(principal, facts);
         let keys: Vec<_> = app.keys.iter().map(|key| KeyFacts::new(key, &app.keys, facts)).collect();
         let passwords: Vec<_> = app
             .passwords
@@ -109,7 +109,7 @@ impl<'a> ApplicationFacts<'a> {
 impl<'a> PrincipalFacts<'a> {
     /// Derives the facts of one service principal.
     pub fn new(principal: &'a ServicePrincipal, facts: &Facts<'a>) -> Self {
-        let tier = Tier::of(Some(principal), &facts.inventory.directory_roles, facts.data);
+        let tier = Tier::of(Some(principal), facts);
         let first_party = &facts.data.first_party.tenants;
         Self {
             principal,

@@ -9,8 +9,10 @@ mod index;
 mod tier;
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 pub use application::{ApplicationFacts, Daemon, PrincipalFacts};
 pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
@@ -23,7 +25,7 @@ use self::index::Index;
 use super::data::Data;
 use super::history::History;
 use super::manifest::Manifest;
-use crate::domain::AppId;
+use crate::domain::{AppId, ObjectId};
 use crate::inventory::{Application, Evidence, Inventory, Reason, Seen, ServicePrincipal, VersionRecord};
 
 /// A tenant, joined.
@@ -41,6 +43,9 @@ pub struct Facts<'a> {
     pub data: &'a Data,
     applications: BTreeMap<AppId, &'a Application>,
     principals: BTreeMap<AppId, &'a ServicePrincipal>,
+    roles: HashMap<ObjectId, Vec<Uuid>>,
+    principals_unread: Option<Reason>,
+    every_vault: Result<(), (Evidence, Reason)>,
     index: Index<'a>,
 }
 
@@ -50,7 +55,31 @@ impl<'a> Facts<'a> {
         let applications = inventory.applications.iter().map(|app| (app.app_id, app)).collect();
         let principals = inventory.service_principals.iter().map(|principal| (principal.app_id, principal)).collect();
         let now = inventory.header.collected_at;
-        Self { inventory, now, manifest, history, data, applications, principals, index: Index::new(inventory, now) }
+        let gaps = &inventory.coverage.gaps;
+        let gap = gaps.iter().find(|gap| gap.evidence == Evidence::ServicePrincipals);
+        Self {
+            inventory,
+            now,
+            manifest,
+            history,
+            data,
+            applications,
+            principals,
+            roles: roles(inventory),
+            principals_unread: gap.map(|gap| gap.reason),
+            every_vault: every_vault(inventory),
+            index: Index::new(inventory, now),
+        }
+    }
+
+    /// Template ids of the roles that a principal has over the whole directory, as far as roles were read.
+    pub fn roles_of(&self, principal: ObjectId) -> &[Uuid] {
+        self.roles.get(&principal).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Why a service principal that is not in the inventory may be there all the same.
+    pub fn principals_unread(&self) -> Option<Reason> {
+        self.principals_unread
     }
 
     /// The application with a client id, if it is registered in this tenant.
@@ -71,21 +100,7 @@ impl<'a> Facts<'a> {
     /// Whether a key that is in none of the vaults is in no vault at all: every vault is known, and
     /// the versions and deleted certificates of each were read.
     pub fn knows_every_vault(&self) -> Result<(), (Evidence, Reason)> {
-        if self.inventory.header.is_narrowed_to_vaults {
-            return Err((Evidence::Vaults, Reason::NotAsked));
-        }
-        let kinds =
-            [Evidence::Vaults, Evidence::Certificates, Evidence::CertificateVersions, Evidence::DeletedCertificates];
-        for gap in &self.inventory.coverage.gaps {
-            if kinds.contains(&gap.evidence) {
-                return Err((gap.evidence, gap.reason));
-            }
-        }
-        if self.inventory.coverage.counts.contains_key(&Evidence::Vaults) {
-            Ok(())
-        } else {
-            Err((Evidence::Vaults, Reason::NotAsked))
-        }
+        self.every_vault
     }
 
     /// Names of the vaults of which something could not be read.
@@ -117,4 +132,26 @@ impl<'a> Facts<'a> {
     pub(super) fn matches(&self, key: &crate::inventory::KeyCredential) -> Vec<Match<'a>> {
         self.index.matches(key)
     }
+}
+
+fn roles(inventory: &Inventory) -> HashMap<ObjectId, Vec<Uuid>> {
+    let mut roles: HashMap<ObjectId, Vec<Uuid>> = HashMap::new();
+    let everywhere = inventory.directory_roles.read().into_iter().flatten();
+    for role in everywhere.filter(|role| matches!(&*role.scope, "" | "/")) {
+        roles.entry(role.principal).or_default().push(role.role);
+    }
+    roles
+}
+
+fn every_vault(inventory: &Inventory) -> Result<(), (Evidence, Reason)> {
+    if inventory.header.is_narrowed_to_vaults {
+        return Err((Evidence::Vaults, Reason::NotAsked));
+    }
+    let kinds =
+        [Evidence::Vaults, Evidence::Certificates, Evidence::CertificateVersions, Evidence::DeletedCertificates];
+    if let Some(gap) = inventory.coverage.gaps.iter().find(|gap| kinds.contains(&gap.evidence)) {
+        return Err((gap.evidence, gap.reason));
+    }
+    let was_asked = inventory.coverage.counts.contains_key(&Evidence::Vaults);
+    if was_asked { Ok(()) } else { Err((Evidence::Vaults, Reason::NotAsked)) }
 }

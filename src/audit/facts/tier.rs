@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::audit::data::Data;
-use crate::inventory::{DirectoryRole, Reason, Seen, ServicePrincipal};
+use super::Facts;
+use crate::inventory::{Reason, ServicePrincipal};
 
 /// How much of the tenant an identity can take.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -30,24 +30,22 @@ impl Tier {
     }
 
     /// The tier of a service principal: by what it was granted, and by its roles in the directory.
-    pub(super) fn of(principal: Option<&ServicePrincipal>, roles: &Seen<Vec<DirectoryRole>>, data: &Data) -> Self {
-        // Without a service principal in this tenant nothing can have been granted here.
-        let Some(principal) = principal else { return Self::Other };
-        let tiers = &data.tiers;
+    pub(super) fn of(principal: Option<&ServicePrincipal>, facts: &Facts<'_>) -> Self {
+        let Some(principal) = principal else {
+            // Without a service principal in this tenant nothing can have been granted here; one that
+            // was not read may be there all the same.
+            return facts.principals_unread().map_or(Self::Other, |reason| Self::Unknown { reason });
+        };
+        let tiers = &facts.data.tiers;
         if let Some(granted) = principal.app_roles.read() {
-            let on_graph = granted.iter().filter(|grant| grant.resource == tiers.graph);
-            if let Some(name) = on_graph.filter_map(|grant| tiers.tier0_app_roles.get(&grant.role)).next() {
+            let mut on_graph = granted.iter().filter(|grant| grant.resource == tiers.graph);
+            if let Some(name) = on_graph.find_map(|grant| tiers.tier0_app_roles.get(&grant.role)) {
                 return Self::Zero { by: name.clone() };
             }
         }
-        if let Some(roles) = roles.read() {
-            let own = roles.iter().filter(|role| {
-                role.principal == principal.id && &*role.scope == "/"
-                    || role.principal == principal.id && role.scope.is_empty()
-            });
-            if let Some(name) = own.filter_map(|role| tiers.tier0_directory_roles.get(&role.role)).next() {
-                return Self::Zero { by: name.clone() };
-            }
+        let mut held = facts.roles_of(principal.id).iter();
+        if let Some(name) = held.find_map(|role| tiers.tier0_directory_roles.get(role)) {
+            return Self::Zero { by: name.clone() };
         }
         match principal.app_roles.reason() {
             Some(reason) => Self::Unknown { reason },
