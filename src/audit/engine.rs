@@ -86,7 +86,8 @@ impl<'a> Run<'a> {
                 findings: &mut self.findings,
                 unknowns: &mut self.unknowns,
             };
-            if apply(&tally.rule.check, &case, &mut verdicts).is_none() {
+            let parts = tally.rule.check.parts().iter();
+            if parts.filter_map(|check| apply(check, &case, &mut verdicts)).count() == 0 {
                 continue;
             }
             let (found, unknown) = (self.findings.len() - found, self.unknowns.len() - unknown);

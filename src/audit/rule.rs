@@ -79,6 +79,8 @@ pub enum Check {
     Vault(fn(&VaultFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
     /// Once.
     Tenant(fn(&Case<'_>, &mut Verdicts<'_>)),
+    /// Objects of several kinds, one function each.
+    Several(&'static [Self]),
     /// Not by a function of the inventory: the engine decides (waivers, baseline, coverage).
     Engine,
 }
@@ -92,6 +94,16 @@ pub struct Case<'a> {
     pub params: &'a Params,
 }
 
+impl Check {
+    /// Itself, or those that it is made of.
+    pub(super) fn parts(&self) -> &[Self] {
+        match self {
+            Self::Several(parts) => parts,
+            one => std::slice::from_ref(one),
+        }
+    }
+}
+
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -100,6 +112,7 @@ impl fmt::Debug for Check {
             Self::Certificate(_) => "Certificate",
             Self::Vault(_) => "Vault",
             Self::Tenant(_) => "Tenant",
+            Self::Several(_) => "Several",
             Self::Engine => "Engine",
         })
     }

@@ -40,7 +40,8 @@ pub struct Draft<'v, 'a> {
     message: String,
     evidence: Vec<Fact>,
     fix: Option<String>,
-    is_fixed_severity: bool,
+    is_never_raised: bool,
+    is_never_lowered: bool,
 }
 
 impl<'a> Verdicts<'a> {
@@ -55,7 +56,8 @@ impl<'a> Verdicts<'a> {
             message: message.into(),
             evidence: Vec::new(),
             fix: None,
-            is_fixed_severity: false,
+            is_never_raised: false,
+            is_never_lowered: false,
         }
     }
 
@@ -79,8 +81,21 @@ impl Draft<'_, '_> {
 
     /// Leaves out the steps that the object brings along, where the rule has taken them into account.
     #[must_use]
-    pub fn without_steps(mut self) -> Self {
-        self.is_fixed_severity = true;
+    pub fn without_steps(self) -> Self {
+        self.without_raising().without_lowering()
+    }
+
+    /// Leaves out the steps for the worse, where the rule has taken the tier into account.
+    #[must_use]
+    pub fn without_raising(mut self) -> Self {
+        self.is_never_raised = true;
+        self
+    }
+
+    /// Leaves out the steps for the better, where what lowers is itself the fault.
+    #[must_use]
+    pub fn without_lowering(mut self) -> Self {
+        self.is_never_lowered = true;
         self
     }
 
@@ -105,9 +120,10 @@ impl Draft<'_, '_> {
 impl Drop for Draft<'_, '_> {
     fn drop(&mut self) {
         let Some(subject) = self.subject.take() else { return };
-        let steps = if self.is_fixed_severity { &[] } else { self.verdicts.steps };
-        for step in steps {
+        for step in self.verdicts.steps {
             let (to, why) = match step {
+                Step::Raise(_) if self.is_never_raised => continue,
+                Step::Lower(_) if self.is_never_lowered => continue,
                 Step::Raise(why) => (self.severity.raised(), *why),
                 Step::Lower(why) => (self.severity.lowered(), *why),
             };

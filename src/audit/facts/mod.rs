@@ -5,6 +5,7 @@ mod application;
 mod certificate;
 mod credential;
 mod custody;
+mod duration;
 mod index;
 mod tier;
 
@@ -18,6 +19,7 @@ pub use application::{ApplicationFacts, Daemon, PrincipalFacts};
 pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
 pub use credential::{KeyFacts, PasswordFacts};
 pub use custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
+pub use duration::{DayRange, InvalidDuration};
 pub use index::{Level, Match, Place, Trust};
 pub use tier::Tier;
 

@@ -128,7 +128,9 @@ fn every_rule_has_a_page_and_its_tenants() {
 fn the_tenants_that_lie_in_the_folder_belong_to_rules() {
     for folder in fs::read_dir(root()).unwrap() {
         let name = folder.unwrap().file_name().into_string().unwrap();
-        assert!(super::rule(&name).is_some(), "tests/rules/{name} belongs to no rule");
+        // What other tools get wrong is about several rules each, and judged by all of them.
+        let is_known = name == "differential" || super::rule(&name).is_some();
+        assert!(is_known, "tests/rules/{name} belongs to no rule");
     }
 }
 
