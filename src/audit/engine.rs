@@ -18,14 +18,14 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
     for app in &inventory.applications {
         let app = ApplicationFacts::new(app, &facts);
         run.each(Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
-            Check::Application(check) => Some(check(&app, case, verdicts)),
+            Check::Application(check) | Check::Identity(check, _) => Some(check(&app, case, verdicts)),
             _ => None,
         });
     }
     for principal in &inventory.service_principals {
         let principal = PrincipalFacts::new(principal, &facts);
         run.each(Some(principal.principal.app_id), &principal.steps, |check, case, verdicts| match check {
-            Check::ServicePrincipal(check) => Some(check(&principal, case, verdicts)),
+            Check::ServicePrincipal(check) | Check::Identity(_, check) => Some(check(&principal, case, verdicts)),
             _ => None,
         });
     }
@@ -75,7 +75,7 @@ impl<'a> Run<'a> {
         steps: &[Step],
         apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> Option<()>,
     ) {
-        let case = Case { facts: self.facts, params: self.policy.params_for(app) };
+        let case = Case { facts: self.facts, params: self.policy.params_for(app), rules: &self.policy.rules };
         for tally in &mut self.tallies {
             let (found, unknown) = (self.findings.len(), self.unknowns.len());
             let mut verdicts = Verdicts {

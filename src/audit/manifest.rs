@@ -39,6 +39,8 @@ pub struct ManifestEntry {
     pub notify: Option<String>,
     /// `external:NAME`: the key lives outside every vault, and somebody knows where.
     pub custody: Option<String>,
+    /// GUID of the tenant where the application is registered, if that is another than the one audited.
+    pub tenant: Option<String>,
 }
 
 impl ManifestEntry {

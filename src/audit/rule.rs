@@ -73,6 +73,11 @@ pub enum Check {
     Application(fn(&ApplicationFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
     /// For each service principal.
     ServicePrincipal(fn(&PrincipalFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
+    /// For each application, and for each service principal.
+    Identity(
+        fn(&ApplicationFacts<'_>, &Case<'_>, &mut Verdicts<'_>),
+        fn(&PrincipalFacts<'_>, &Case<'_>, &mut Verdicts<'_>),
+    ),
     /// For each certificate, with its versions.
     Certificate(fn(&CertificateFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
     /// For each vault.
@@ -92,6 +97,15 @@ pub struct Case<'a> {
     pub facts: &'a Facts<'a>,
     /// The limits that hold for the object.
     pub params: &'a Params,
+    /// The rules that run.
+    pub rules: &'a [&'static Rule],
+}
+
+impl Case<'_> {
+    /// Whether a rule runs too: only then may another leave something to it.
+    pub fn runs(&self, id: &str) -> bool {
+        self.rules.iter().any(|rule| rule.id == id)
+    }
 }
 
 impl Check {
@@ -109,6 +123,7 @@ impl fmt::Debug for Check {
         f.write_str(match self {
             Self::Application(_) => "Application",
             Self::ServicePrincipal(_) => "ServicePrincipal",
+            Self::Identity(..) => "Identity",
             Self::Certificate(_) => "Certificate",
             Self::Vault(_) => "Vault",
             Self::Tenant(_) => "Tenant",

@@ -114,12 +114,22 @@ impl KeyCredential {
     pub fn is_active(&self, now: OffsetDateTime) -> bool {
         self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
     }
+
+    /// Whether it was valid once, and never will be again.
+    pub fn has_ended(&self, now: OffsetDateTime) -> bool {
+        self.end.is_some_and(|end| end <= now)
+    }
 }
 
 impl PasswordCredential {
     /// Whether it is valid at `now`; without dates it is.
     pub fn is_active(&self, now: OffsetDateTime) -> bool {
         self.start.is_none_or(|start| start <= now) && self.end.is_none_or(|end| now < end)
+    }
+
+    /// Whether it was valid once, and never will be again.
+    pub fn has_ended(&self, now: OffsetDateTime) -> bool {
+        self.end.is_some_and(|end| end <= now)
     }
 }
 

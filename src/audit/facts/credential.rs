@@ -15,6 +15,8 @@ pub struct KeyFacts<'a> {
     pub key: &'a KeyCredential,
     /// Valid now.
     pub is_active: bool,
+    /// Valid once, and never again.
+    pub has_ended: bool,
     /// Part of SAML single sign-on: it signs or verifies SAML tokens, and nobody signs in with it.
     pub is_saml: bool,
     /// Whole days until it ends, negative once it has; `None` when it never ends.
@@ -46,10 +48,14 @@ pub struct PasswordFacts<'a> {
     pub password: &'a PasswordCredential,
     /// Valid now.
     pub is_active: bool,
+    /// Valid once, and never again.
+    pub has_ended: bool,
     /// The password of a SAML signing certificate, and no client secret.
     pub is_saml: bool,
     /// Whole days until it ends, negative once it has; `None` when it never ends.
     pub days_left: Option<i64>,
+    /// When it began, as far as that is known.
+    pub start: Option<OffsetDateTime>,
     /// Whole days of its life.
     pub lifetime_days: Option<i64>,
     /// Whether its start is that of the application, for want of its own.
@@ -70,6 +76,7 @@ impl<'a> KeyFacts<'a> {
         let mut this = Self {
             key,
             is_active: key.is_active(now),
+            has_ended: key.has_ended(now),
             is_saml: is_saml(key, all),
             days_left: key.end.map(|end| days(end - now)),
             lifetime_days: start.zip(end).map(|(start, end)| days(end - start)),
@@ -94,6 +101,11 @@ impl<'a> KeyFacts<'a> {
     /// Valid, for sign-in, and no part of SAML.
     pub fn is_sign_in(&self) -> bool {
         self.is_active && !self.is_saml && self.key.is_for_sign_in()
+    }
+
+    /// A certificate for sign-in, now or in the future: what most rules about keys look at.
+    pub fn is_sign_in_certificate(&self) -> bool {
+        !self.has_ended && !self.is_saml && self.key.is_for_sign_in()
     }
 
     fn decide_custody(&mut self, facts: &Facts<'a>) {
@@ -157,8 +169,10 @@ impl<'a> PasswordFacts<'a> {
         Self {
             password,
             is_active: password.is_active(now),
+            has_ended: password.has_ended(now),
             is_saml: keys.iter().any(is_its_key),
             days_left: password.end.map(|end| days(end - now)),
+            start,
             lifetime_days: start.zip(password.end).map(|(start, end)| days(end - start)),
             is_estimated: password.start.is_none(),
             age_days: start.map(|start| days(now - start)),
@@ -167,7 +181,7 @@ impl<'a> PasswordFacts<'a> {
 }
 
 /// A signing key, or the verifying half that carries the same label.
-fn is_saml(key: &KeyCredential, all: &[KeyCredential]) -> bool {
+pub(super) fn is_saml(key: &KeyCredential, all: &[KeyCredential]) -> bool {
     key.is_signing() || (key.label.is_some() && all.iter().any(|other| other.is_signing() && other.label == key.label))
 }
 

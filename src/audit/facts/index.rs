@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
+use super::credential::is_saml;
 use crate::domain::CredentialId;
 use crate::inventory::{
     Application, Certificate, DeletedCertificate, Inventory, KeyCredential, ServicePrincipal, Vault, VersionRecord,
@@ -227,6 +228,12 @@ impl<'a> Match<'a> {
 }
 
 impl Trust<'_> {
+    /// Whether it lets somebody sign in now: no part of SAML, and no key for encryption.
+    pub fn is_for_sign_in(&self) -> bool {
+        let keys = self.application.map(|app| &app.keys).or_else(|| self.principal.map(|principal| &principal.keys));
+        self.is_active && self.key.is_for_sign_in() && !keys.is_some_and(|keys| is_saml(self.key, keys))
+    }
+
     /// The keyId.
     pub fn key_id(&self) -> CredentialId {
         self.key.key_id

@@ -99,6 +99,22 @@ impl<'a> Facts<'a> {
         self.inventory.coverage.is_complete(evidence)
     }
 
+    /// Why not everything of a kind was read; `None` when all of it was.
+    pub fn gap(&self, evidence: Evidence) -> Option<Reason> {
+        self.inventory.coverage.gaps.iter().find(|gap| gap.evidence == evidence).map(|gap| gap.reason)
+    }
+
+    /// How much of the tenant an application can take.
+    pub fn tier(&self, app_id: AppId) -> Tier {
+        Tier::of(self.principal(app_id), &self.inventory.directory_roles, self.data)
+    }
+
+    /// The environment that people wrote down for an application, in lower case.
+    pub fn environment(&self, app_id: AppId) -> Option<String> {
+        let entry = self.manifest.entries.get(&app_id)?;
+        entry.environment.as_deref().map(|name| name.trim().to_lowercase())
+    }
+
     /// Whether a key that is in none of the vaults is in no vault at all: every vault is known, and
     /// the versions and deleted certificates of each were read.
     pub fn knows_every_vault(&self) -> Result<(), (Evidence, Reason)> {

@@ -38,6 +38,9 @@ struct Table {
     manifest: Vec<Entry>,
     #[serde(default)]
     manifest_is_complete: bool,
+    /// Ids of rules that run beside this one, whose verdicts are not compared.
+    #[serde(default)]
+    beside: Vec<String>,
     expect: Expected,
 }
 
@@ -53,6 +56,7 @@ struct Entry {
     environment: Option<String>,
     notify: Option<String>,
     custody: Option<String>,
+    tenant: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -139,17 +143,9 @@ fn is_engine(rule: &Rule) -> bool {
 }
 
 fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
-    let report = judged(
-        rule,
-        table.inventory,
-        table.coverage,
-        &table.params,
-        table.history,
-        table.manifest,
-        table.manifest_is_complete,
-    );
+    let (report, expect) = judged(rule, table);
     let mut wrong = Vec::new();
-    for expected in &table.expect.findings {
+    for expected in &expect.findings {
         let found = report.findings.iter().any(|finding| {
             *finding.subject.id == *expected.subject
                 && finding.subject.part.as_deref() == expected.part.as_deref()
@@ -163,7 +159,7 @@ fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
             ));
         }
     }
-    for expected in &table.expect.unknown {
+    for expected in &expect.unknown {
         let found = report.unknowns.iter().any(|unknown| {
             *unknown.subject.id == *expected.subject
                 && unknown.subject.part.as_deref() == expected.part.as_deref()
@@ -176,30 +172,28 @@ fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
             ));
         }
     }
-    if report.findings.len() != table.expect.findings.len() || report.unknowns.len() != table.expect.unknown.len() {
+    if report.findings.len() != expect.findings.len() || report.unknowns.len() != expect.unknown.len() {
         wrong.push(format!("it says {:#?} {:#?}", report.findings, report.unknowns));
     }
     wrong
 }
 
-fn judged(
-    rule: &'static Rule,
-    mut inventory: Inventory,
-    coverage: Option<Coverage>,
-    params: &Params,
-    history: Option<History>,
-    entries: Vec<Entry>,
-    is_complete: bool,
-) -> Report {
-    inventory.coverage = coverage.unwrap_or_else(|| {
+fn judged(rule: &'static Rule, table: Table) -> (Report, Expected) {
+    let mut inventory = table.inventory;
+    inventory.coverage = table.coverage.unwrap_or_else(|| {
         let all = Count { expected: 1, read: 1, ..Count::default() };
         Coverage { counts: [(Evidence::Vaults, all)].into(), gaps: Vec::new() }
     });
-    let policy = Policy { rules: vec![rule], params: params.clone(), ..Policy::default() };
-    let entries = entries.into_iter().map(|entry| (entry.app.unwrap(), entry.into())).collect();
-    let manifest = Manifest { entries, is_complete, file: None };
-    let history = history.map_or_else(Seen::default, Seen::Read);
-    judge(&inventory, &policy, &manifest, &history)
+    let beside = table.beside.iter().map(|id| super::rule(id).unwrap());
+    let rules = std::iter::once(rule).chain(beside).collect();
+    let policy = Policy { rules, params: table.params, ..Policy::default() };
+    let entries = table.manifest.into_iter().map(|entry| (entry.app.unwrap(), entry.into())).collect();
+    let manifest = Manifest { entries, is_complete: table.manifest_is_complete, file: None };
+    let history = table.history.map_or_else(Seen::default, Seen::Read);
+    let mut report = judge(&inventory, &policy, &manifest, &history);
+    report.findings.retain(|finding| *finding.rule == *rule.id);
+    report.unknowns.retain(|unknown| *unknown.rule == *rule.id);
+    (report, table.expect)
 }
 
 impl From<Entry> for ManifestEntry {
@@ -215,6 +209,7 @@ impl From<Entry> for ManifestEntry {
             environment: entry.environment,
             notify: entry.notify,
             custody: entry.custody,
+            tenant: entry.tenant,
         }
     }
 }
