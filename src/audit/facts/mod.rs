@@ -46,7 +46,8 @@ pub struct Facts<'a> {
     applications: BTreeMap<AppId, &'a Application>,
     principals: BTreeMap<AppId, &'a ServicePrincipal>,
     roles: HashMap<ObjectId, Vec<Uuid>>,
-    principals_unread: Option<Reason>,
+    /// The first gap of each kind.
+    gaps: HashMap<Evidence, Reason>,
     every_vault: Result<(), (Evidence, Reason)>,
     index: Index<'a>,
 }
@@ -57,8 +58,7 @@ impl<'a> Facts<'a> {
         let applications = inventory.applications.iter().map(|app| (app.app_id, app)).collect();
         let principals = inventory.service_principals.iter().map(|principal| (principal.app_id, principal)).collect();
         let now = inventory.header.collected_at;
-        let gaps = &inventory.coverage.gaps;
-        let gap = gaps.iter().find(|gap| gap.evidence == Evidence::ServicePrincipals);
+        let gaps = inventory.coverage.gaps.iter().rev().map(|gap| (gap.evidence, gap.reason)).collect();
         Self {
             inventory,
             now,
@@ -68,7 +68,7 @@ impl<'a> Facts<'a> {
             applications,
             principals,
             roles: roles(inventory),
-            principals_unread: gap.map(|gap| gap.reason),
+            gaps,
             every_vault: every_vault(inventory),
             index: Index::new(inventory, now),
         }
@@ -81,7 +81,7 @@ impl<'a> Facts<'a> {
 
     /// Why a service principal that is not in the inventory may be there all the same.
     pub fn principals_unread(&self) -> Option<Reason> {
-        self.principals_unread
+        self.gap(Evidence::ServicePrincipals)
     }
 
     /// The application with a client id, if it is registered in this tenant.
@@ -101,12 +101,12 @@ impl<'a> Facts<'a> {
 
     /// Why not everything of a kind was read; `None` when all of it was.
     pub fn gap(&self, evidence: Evidence) -> Option<Reason> {
-        self.inventory.coverage.gaps.iter().find(|gap| gap.evidence == evidence).map(|gap| gap.reason)
+        self.gaps.get(&evidence).copied()
     }
 
     /// How much of the tenant an application can take.
     pub fn tier(&self, app_id: AppId) -> Tier {
-        Tier::of(self.principal(app_id), &self.inventory.directory_roles, self.data)
+        Tier::of(self.principal(app_id), self)
     }
 
     /// The environment that people wrote down for an application, in lower case.
