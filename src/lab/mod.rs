@@ -5,6 +5,7 @@
 //! services verify and fails as they fail. What it does not know it answers with 501.
 
 mod arm;
+mod azure;
 mod clock;
 mod control;
 mod directory;

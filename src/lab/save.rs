@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::azure::Azure;
 use super::directory::Directory;
 use super::entra::Entra;
 use super::keyvault::KeyVault;
@@ -15,7 +16,7 @@ use super::world::Settings;
 use super::world::World;
 
 /// Raised when an older document can no longer be read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What is restored. Ports, certificates of the lab itself and the key that signs tokens are not:
 /// they belong to a run.
@@ -31,6 +32,7 @@ struct Saved {
     directory: Directory,
     entra: Entra,
     keyvault: KeyVault,
+    azure: Azure,
 }
 
 /// The document. It holds private keys and secrets: those of a lab.
@@ -46,6 +48,7 @@ pub(crate) fn save(world: &mut World) -> Result<Value, String> {
         "directory": part(&world.directory)?,
         "entra": part(&world.entra)?,
         "keyvault": part(&world.keyvault)?,
+        "azure": part(&world.azure)?,
     }))
 }
 
@@ -66,5 +69,6 @@ pub(crate) fn load(world: &mut World, document: Value) -> Result<(), String> {
     world.directory = saved.directory;
     world.entra = saved.entra;
     world.keyvault = saved.keyvault;
+    world.azure = saved.azure;
     Ok(())
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::azure::Azure;
 use super::clock::LabClock;
 use super::directory::Directory;
 use super::entra::Entra;
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(crate) directory: Directory,
     pub(crate) entra: Entra,
     pub(crate) keyvault: KeyVault,
+    pub(crate) azure: Azure,
     pub(crate) keys: KeyPool,
     pub(crate) random: ChaCha20Rng,
 }
@@ -42,6 +44,7 @@ impl World {
             directory: Directory::default(),
             entra: Entra::default(),
             keyvault: KeyVault::default(),
+            azure: Azure::default(),
             keys: KeyPool::default(),
             random,
         };

@@ -1,9 +1,10 @@
-//! The read side of Azure Resource Manager and Resource Graph, as far as it finds vaults.
-//!
-//! There are no role assignments here: every valid token reads the whole subscription.
+//! The read side of Azure Resource Manager and Resource Graph, as far as it is about vaults: where they
+//! are, how they are set up, and who may do what with them.
 
+mod authorization;
 mod kql;
 mod resource_graph;
+mod security;
 mod vaults;
 
 use http::{Method, StatusCode};
@@ -46,7 +47,7 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         endpoints(world)
     } else {
         match caller(world, request) {
-            Ok(_) => route(world, request, &names).unwrap_or_else(Refusal::into_reply),
+            Ok(caller) => route(world, &caller, request, &names).unwrap_or_else(Refusal::into_reply),
             Err(reply) => *reply,
         }
     };
@@ -60,26 +61,40 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         .header("x-ms-correlation-request-id", &id)
 }
 
-fn route(world: &World, request: &Request, names: &[&str]) -> Result<Reply, Refusal> {
+fn route(world: &World, caller: &Caller, request: &Request, names: &[&str]) -> Result<Reply, Refusal> {
     if request.query("api-version").is_none_or(str::is_empty) {
         let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", message));
     }
     match (&request.method, names) {
-        (&Method::GET, ["subscriptions"]) => Ok(vaults::subscriptions(world)),
+        (&Method::GET, ["subscriptions"]) => Ok(vaults::subscriptions(world, caller)),
         (&Method::GET, ["tenants"]) => Ok(vaults::tenants(world)),
         (&Method::POST, ["providers", "microsoft.resourcegraph", "resources"]) => {
-            resource_graph::answer(world, request)
+            resource_graph::answer(world, caller, request)
         }
         (&Method::GET, ["subscriptions", subscription, rest @ ..]) => {
-            vaults::in_subscription(world, request, subscription, rest)
+            vaults::in_subscription(world, caller, request, subscription, rest)
         }
         _ => Err(not_imitated()),
     }
 }
 
+/// Refuses a caller without the right to an action at a scope.
+fn require(world: &World, caller: &Caller, action: &str, scope: &str) -> Result<(), Refusal> {
+    if world.azure.allows(caller, action, scope) {
+        return Ok(());
+    }
+    let id = caller.object_id;
+    let message = format!(
+        "The client '{}' with object id '{id}' does not have authorization to perform action '{action}' over scope \
+         '{scope}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+        caller.app_id
+    );
+    Err(Refusal::new(StatusCode::FORBIDDEN, "AuthorizationFailed", message))
+}
+
 fn not_imitated() -> Refusal {
-    Refusal::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "The lab imitates only what finds vaults.")
+    Refusal::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "The lab imitates only what is about vaults.")
 }
 
 fn caller(world: &World, request: &Request) -> Result<Caller, Box<Reply>> {
@@ -150,101 +165,4 @@ fn endpoints(world: &World) -> Reply {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderMap;
-
-    use super::*;
-    use crate::lab::clock::LabClock;
-    use crate::lab::keyvault::{VaultOptions, create_vault};
-
-    fn world() -> World {
-        let mut world = World::new(8443, LabClock::default(), 1);
-        create_vault(&mut world, "contoso-kv", VaultOptions::default());
-        create_vault(&mut world, "fabrikam-kv", VaultOptions { purge_protection: true, ..VaultOptions::default() });
-        world
-    }
-
-    fn request(method: Method, url: &str, body: &Value) -> Request {
-        let url = url::Url::parse(&format!("https://localhost:8443{url}")).unwrap();
-        Request {
-            method,
-            host: "localhost:8443".to_owned(),
-            path: url.path_segments().unwrap().map(str::to_owned).collect(),
-            query: url.query_pairs().into_owned().collect(),
-            headers: HeaderMap::new(),
-            body: body.to_string().into(),
-        }
-    }
-
-    fn ask(world: &World, method: Method, url: &str, body: &Value) -> (u16, Value) {
-        let request = request(method, url, body);
-        let names: Vec<String> = request.path.iter().map(|name| name.to_ascii_lowercase()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let reply = route(world, &request, &names).unwrap_or_else(Refusal::into_reply);
-        (reply.status.as_u16(), reply.value())
-    }
-
-    #[test]
-    fn nothing_but_the_endpoints_is_told_without_a_token() {
-        let mut world = world();
-        let told =
-            answer(&mut world, &request(Method::GET, "/metadata/endpoints?api-version=2022-09-01", &Value::Null));
-        assert_eq!(told.status, 200);
-        assert_eq!(told.value()["suffixes"]["keyVaultDns"], "vault.localhost:8443");
-        let refused = answer(&mut world, &request(Method::GET, "/subscriptions?api-version=2022-12-01", &Value::Null));
-        assert_eq!(refused.status, 401);
-        assert!(refused.headers["www-authenticate"].to_str().unwrap().contains("authorization_uri="));
-    }
-
-    #[test]
-    fn vaults_are_listed_by_subscription_and_by_type() {
-        let world = world();
-        let subscription = ask(&world, Method::GET, "/subscriptions?api-version=2022-12-01", &Value::Null).1;
-        let id = subscription["value"][0]["subscriptionId"].as_str().unwrap().to_owned();
-        let url = format!("/subscriptions/{id}/providers/Microsoft.KeyVault/vaults?api-version=2023-07-01");
-        let vaults = ask(&world, Method::GET, &url, &Value::Null).1;
-        assert_eq!(vaults["value"][0]["properties"]["vaultUri"], "https://contoso-kv.vault.localhost:8443/");
-        assert_eq!(vaults["value"][0]["properties"].get("enablePurgeProtection"), None);
-        assert_eq!(vaults["value"][1]["properties"]["enablePurgeProtection"], true);
-        let one = vaults["value"][1]["id"].as_str().unwrap();
-        assert_eq!(
-            ask(&world, Method::GET, &format!("{one}?api-version=2023-07-01"), &Value::Null).1,
-            vaults["value"][1]
-        );
-        let filter = "$filter=resourceType eq 'Microsoft.KeyVault/vaults'&$top=1&api-version=2021-04-01";
-        let page = ask(&world, Method::GET, &format!("/subscriptions/{id}/resources?{filter}"), &Value::Null).1;
-        assert_eq!(page["value"].as_array().unwrap().len(), 1);
-        let next = page["nextLink"].as_str().unwrap().strip_prefix("https://localhost:8443").unwrap();
-        assert_eq!(ask(&world, Method::GET, next, &Value::Null).1["value"][0]["name"], "fabrikam-kv");
-        let other = "/subscriptions/00000000-0000-0000-0000-000000000001/resources?api-version=2021-04-01";
-        assert_eq!(ask(&world, Method::GET, other, &Value::Null).0, 404);
-        assert_eq!(ask(&world, Method::GET, "/subscriptions", &Value::Null).0, 400, "no api-version");
-    }
-
-    #[test]
-    fn resource_graph_answers_the_query_for_vaults_and_no_other() {
-        let world = world();
-        let url = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01";
-        let query = "Resources | where type =~ 'microsoft.keyvault/vaults' | project name, uri = properties.vaultUri | order by name desc";
-        let (status, found) = ask(&world, Method::POST, url, &json!({ "query": query }));
-        assert_eq!((status, &found["totalRecords"]), (200, &json!(2)));
-        assert_eq!(
-            found["data"][0],
-            json!({ "name": "fabrikam-kv", "uri": "https://fabrikam-kv.vault.localhost:8443/" })
-        );
-        let body = json!({ "query": "resources|where type=='microsoft.keyvault/vaults'", "options": { "$top": 1 } });
-        let first = ask(&world, Method::POST, url, &body).1;
-        let body = json!({ "query": body["query"], "options": { "$top": 1, "$skipToken": first["$skipToken"] } });
-        let second = ask(&world, Method::POST, url, &body).1;
-        assert_eq!((&second["data"][0]["name"], second.get("$skipToken")), (&json!("fabrikam-kv"), None));
-        for query in [
-            "",
-            "Resources",
-            "Resources | where type =~ 'microsoft.compute/virtualmachines'",
-            "Resources | where type =~ 'microsoft.keyvault/vaults' | join x",
-        ] {
-            let (status, refused) = ask(&world, Method::POST, url, &json!({ "query": query }));
-            assert_eq!((status, &refused["error"]["code"]), (400, &json!("BadRequest")), "{query}");
-        }
-    }
-}
+mod tests;

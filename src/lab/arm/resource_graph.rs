@@ -1,12 +1,15 @@
-//! Resource Graph: one query over all vaults.
+//! Resource Graph: one query over all vaults, or over all that is assigned.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 
-use super::kql::VaultQuery;
-use super::{Refusal, not_imitated, vaults};
+use super::authorization::Reach;
+use super::kql::{Query, Table};
+use super::{Refusal, authorization, not_imitated, security, vaults};
+use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
 use crate::lab::world::World;
 
@@ -14,18 +17,36 @@ use crate::lab::world::World;
 const LARGEST_PAGE: usize = 1000;
 
 /// `POST /providers/Microsoft.ResourceGraph/resources`.
-pub(super) fn answer(world: &World, request: &Request) -> Result<Reply, Refusal> {
+pub(super) fn answer(world: &World, caller: &Caller, request: &Request) -> Result<Reply, Refusal> {
     let body: Value = request.json().map_err(|problem| invalid(&problem))?;
-    let query = VaultQuery::parse(body["query"].as_str().unwrap_or_default()).map_err(|problem| invalid(&problem))?;
+    let query = Query::parse(body["query"].as_str().unwrap_or_default()).map_err(|problem| invalid(&problem))?;
     let options = &body["options"];
     if options["resultFormat"].as_str().is_some_and(|format| !format.eq_ignore_ascii_case("objectArray")) {
         return Err(not_imitated());
     }
     let own = world.keyvault.subscription().to_string();
+    let scope = format!("/subscriptions/{own}");
+    if !world.azure.knows(caller, &scope) {
+        return Err(denied(world));
+    }
     let is_asked = body["subscriptions"].as_array().is_none_or(|listed| {
         listed.is_empty() || listed.iter().any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&own)))
     });
-    let rows = world.keyvault.vaults().filter(|_| is_asked).map(|vault| vaults::row(world, vault)).collect();
+    let may = |action: &str| world.azure.allows(caller, action, &scope);
+    let reach = Reach::parse(options["authorizationScopeFilter"].as_str())
+        .ok_or_else(|| invalid("the authorization scope filter is none of this service"))?;
+    // Rows that the caller may not read are not there, and nothing says so.
+    let rows = match query.table {
+        _ if !is_asked => Vec::new(),
+        Table::Resources => {
+            let visible = world.keyvault.vaults().filter(|vault| vaults::is_visible(world, caller, vault));
+            visible.map(|vault| vaults::row(world, vault)).collect()
+        }
+        Table::ResourceContainers if may("Microsoft.Resources/subscriptions/read") => vaults::container_rows(world),
+        Table::AuthorizationResources => authorization::rows(world, caller, reach),
+        Table::SecurityResources if may("Microsoft.Security/pricings/read") => security::rows(world),
+        _ => Vec::new(),
+    };
     let rows = query.run(rows);
 
     let top = options["$top"].as_u64().and_then(|top| usize::try_from(top).ok()).unwrap_or(LARGEST_PAGE);
@@ -57,6 +78,16 @@ pub(super) fn answer(world: &World, request: &Request) -> Result<Reply, Refusal>
 
 fn offset(token: &str) -> Option<usize> {
     String::from_utf8(STANDARD.decode(token).ok()?).ok()?.parse().ok()
+}
+
+/// Somebody without any role in the subscription.
+fn denied(world: &World) -> Refusal {
+    let at = world.now().format(&Rfc3339).unwrap_or_default();
+    let message = format!("Please provide below info when asking for support: timestamp = {at}, correlationId = lab.");
+    let mut refusal = Refusal::new(StatusCode::FORBIDDEN, "AccessDenied", message);
+    let detail = "Access is denied to the requested resource. The user might not have enough permission.";
+    refusal.details = vec![json!({ "code": "AccessDenied", "message": detail })];
+    refusal
 }
 
 fn invalid(problem: &str) -> Refusal {

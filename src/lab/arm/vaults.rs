@@ -1,9 +1,12 @@
 //! Vaults as resources of a subscription.
 
+use std::collections::BTreeSet;
+
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{Refusal, not_imitated};
+use super::{Refusal, authorization, not_imitated, require, security};
+use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
 use crate::lab::keyvault::Vault;
 use crate::lab::world::World;
@@ -11,24 +14,57 @@ use crate::lab::world::World;
 /// The largest page.
 const LARGEST_PAGE: usize = 1000;
 
-/// `GET /subscriptions`: the one of the vaults, once there is a vault.
-pub(super) fn subscriptions(world: &World) -> Reply {
+/// `GET /subscriptions`: the one of the vaults, once there is a vault, for those who have a role in it.
+pub(super) fn subscriptions(world: &World, caller: &Caller) -> Reply {
     let id = world.keyvault.subscription();
-    let own = (!id.is_nil()).then(|| {
-        json!({
-            "id": format!("/subscriptions/{id}"),
-            "authorizationSource": "RoleBased",
-            "managedByTenants": [],
-            "subscriptionId": id,
-            "tenantId": world.tenant,
-            "displayName": "Lab",
-            "state": "Enabled",
-            "subscriptionPolicies": { "locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off" },
-        })
-    });
-    let own: Vec<Value> = own.into_iter().collect();
+    let is_known = !id.is_nil() && world.azure.knows(caller, &format!("/subscriptions/{id}"));
+    let own: Vec<Value> = is_known.then(|| subscription(world)).into_iter().collect();
     let count = json!({ "type": "Total", "value": own.len() });
     Reply::json(StatusCode::OK, &json!({ "value": own, "count": count }))
+}
+
+fn subscription(world: &World) -> Value {
+    let id = world.keyvault.subscription();
+    json!({
+        "id": format!("/subscriptions/{id}"),
+        "authorizationSource": "RoleBased",
+        "managedByTenants": [],
+        "subscriptionId": id,
+        "tenantId": world.tenant,
+        "displayName": "Lab",
+        "state": "Enabled",
+        "subscriptionPolicies": { "locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off" },
+    })
+}
+
+/// The rows of the table `ResourceContainers`.
+pub(super) fn container_rows(world: &World) -> Vec<Value> {
+    let id = world.keyvault.subscription();
+    let chain = json!([{ "name": world.tenant, "displayName": "Tenant Root Group" }]);
+    let mut rows = vec![json!({
+        "id": format!("/subscriptions/{id}"),
+        "name": "Lab",
+        "type": "microsoft.resources/subscriptions",
+        "tenantId": world.tenant,
+        "subscriptionId": id,
+        "resourceGroup": "",
+        "location": "",
+        "properties": { "state": "Enabled", "managementGroupAncestorsChain": chain },
+    })];
+    let groups: BTreeSet<_> = world.keyvault.vaults().map(Vault::resource_group).collect();
+    rows.extend(groups.into_iter().map(|name| {
+        json!({
+            "id": format!("/subscriptions/{id}/resourceGroups/{name}"),
+            "name": name,
+            "type": "microsoft.resources/subscriptions/resourcegroups",
+            "tenantId": world.tenant,
+            "subscriptionId": id,
+            "resourceGroup": name.to_ascii_lowercase(),
+            "location": "westus",
+            "properties": { "provisioningState": "Succeeded" },
+        })
+    }));
+    rows
 }
 
 /// `GET /tenants`.
@@ -46,60 +82,103 @@ pub(super) fn tenants(world: &World) -> Reply {
     Reply::json(StatusCode::OK, &json!({ "value": [tenant] }))
 }
 
+/// Reading a vault as a resource.
+const READ: &str = "Microsoft.KeyVault/vaults/read";
+
 /// What lies below `/subscriptions/{id}`, in lower case.
 pub(super) fn in_subscription(
     world: &World,
+    caller: &Caller,
     request: &Request,
-    subscription: &str,
+    id: &str,
     rest: &[&str],
 ) -> Result<Reply, Refusal> {
-    let id = world.keyvault.subscription();
-    if id.is_nil() || subscription != id.to_string() {
-        let message = format!("The subscription '{subscription}' could not be found.");
+    let own = world.keyvault.subscription();
+    if own.is_nil() || id != own.to_string() {
+        let message = format!("The subscription '{id}' could not be found.");
         return Err(Refusal::new(StatusCode::NOT_FOUND, "SubscriptionNotFound", message));
     }
+    let scope = format!("/subscriptions/{own}");
     let all = |group: Option<&str>| -> Vec<&Vault> {
         let is_in = |vault: &&Vault| group.is_none_or(|group| vault.resource_group().eq_ignore_ascii_case(group));
         world.keyvault.vaults().filter(is_in).collect()
     };
     match rest {
-        [] => {
-            let subscriptions = subscriptions(world).value();
-            Ok(Reply::json(StatusCode::OK, &subscriptions["value"][0]))
-        }
+        [] if world.azure.knows(caller, &scope) => Ok(Reply::json(StatusCode::OK, &subscription(world))),
+        [] => Err(require(world, caller, "Microsoft.Resources/subscriptions/read", &scope)
+            .err()
+            .unwrap_or_else(not_imitated)),
         ["resources"] => {
             let filter = request.query("$filter").unwrap_or_default().to_ascii_lowercase();
             if filter.replace(' ', "") != "resourcetypeeq'microsoft.keyvault/vaults'" {
                 return Err(not_imitated());
             }
-            let listed = all(None).into_iter().map(|vault| resource(world, vault)).collect();
-            page(world, request, listed)
+            // This list shows what the caller may see, and says nothing about the rest.
+            let visible = all(None).into_iter().filter(|vault| is_visible(world, caller, vault));
+            page(world, request, visible.map(|vault| resource(vault)).collect())
         }
         ["providers", "microsoft.keyvault", "vaults"] => {
-            let listed = all(None).into_iter().map(|vault| managed(world, vault)).collect();
-            page(world, request, listed)
+            require(world, caller, READ, &scope)?;
+            page(world, request, all(None).into_iter().map(|vault| managed(world, vault)).collect())
         }
+        ["providers", "microsoft.security", "pricings", name @ ..] if name.len() < 2 => {
+            security::pricings(world, caller, name.first().copied())
+        }
+        ["providers", "microsoft.authorization", what] => authorization_at(world, caller, request, &scope, what),
         ["resourcegroups", group, "providers", "microsoft.keyvault", "vaults"] => {
-            let listed = all(Some(group)).into_iter().map(|vault| managed(world, vault)).collect();
-            page(world, request, listed)
+            require(world, caller, READ, &format!("{scope}/resourceGroups/{group}"))?;
+            page(world, request, all(Some(group)).into_iter().map(|vault| managed(world, vault)).collect())
         }
-        ["resourcegroups", group, "providers", "microsoft.keyvault", "vaults", name] => {
+        ["resourcegroups", group, "providers", "microsoft.keyvault", "vaults", name, rest @ ..] => {
+            let path = format!("{scope}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{name}");
             let found = all(Some(group)).into_iter().find(|vault| vault.name() == *name);
-            let vault = found.ok_or_else(|| {
+            let Some(vault) = found else {
+                require(world, caller, READ, &path)?;
                 let message = format!(
                     "The Resource 'Microsoft.KeyVault/vaults/{name}' under resource group '{group}' was not found."
                 );
-                Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message)
-            })?;
-            Ok(Reply::json(StatusCode::OK, &managed(world, vault)))
+                return Err(Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFound", message));
+            };
+            match rest {
+                [] => {
+                    require(world, caller, READ, &vault.resource_id())?;
+                    Ok(Reply::json(StatusCode::OK, &managed(world, vault)))
+                }
+                ["providers", "microsoft.insights", "diagnosticsettings"] => {
+                    security::diagnostic_settings(world, caller, vault)
+                }
+                ["providers", "microsoft.authorization", what] => {
+                    authorization_at(world, caller, request, &vault.resource_id(), what)
+                }
+                _ => Err(not_imitated()),
+            }
         }
         _ => Err(not_imitated()),
     }
 }
 
+fn authorization_at(
+    world: &World,
+    caller: &Caller,
+    request: &Request,
+    scope: &str,
+    what: &str,
+) -> Result<Reply, Refusal> {
+    match what {
+        "roleassignments" => authorization::assignments(world, caller, request, scope),
+        "roledefinitions" => authorization::definitions(world, caller, scope),
+        _ => Err(not_imitated()),
+    }
+}
+
+/// Whether a caller may see a vault among the resources.
+pub(super) fn is_visible(world: &World, caller: &Caller, vault: &Vault) -> bool {
+    world.azure.allows(caller, READ, &vault.resource_id())
+}
+
 /// A vault as its own provider shows it.
 pub(super) fn managed(world: &World, vault: &Vault) -> Value {
-    let mut shown = resource(world, vault);
+    let mut shown = resource(vault);
     shown["properties"] = properties(world, vault);
     shown
 }
@@ -107,7 +186,7 @@ pub(super) fn managed(world: &World, vault: &Vault) -> Value {
 /// A row of the table `Resources`.
 pub(super) fn row(world: &World, vault: &Vault) -> Value {
     json!({
-        "id": id(world, vault),
+        "id": vault.resource_id(),
         "name": vault.name(),
         "type": "microsoft.keyvault/vaults",
         "tenantId": world.tenant,
@@ -127,9 +206,9 @@ pub(super) fn row(world: &World, vault: &Vault) -> Value {
 }
 
 /// A vault in a list of resources of all kinds.
-fn resource(world: &World, vault: &Vault) -> Value {
+fn resource(vault: &Vault) -> Value {
     json!({
-        "id": id(world, vault),
+        "id": vault.resource_id(),
         "name": vault.name(),
         "type": "Microsoft.KeyVault/vaults",
         "location": vault.location(),
@@ -137,19 +216,10 @@ fn resource(world: &World, vault: &Vault) -> Value {
     })
 }
 
-fn id(world: &World, vault: &Vault) -> String {
-    format!(
-        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.KeyVault/vaults/{}",
-        world.keyvault.subscription(),
-        vault.resource_group(),
-        vault.name()
-    )
-}
-
 fn properties(world: &World, vault: &Vault) -> Value {
     let (days, purge_protection) = vault.retention();
     let mut properties = json!({
-        "sku": { "family": "A", "name": "standard" },
+        "sku": { "family": "A", "name": vault.sku() },
         "tenantId": world.tenant,
         "accessPolicies": vault.access_policies(world.tenant),
         "enabledForDeployment": false,
@@ -167,8 +237,19 @@ fn properties(world: &World, vault: &Vault) -> Value {
         properties["enablePurgeProtection"] = json!(true);
     }
     if vault.has_firewall() {
-        properties["networkAcls"] =
-            json!({ "bypass": "AzureServices", "defaultAction": "Deny", "ipRules": [], "virtualNetworkRules": [] });
+        let known = if vault.lets_the_lab_in() { "127.0.0.1/32" } else { "203.0.113.0/24" };
+        properties["networkAcls"] = json!({
+            "bypass": "AzureServices", "defaultAction": "Deny", "ipRules": [{ "value": known }],
+            "virtualNetworkRules": [],
+        });
+    }
+    if vault.is_private() {
+        properties["privateEndpointConnections"] = json!([{
+            "properties": {
+                "provisioningState": "Succeeded",
+                "privateLinkServiceConnectionState": { "status": "Approved", "actionsRequired": "None" },
+            },
+        }]);
     }
     properties
 }

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use super::azure;
 use super::directory::Object as _;
 use super::directory::ServicePrincipal;
 use super::directory::View;
@@ -39,8 +40,12 @@ GET    /latency          PUT /latency {\"ms\":20}
 GET    /faults           POST /faults {\"match\":{\"service\":\"graph\",\"method\":\"PATCH\"},\"result\":{\"status\":503},\"times\":1}
 DELETE /faults           DELETE /faults/{id}
 POST   /vaults           {\"name\":\"fabrikam-kv\",\"mode\":\"access-policies\"}
+PATCH  /vaults/{vault}  {\"sku\":\"premium\",\"network\":\"open\"|\"restricted\"|\"firewall\"|\"private-link\",
+                         \"diagnostics\":\"AuditEvent\"|null,\"purge_protection\":true,\"retention_days\":90}
+PUT    /defender         {\"on\":false}
 POST   /vaults/{vault}/issuers/{issuer}    {\"issues\":false}
 POST   /permissions      {\"vault\":\"contoso-kv\",\"principal\":ID,\"role\":\"Key Vault Crypto User\",\"remove\":false}
+                         {\"principal\":ID,\"role\":\"Reader\",\"scope\":\"subscription\"|\"management-group\"|\"resource-group/lab\"}
                          {\"principal\":ID,\"graph_role\":\"Application.Read.All\",\"remove\":false}
                          {\"principal\":ID,\"directory_role\":\"Global Administrator\",\"eligible\":false,\"remove\":false}
 POST   /users            {\"name\":\"Mira Okafor\",\"account\":\"mira@contoso.com\",\"guest\":false,\"disabled\":false}
@@ -105,6 +110,12 @@ fn act(shared: &Shared, request: &Request, body: Value) -> Answer {
         }
         (method, ["faults", ..]) => faults(shared, method, &segments, body),
         (&Method::POST, ["vaults"]) => create_vault(&mut shared.world(), body),
+        (&Method::PATCH, ["vaults", vault]) => Ok(keyvault::change_vault(&mut shared.world(), vault, &body)?),
+        (&Method::PUT, ["defender"]) => {
+            let Defender { on } = parsed(body)?;
+            shared.world().azure.has_defender = on;
+            Ok(Value::Null)
+        }
         (&Method::POST, ["vaults", vault, "issuers", issuer]) => {
             let Issues { issues } = parsed(body)?;
             keyvault::set_issuer_outcome(&mut shared.world(), vault, issuer, issues)?;
@@ -234,6 +245,9 @@ fn permissions(world: &mut World, body: Value) -> Answer {
     if body.get("vault").is_some() {
         return Ok(keyvault::grant(world, &body)?);
     }
+    if body.get("role").is_some() {
+        return Ok(azure::grant(world, &body)?);
+    }
     if body.get("directory_role").is_some() {
         return people::assign(world, parsed(body)?);
     }
@@ -299,6 +313,7 @@ macro_rules! bodies {
 bodies! {
     Latency { ms: u64 }
     Issues { issues: bool }
+    Defender { on: bool }
     Now { #[serde(with = "time::serde::rfc3339")] now: OffsetDateTime }
     Advance { seconds: f64 }
     NewIdentity { name: String, kind: IdentityKind }

@@ -1,5 +1,7 @@
 //! Access tokens: what stands in them, and what a resource checks before it believes one.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng as _;
@@ -30,6 +32,15 @@ pub(crate) struct Caller {
     pub(crate) roles: Vec<String>,
     /// Delegated scopes. Empty for app-only tokens.
     pub(crate) scopes: Vec<String>,
+    /// The groups that it is in: Azure's roles are given to groups, too.
+    pub(crate) groups: BTreeSet<Uuid>,
+}
+
+impl Caller {
+    /// Whether a role or an access policy for this principal is one for the caller.
+    pub(crate) fn is(&self, principal: Uuid) -> bool {
+        principal == self.object_id || principal == self.app_id || self.groups.contains(&principal)
+    }
 }
 
 /// What is wrong with a bearer token.
@@ -147,6 +158,7 @@ pub(crate) fn verify(world: &World, token: &str, audience: &str) -> Result<Calle
         tenant: world.tenant,
         roles: roles.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
         scopes: words(token.claim("scp")),
+        groups: world.directory.groups_of(object_id),
     })
 }
 

@@ -2,25 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::error::Refusal;
 use super::model::Vault;
-use super::permission::{Permission, ROLES, covers};
+use super::permission::Permission;
+use crate::lab::azure::{self, Azure, Role};
 use crate::lab::entra::Caller;
 use crate::lab::world::World;
 
 const PREFIX: &str = "Microsoft.KeyVault/vaults/";
 
-/// The rules of one vault. Only those of its mode count.
+/// The rules of one vault. Access policies count in their own mode only; roles are Azure's.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Access {
     pub(super) mode: Mode,
     pub(super) network: Network,
-    pub(super) assignments: Vec<Assignment>,
     pub(super) policies: Vec<AccessPolicy>,
 }
 
@@ -39,22 +38,12 @@ pub(crate) enum Mode {
 pub(crate) enum Network {
     #[default]
     Open,
+    /// A firewall knows some addresses, the caller's among them.
+    Restricted,
     /// A firewall knows other addresses only.
     Firewall,
     /// Public access is off: private link only.
     PrivateLink,
-}
-
-/// A role for a principal, in the whole vault or on one object.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Assignment {
-    /// 32 hex digits, as in the response header.
-    id: String,
-    principal: Uuid,
-    /// Patterns below `Microsoft.KeyVault/vaults/`.
-    actions: Vec<String>,
-    /// `certificates/NAME`, `keys/NAME`, `secrets/NAME`; the vault if absent.
-    scope: Option<String>,
 }
 
 /// What a principal may do under access policies: always in the whole vault.
@@ -76,6 +65,7 @@ impl Vault {
     /// the like, absent for lists.
     pub(super) fn authorise(
         &self,
+        azure: &Azure,
         caller: &Caller,
         permission: Permission,
         object: Option<&str>,
@@ -83,10 +73,12 @@ impl Vault {
         self.let_in(caller)?;
         match self.access.mode {
             Mode::Rbac => {
-                let found = self.access.assignments.iter().find(|each| each.allows(caller, permission, object));
+                let action = format!("{PREFIX}{}", permission.action);
+                let scope = self.scope_of(object);
+                let found = azure.allows_data(caller, &action, &scope);
                 found
-                    .map(|each| Some(each.id.clone()))
-                    .ok_or_else(|| self.forbidden_by_rbac(caller, permission, object))
+                    .map(|id| Some(id.simple().to_string()))
+                    .ok_or_else(|| self.forbidden_by_rbac(caller, permission, &scope))
             }
             Mode::AccessPolicies if self.access.policies.iter().any(|each| each.allows(caller, permission)) => Ok(None),
             Mode::AccessPolicies => Err(self.forbidden_by_policy(caller, permission)),
@@ -96,7 +88,7 @@ impl Vault {
     fn let_in(&self, caller: &Caller) -> Result<(), Refusal> {
         let (who, vault) = (describe(caller), self.place());
         match self.access.network {
-            Network::Open => Ok(()),
+            Network::Open | Network::Restricted => Ok(()),
             Network::Firewall => Err(Refusal::forbidden(
                 "ForbiddenByFirewall",
                 format!(
@@ -126,14 +118,15 @@ impl Vault {
         Refusal::forbidden("ForbiddenByPolicy", message)
     }
 
-    fn forbidden_by_rbac(&self, caller: &Caller, permission: Permission, object: Option<&str>) -> Refusal {
-        let resource = format!(
-            "/subscriptions/{}/resourcegroups/{}/providers/microsoft.keyvault/vaults/{}{}",
-            self.subscription,
-            self.resource_group,
-            self.name,
-            object.map(|object| format!("/{object}")).unwrap_or_default()
-        );
+    /// The path of the vault, or of an object in it.
+    fn scope_of(&self, object: Option<&str>) -> String {
+        match object {
+            Some(object) => format!("{}/{object}", self.resource_id()),
+            None => self.resource_id(),
+        }
+    }
+
+    fn forbidden_by_rbac(&self, caller: &Caller, permission: Permission, scope: &str) -> Refusal {
         let message = format!(
             "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role \
              definitions were changed recently, please observe propagation time.\r\nCaller: {}\r\nAction: \
@@ -141,7 +134,7 @@ impl Vault {
              'DeniedWithNoValidRBAC' \r\nVault: {}\r\n",
             describe(caller),
             permission.action,
-            resource.to_lowercase(),
+            scope.to_lowercase(),
             self.place()
         );
         Refusal::forbidden("ForbiddenByRbac", message)
@@ -152,31 +145,12 @@ impl Vault {
     }
 }
 
-impl Assignment {
-    fn allows(&self, caller: &Caller, permission: Permission, object: Option<&str>) -> bool {
-        let is_in_scope = match (&self.scope, object) {
-            (None, _) => true,
-            (Some(scope), Some(object)) => scope.eq_ignore_ascii_case(object),
-            (Some(_), None) => false,
-        };
-        is_in_scope
-            && is_principal(self.principal, caller)
-            && self.actions.iter().any(|pattern| covers(pattern, permission.action))
-    }
-}
-
 impl AccessPolicy {
     fn allows(&self, caller: &Caller, permission: Permission) -> bool {
         let has = |verb: &str| self.permissions.get(permission.collection).is_some_and(|verbs| verbs.contains(verb));
         let is_issuer_verb = permission.verb.ends_with("issuers");
-        is_principal(self.principal, caller)
-            && (has(permission.verb) || has("all") || is_issuer_verb && has("manageissuers"))
+        caller.is(self.principal) && (has(permission.verb) || has("all") || is_issuer_verb && has("manageissuers"))
     }
-}
-
-/// Azure knows principals by their object id; the lab also takes a client id.
-fn is_principal(principal: Uuid, caller: &Caller) -> bool {
-    principal == caller.object_id || principal == caller.app_id
 }
 
 fn describe(caller: &Caller) -> String {
@@ -207,14 +181,15 @@ struct Grant {
 /// is wrong with the body.
 pub(crate) fn grant(world: &mut World, body: &Value) -> Result<Value, String> {
     let grant: Grant = serde_json::from_value(body.clone()).map_err(|error| error.to_string())?;
-    let assignment_id = format!("{:032x}", world.random.random::<u128>());
+    let role = role_of(world, &grant)?;
+    let principal = grant.principal.map(|id| azure::principal(world, id));
     let vault = world.keyvault.vault_mut(&grant.vault).ok_or_else(|| format!("no vault `{}`", grant.vault))?;
     let access = &mut vault.access;
     access.network = grant.network.unwrap_or(access.network);
-    let actions = actions_of(&grant)?;
-    let implied = match (&actions, &grant.permissions) {
+    let implied = match (&role, &grant.permissions) {
         (Some(_), Some(_)) => return Err("give a role or permissions, not both: a vault has one mode".to_owned()),
-        (Some(_), None) => Some(Mode::Rbac),
+        // A role of the management plane alone says nothing about what the vault holds.
+        (Some(role), None) => role.has_data_actions().then_some(Mode::Rbac),
         (None, Some(_)) => Some(Mode::AccessPolicies),
         (None, None) => None,
     };
@@ -224,28 +199,32 @@ pub(crate) fn grant(world: &mut World, body: &Value) -> Result<Value, String> {
         return Err("the rights do not belong to that mode".to_owned());
     }
     access.mode = grant.mode.or(implied).unwrap_or(access.mode);
-    if let Some(principal) = grant.principal {
-        access.change(principal, &grant, actions, assignment_id);
-    } else if implied.is_some() {
-        return Err("`principal` is missing".to_owned());
+    let answer = json!({"vault": vault.name, "mode": vault.access.mode, "network": vault.access.network});
+    let Some(principal) = principal else {
+        return if role.is_some() || grant.permissions.is_some() {
+            Err("`principal` is missing".to_owned())
+        } else {
+            Ok(answer)
+        };
+    };
+    vault.access.change(principal, &grant);
+    let object = grant.scope.as_deref().map(|scope| scope.trim_matches('/'));
+    let (whole, scope) = (vault.resource_id(), vault.scope_of(object));
+    match role {
+        role if grant.remove => azure::revoke(world, principal, role.as_ref(), |other| {
+            if object.is_some() { other.eq_ignore_ascii_case(&scope) } else { azure::is_within(other, &whole) }
+        }),
+        Some(role) => azure::assign(world, principal, role, &scope),
+        None => {}
     }
-    Ok(json!({"vault": vault.name, "mode": vault.access.mode, "network": vault.access.network}))
+    Ok(answer)
 }
 
 impl Access {
-    fn change(&mut self, principal: Uuid, grant: &Grant, actions: Option<Vec<String>>, id: String) {
-        let scope = grant.scope.clone().map(|scope| scope.trim_matches('/').to_owned());
+    fn change(&mut self, principal: Uuid, grant: &Grant) {
         if grant.remove {
-            self.assignments.retain(|each| {
-                each.principal != principal
-                    || actions.as_ref().is_some_and(|actions| *actions != each.actions)
-                    || scope.is_some() && scope != each.scope
-            });
             self.policies.retain_mut(|each| each.principal != principal || each.lose(grant.permissions.as_ref()));
             return;
-        }
-        if let Some(actions) = actions {
-            self.assignments.push(Assignment { id, principal, actions, scope });
         }
         if let Some(permissions) = &grant.permissions {
             // As in the portal: a principal has one policy, and a new one replaces it.
@@ -274,18 +253,14 @@ impl AccessPolicy {
     }
 }
 
-fn actions_of(grant: &Grant) -> Result<Option<Vec<String>>, String> {
+fn role_of(world: &mut World, grant: &Grant) -> Result<Option<Role>, String> {
     match (&grant.role, &grant.actions) {
         (Some(_), Some(_)) => Err("give a role or actions, not both".to_owned()),
         (None, None) => Ok(None),
-        (Some(wanted), None) => {
-            let found = ROLES.iter().find(|role| role.name.eq_ignore_ascii_case(wanted) || role.id == wanted);
-            let role = found.ok_or_else(|| format!("no built-in role `{wanted}`"))?;
-            Ok(Some(role.actions.iter().map(|&action| action.to_owned()).collect()))
-        }
+        (Some(wanted), None) => Role::named(wanted).map(Some),
         (None, Some(actions)) => {
-            let below = actions.iter().map(|action| action.strip_prefix(PREFIX).unwrap_or(action).to_owned());
-            Ok(Some(below.collect()))
+            let whole = |action: &String| format!("{PREFIX}{}", action.strip_prefix(PREFIX).unwrap_or(action));
+            Ok(Some(Role::custom(world, actions.iter().map(whole).collect())))
         }
     }
 }

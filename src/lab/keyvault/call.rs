@@ -11,6 +11,7 @@ use super::life::{Life, Phase};
 use super::model::{Attributes, Vault};
 use super::permission::Permission;
 use super::version::ApiVersion;
+use crate::lab::azure::Azure;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
 use crate::lab::keys::KeyPool;
@@ -20,6 +21,7 @@ use crate::lab::world::Settings;
 pub(super) struct Call<'w> {
     pub(super) vault: &'w mut Vault,
     pub(super) caller: &'w Caller,
+    pub(super) azure: &'w Azure,
     pub(super) keys: &'w KeyPool,
     pub(super) random: &'w mut ChaCha20Rng,
     pub(super) settings: &'w Settings,
@@ -35,7 +37,7 @@ pub(super) struct Call<'w> {
 impl Call<'_> {
     /// Goes on only if the caller may do this in the whole vault.
     pub(super) fn allow(&mut self, permission: Permission) -> Result<(), Refusal> {
-        self.assignment = self.vault.authorise(self.caller, permission, None)?;
+        self.assignment = self.vault.authorise(self.azure, self.caller, permission, None)?;
         Ok(())
     }
 
@@ -46,7 +48,7 @@ impl Call<'_> {
             return Err(Refusal::invalid_name(name));
         }
         let object = format!("{}/{name}", permission.collection);
-        self.assignment = self.vault.authorise(self.caller, permission, Some(&object))?;
+        self.assignment = self.vault.authorise(self.azure, self.caller, permission, Some(&object))?;
         Ok(())
     }
 

@@ -40,7 +40,7 @@ pub(crate) use self::access::grant;
 pub(crate) use self::issuers::set_issuer_outcome;
 pub(crate) use self::model::Vault;
 pub(crate) use self::scale::scale;
-pub(crate) use self::vaults::{KeyVault, VaultOptions, create_vault};
+pub(crate) use self::vaults::{KeyVault, VaultOptions, change_vault, create_vault};
 
 use self::call::Call;
 use self::error::Refusal;
@@ -148,6 +148,7 @@ pub(crate) fn authorised(world: &mut World, vault: &str, caller: &Caller, reques
     let mut call = Call {
         vault: found,
         caller,
+        azure: &world.azure,
         keys: &world.keys,
         random: &mut world.random,
         settings: &world.settings,

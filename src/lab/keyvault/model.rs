@@ -11,6 +11,7 @@ use super::life::Life;
 use super::pending::Pending;
 use super::policy::Policy;
 use super::scale::Generated;
+use super::vaults::Sku;
 use crate::lab::keys::PrivateKey;
 
 /// Tags of an object.
@@ -25,6 +26,8 @@ pub(crate) struct Vault {
     pub(super) subscription: uuid::Uuid,
     pub(super) tags: Tags,
     pub(super) access: Access,
+    pub(super) sku: Sku,
+    pub(super) diagnostics: Option<String>,
     pub(super) retention: Retention,
     pub(super) certificates: BTreeMap<String, Certificate>,
     /// Keys that belong to no certificate.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::{Access, Mode, Network};
@@ -29,6 +29,20 @@ pub(crate) struct VaultOptions {
     pub(crate) retention_days: u32,
     pub(crate) purge_protection: bool,
     pub(crate) tags: Tags,
+    /// `premium` has hardware.
+    pub(crate) sku: Sku,
+    pub(crate) network: Network,
+    /// What the log has: `AuditEvent`, or one of the groups `audit` and `allLogs`. Absent: no log.
+    pub(crate) diagnostics: Option<String>,
+}
+
+/// What a vault can do.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sku {
+    #[default]
+    Standard,
+    Premium,
 }
 
 impl Default for VaultOptions {
@@ -40,6 +54,9 @@ impl Default for VaultOptions {
             retention_days: 90,
             purge_protection: false,
             tags: Tags::new(),
+            sku: Sku::Standard,
+            network: Network::Open,
+            diagnostics: None,
         }
     }
 }
@@ -80,6 +97,23 @@ impl Vault {
         &self.resource_group
     }
 
+    /// Its path in Resource Manager.
+    pub(crate) fn resource_id(&self) -> String {
+        format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.KeyVault/vaults/{}",
+            self.subscription, self.resource_group, self.name
+        )
+    }
+
+    pub(crate) fn sku(&self) -> Sku {
+        self.sku
+    }
+
+    /// The category or group of log entries that are kept, if any are.
+    pub(crate) fn diagnostics(&self) -> Option<&str> {
+        self.diagnostics.as_deref()
+    }
+
     /// What the current version of a key is made of, and whether it sits in hardware: budgets of
     /// signatures depend on both.
     pub(crate) fn key_material(&self, name: &str) -> Option<(KeyKind, bool)> {
@@ -112,13 +146,50 @@ impl Vault {
 
     /// Whether a firewall knows some addresses only.
     pub(crate) fn has_firewall(&self) -> bool {
-        self.access.network == Network::Firewall
+        matches!(self.access.network, Network::Firewall | Network::Restricted)
+    }
+
+    /// Whether the addresses that the firewall knows have the lab's clients among them.
+    pub(crate) fn lets_the_lab_in(&self) -> bool {
+        self.access.network == Network::Restricted
     }
 
     /// Days of retention, and whether purging is forbidden.
     pub(crate) fn retention(&self) -> (u32, bool) {
         (self.retention.days, self.retention.purge_protection)
     }
+}
+
+/// What a vault can be changed to. Absent members stay as they are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Change {
+    sku: Option<Sku>,
+    network: Option<Network>,
+    /// Null: no log.
+    #[serde(deserialize_with = "some")]
+    diagnostics: Option<Option<String>>,
+    retention_days: Option<u32>,
+    purge_protection: Option<bool>,
+}
+
+/// Tells null from a member that is not there.
+fn some<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Changes how a vault is set up. The error says what is wrong with the body.
+pub(crate) fn change_vault(world: &mut World, name: &str, body: &Value) -> Result<Value, String> {
+    let change: Change = serde_json::from_value(body.clone()).map_err(|error| error.to_string())?;
+    let vault = world.keyvault.vault_mut(name).ok_or_else(|| format!("no vault `{name}`"))?;
+    vault.sku = change.sku.unwrap_or(vault.sku);
+    vault.access.network = change.network.unwrap_or(vault.access.network);
+    vault.diagnostics = change.diagnostics.unwrap_or_else(|| vault.diagnostics.take());
+    vault.retention.days = change.retention_days.unwrap_or(vault.retention.days);
+    vault.retention.purge_protection = change.purge_protection.unwrap_or(vault.retention.purge_protection);
+    Ok(
+        json!({ "vault": vault.name, "sku": vault.sku, "network": vault.access.network, "diagnostics": vault.diagnostics }),
+    )
 }
 
 /// Makes a vault. One of that name is replaced.
@@ -133,7 +204,9 @@ pub(crate) fn create_vault(world: &mut World, name: &str, options: VaultOptions)
         resource_group: options.resource_group,
         subscription: world.keyvault.subscription,
         tags: options.tags,
-        access: Access { mode: options.mode, ..Access::default() },
+        access: Access { mode: options.mode, network: options.network, ..Access::default() },
+        sku: options.sku,
+        diagnostics: options.diagnostics,
         retention: Retention { days: options.retention_days, purge_protection: options.purge_protection },
         certificates: BTreeMap::new(),
         keys: BTreeMap::new(),

@@ -65,6 +65,7 @@ impl<'a> Hand<'a> {
             // Without OwnedBy: whom a seed registers has only the owners that the seed names.
             roles: vec!["Application.ReadWrite.All".to_owned()],
             scopes: Vec::new(),
+            groups: std::collections::BTreeSet::new(),
         };
         Self { world, caller, now, clock, settings }
     }

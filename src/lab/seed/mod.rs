@@ -12,6 +12,7 @@ use serde_json::json;
 use time::Duration;
 use uuid::Uuid;
 
+use super::azure;
 use super::directory::Scale;
 use super::keyvault;
 use super::world::World;
@@ -89,6 +90,8 @@ pub(crate) fn plant(world: &mut World, seed: &Seed) -> Result<(), String> {
     keyvault::create_vault(world, VAULT, keyvault::VaultOptions::default());
     let right = json!({ "vault": VAULT, "principal": operator.principal, "role": "Key Vault Administrator" });
     keyvault::grant(world, &right)?;
+    // It sees what is there, and changes nothing in the management plane.
+    azure::grant(world, &json!({ "principal": operator.principal, "role": "Reader" }))?;
     world.entra.operator = Some(operator);
     sow(world, seed)?;
     world.directory.settle();
@@ -110,11 +113,8 @@ pub(crate) fn sow(world: &mut World, seed: &Seed) -> Result<(), String> {
         Seed::Scale { applications, principals, vaults, certificates } => {
             let (seed, now) = (world.random.random(), world.now());
             world.directory.scale(Scale { seed, applications, service_principals: principals, now });
-            for vault in keyvault::scale(world, vaults, certificates) {
-                let right =
-                    json!({ "vault": vault, "principal": operator.principal, "role": "Key Vault Administrator" });
-                keyvault::grant(world, &right)?;
-            }
+            keyvault::scale(world, vaults, certificates);
+            azure::grant(world, &json!({ "principal": operator.principal, "role": "Key Vault Administrator" }))?;
         }
     }
     world.directory.settle();

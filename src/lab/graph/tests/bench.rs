@@ -80,6 +80,7 @@ pub(super) fn app(app_id: Uuid, roles: &[&str]) -> Caller {
         tenant: Uuid::nil(),
         roles: roles.iter().map(|&role| role.to_owned()).collect(),
         scopes: Vec::new(),
+        groups: std::collections::BTreeSet::new(),
     }
 }
 

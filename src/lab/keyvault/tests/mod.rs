@@ -43,6 +43,7 @@ impl Lab {
             directory: Directory::default(),
             entra: Entra::default(),
             keyvault: KeyVault::default(),
+            azure: Default::default(),
             keys: KeyPool::with_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/target/lab-keys").into()),
             random: rand_chacha::ChaCha20Rng::seed_from_u64(7),
         };
@@ -107,6 +108,7 @@ fn caller(id: u128) -> Caller {
         tenant: Uuid::from_u128(1),
         roles: Vec::new(),
         scopes: Vec::new(),
+        groups: std::collections::BTreeSet::new(),
     }
 }
 
