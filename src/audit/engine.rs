@@ -7,6 +7,7 @@ use super::manifest::Manifest;
 use super::policy::Policy;
 use super::report::{Report, Tally};
 use super::rule::{Case, Check, Rule};
+use super::summary::{Collector, Summary};
 use super::verdict::{Step, Verdicts};
 use crate::domain::AppId;
 use crate::inventory::{Inventory, Seen};
@@ -15,12 +16,14 @@ use crate::inventory::{Inventory, Seen};
 pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, history: &Seen<History>) -> Report {
     let facts = Facts::new(inventory, manifest, history, &policy.data);
     let mut run = Run::new(&facts, policy);
+    let mut summary = Collector::new(&facts);
     for app in &inventory.applications {
         let app = ApplicationFacts::new(app, &facts);
         run.each(Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
             Check::Application(check) | Check::Identity(check, _) => Some(check(&app, case, verdicts)),
             _ => None,
         });
+        summary.application(&app, &run.case(Some(app.app.app_id)), &facts);
     }
     for principal in &inventory.service_principals {
         let principal = PrincipalFacts::new(principal, &facts);
@@ -28,6 +31,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
             Check::ServicePrincipal(check) | Check::Identity(_, check) => Some(check(&principal, case, verdicts)),
             _ => None,
         });
+        summary.principal(&principal, &run.case(Some(principal.principal.app_id)), &facts);
     }
     for vault in &inventory.vaults {
         let vault = VaultFacts::new(vault, &facts);
@@ -35,6 +39,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
             Check::Vault(check) => Some(check(&vault, case, verdicts)),
             _ => None,
         });
+        summary.vault(vault.certificates.len() as u64);
         for certificate in &vault.certificates {
             run.certificate(certificate);
         }
@@ -43,7 +48,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
         Check::Tenant(check) => Some(check(case, verdicts)),
         _ => None,
     });
-    run.report(inventory)
+    run.report(inventory, summary.finish())
 }
 
 struct Run<'a> {
@@ -68,6 +73,11 @@ impl<'a> Run<'a> {
         });
     }
 
+    /// What holds for an application, or for nothing in particular.
+    fn case(&self, app: Option<AppId>) -> Case<'a> {
+        Case { facts: self.facts, params: self.policy.params_for(app), rules: &self.policy.rules }
+    }
+
     /// Runs the rules that `apply` has a use for on one object.
     fn each(
         &mut self,
@@ -75,7 +85,7 @@ impl<'a> Run<'a> {
         steps: &[Step],
         apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> Option<()>,
     ) {
-        let case = Case { facts: self.facts, params: self.policy.params_for(app), rules: &self.policy.rules };
+        let case = self.case(app);
         for tally in &mut self.tallies {
             let (found, unknown) = (self.findings.len(), self.unknowns.len());
             let mut verdicts = Verdicts {
@@ -98,13 +108,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn report(self, inventory: &Inventory) -> Report {
+    fn report(self, inventory: &Inventory, summary: Summary) -> Report {
         let mut report = Report {
             profile: self.policy.profile.clone(),
             coverage: inventory.coverage.clone(),
             findings: self.findings,
             unknowns: self.unknowns,
             tallies: self.tallies,
+            summary,
             ..Report::new(inventory.header.clone())
         };
         report.sort();

@@ -16,6 +16,7 @@ mod report;
 mod rule;
 pub mod rules;
 mod severity;
+pub mod summary;
 mod verdict;
 
 pub use data::{Data, FirstParty, Issuers, Tiers};
@@ -28,4 +29,5 @@ pub use policy::Policy;
 pub use report::{Delta, Gone, Report, Tally, WaiverState, WaiverUse};
 pub use rule::{Case, Check, Group, Rule};
 pub use severity::{InvalidSeverity, Severity};
+pub use summary::Summary;
 pub use verdict::{Draft, Step, Verdicts};

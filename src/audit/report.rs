@@ -7,6 +7,7 @@ use super::day;
 use super::finding::{Finding, Fingerprint, Subject, Unknown};
 use super::rule::Rule;
 use super::severity::Severity;
+use super::summary::Summary;
 use crate::inventory::{Coverage, Header};
 
 /// The result of judging an inventory.
@@ -33,6 +34,8 @@ pub struct Report {
     pub delta: Option<Delta>,
     /// What whoever wrote the policy should know: a limit of one application that no longer holds.
     pub warnings: Vec<String>,
+    /// Counts, dates and the riskiest applications.
+    pub summary: Summary,
 }
 
 /// How a rule did.
@@ -133,18 +136,19 @@ pub struct Gone {
 
 impl Report {
     /// A report that says nothing yet.
-    pub const fn new(header: Header) -> Self {
+    pub fn new(header: Header) -> Self {
         Self {
             header,
             profile: String::new(),
             policy_hash: String::new(),
-            coverage: Coverage { counts: std::collections::BTreeMap::new(), gaps: Vec::new() },
+            coverage: Coverage::default(),
             findings: Vec::new(),
             unknowns: Vec::new(),
             tallies: Vec::new(),
             waivers: Vec::new(),
             delta: None,
             warnings: Vec::new(),
+            summary: Summary::default(),
         }
     }
 
