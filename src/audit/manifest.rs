@@ -37,6 +37,8 @@ pub struct ManifestEntry {
     pub environment: Option<String>,
     /// Who is told before expiry, other than by the vault's contacts.
     pub notify: Option<String>,
+    /// The identity as which the workload's host reaches the vault: client id or object id.
+    pub host: Option<String>,
     /// `external:NAME`: the key lives outside every vault, and somebody knows where.
     pub custody: Option<String>,
     /// GUID of the tenant where the application is registered, if that is another than the one audited.

@@ -2,6 +2,7 @@
 //! compiled in; a test holds the two together.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Every limit that a rule reads.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -43,6 +44,8 @@ pub struct Params {
     pub max_mail_percentage: u32,
     /// Principals that may sign with one key (KVO309).
     pub max_signers: u32,
+    /// Object ids of people who are let in on purpose, for emergencies (KVO301).
+    pub break_glass: Vec<Uuid>,
     /// Which certificates 2xx rules look at: only those that an application trusts, or that are tagged for
     /// one; or all.
     pub certificate_scope: CertificateScope,
@@ -107,6 +110,7 @@ impl Default for Params {
             max_validity_months: 12,
             max_mail_percentage: 90,
             max_signers: 3,
+            break_glass: Vec::new(),
             certificate_scope: CertificateScope::AppCredentials,
             require_ledger: false,
             require_hsm: false,

@@ -79,6 +79,13 @@ impl Draft<'_, '_> {
         self
     }
 
+    /// One step less bad, because of what was seen: `why` says what.
+    #[must_use]
+    pub fn lowered(self, why: &str) -> Self {
+        let severity = self.severity.lowered();
+        self.severity(severity, why)
+    }
+
     /// Leaves out the steps that the object brings along, where the rule has taken them into account.
     #[must_use]
     pub fn without_steps(self) -> Self {

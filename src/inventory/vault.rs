@@ -50,6 +50,8 @@ pub struct VaultProperties {
     pub location: Box<str>,
     /// Subscription.
     pub subscription: Box<str>,
+    /// Names of the management groups above the subscription: assignments there reach the vault.
+    pub management_groups: Seen<Vec<Box<str>>>,
     /// `standard` or `premium`.
     pub sku: Box<str>,
     /// `enableRbacAuthorization`; absent means access policies.
@@ -76,6 +78,12 @@ pub struct VaultProperties {
 pub struct AccessPolicy {
     /// Object id of a user, group or service principal.
     pub principal: Uuid,
+    /// `User`, `Group`, `ServicePrincipal`; empty when nobody looked: a vault does not say it.
+    #[serde(default)]
+    pub principal_type: Box<str>,
+    /// Members of a group, all levels; unread for other principals.
+    #[serde(default)]
+    pub members: Seen<Vec<Uuid>>,
     /// Permissions on keys, lower case.
     #[serde(default)]
     pub keys: Box<[Box<str>]>,

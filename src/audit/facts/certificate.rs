@@ -69,15 +69,41 @@ impl<'a> CertificateFacts<'a> {
         let records = certificate.versions.read().map(Vec::as_slice).unwrap_or_default();
         let versions: Vec<_> =
             records.iter().map(|version| VersionFacts::new(vault, certificate, version, facts)).collect();
-        let is_trusted = versions.iter().any(VersionFacts::is_trusted);
+        let listed = facts.trust_of_listed(certificate);
+        let trusting: Vec<_> = versions
+            .iter()
+            .flat_map(|version| version.trusted_by)
+            .chain(listed)
+            .filter(|trust| trust.is_for_sign_in())
+            .collect();
         let is_tagged = certificate.tags.contains_key(TAG_APP);
-        Self { vault, certificate, versions, is_app_credential: is_trusted || is_tagged, steps: Vec::new() }
+        let steps = steps(&trusting, facts);
+        Self { vault, certificate, versions, is_app_credential: !trusting.is_empty() || is_tagged, steps }
     }
 
     /// Which certificate, for findings: add the version as its part where it is about one.
     pub fn subject(&self) -> Subject {
         let id = format!("{}/{}", self.vault.name, self.certificate.name);
         Subject::new(ObjectKind::Certificate, id.clone(), id)
+    }
+
+    /// The versions that matter: those that an application trusts now, and the newest, which clients
+    /// of "the latest" sign with and which is the next to be trusted.
+    pub fn versions_in_use(&self) -> impl Iterator<Item = &VersionFacts<'a>> {
+        let with_index = self.versions.iter().enumerate();
+        with_index.filter(|(index, version)| *index == 0 || version.is_trusted()).map(|(_, version)| version)
+    }
+
+    /// Who trusts one of its versions now, each application once.
+    pub fn trusting(&self) -> Vec<&'a Trust<'a>> {
+        let mut trusting: Vec<&'a Trust<'a>> = Vec::new();
+        for trust in self.versions.iter().flat_map(|version| version.trusted_by).filter(|trust| trust.is_for_sign_in())
+        {
+            if !trusting.iter().any(|known| known.app_id() == trust.app_id()) {
+                trusting.push(trust);
+            }
+        }
+        trusting
     }
 
     /// Whether an application trusts one of its versions now.
@@ -97,6 +123,20 @@ impl<'a> VersionFacts<'a> {
 
     /// Whether something trusts it now.
     pub fn is_trusted(&self) -> bool {
-        self.trusted_by.iter().any(|trust| trust.is_active && trust.key.is_for_sign_in())
+        self.trusted_by.iter().any(Trust::is_for_sign_in)
     }
+}
+
+/// A key is as good as what it opens.
+fn steps(trusting: &[&Trust<'_>], facts: &Facts<'_>) -> Vec<Step> {
+    let is_disabled =
+        |trust: &&Trust<'_>| trust.principal(facts).is_some_and(|principal| principal.account_enabled == Some(false));
+    let mut steps = Vec::new();
+    if trusting.iter().any(|trust| trust.tier(facts).is_zero()) {
+        steps.push(Step::Raise("an application that can take the whole tenant trusts it"));
+    }
+    if !trusting.is_empty() && trusting.iter().all(is_disabled) {
+        steps.push(Step::Lower("nobody can sign in as the service principals that trust it"));
+    }
+    steps
 }

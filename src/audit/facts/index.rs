@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use time::OffsetDateTime;
 
+use super::Facts;
+use super::Tier;
 use super::credential::is_saml;
 use crate::domain::CredentialId;
 use crate::inventory::{
@@ -65,6 +67,8 @@ pub(super) struct Index<'a> {
     by_spki: HashMap<&'a str, Vec<Match<'a>>>,
     /// By where the record of the version is in memory: the inventory outlives the index.
     trust: HashMap<usize, Vec<Trust<'a>>>,
+    /// The same for certificates whose current version is known from the list only.
+    listed: HashMap<usize, Vec<Trust<'a>>>,
     holders: HashMap<&'a str, Vec<Trust<'a>>>,
     labels: HashMap<String, Vec<&'a str>>,
 }
@@ -129,8 +133,12 @@ impl<'a> Index<'a> {
             if found.level == Level::Label {
                 continue;
             }
-            if let Place::Version(version) = found.place {
-                self.trust.entry(address(version)).or_default().push(trust);
+            match (found.place, found.certificate) {
+                (Place::Version(version), _) => self.trust.entry(address(version)).or_default().push(trust),
+                (Place::Listed, Some(certificate)) => {
+                    self.listed.entry(address(certificate)).or_default().push(trust);
+                }
+                (Place::Listed | Place::Deleted(_), _) => {}
             }
         }
         let Some(x) = trust.key.x.read() else { return };
@@ -169,6 +177,10 @@ impl<'a> Index<'a> {
         self.trust.get(&address(version)).map(Vec::as_slice).unwrap_or_default()
     }
 
+    pub(super) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
+        self.listed.get(&address(certificate)).map(Vec::as_slice).unwrap_or_default()
+    }
+
     pub(super) fn holders(&self, spki: &str) -> &[Trust<'a>] {
         self.holders.get(spki).map(Vec::as_slice).unwrap_or_default()
     }
@@ -178,8 +190,8 @@ impl<'a> Index<'a> {
     }
 }
 
-fn address(version: &VersionRecord) -> usize {
-    std::ptr::from_ref(version).addr()
+fn address<T>(record: &T) -> usize {
+    std::ptr::from_ref(record).addr()
 }
 
 impl<'a> Match<'a> {
@@ -227,11 +239,21 @@ impl<'a> Match<'a> {
     }
 }
 
-impl Trust<'_> {
+impl<'a> Trust<'a> {
     /// Whether it lets somebody sign in now: no part of SAML, and no key for encryption.
     pub fn is_for_sign_in(&self) -> bool {
         let keys = self.application.map(|app| &app.keys).or_else(|| self.principal.map(|principal| &principal.keys));
         self.is_active && self.key.is_for_sign_in() && !keys.is_some_and(|keys| is_saml(self.key, keys))
+    }
+
+    /// The service principal that whoever signs in with the key becomes.
+    pub fn principal(&self, facts: &Facts<'a>) -> Option<&'a ServicePrincipal> {
+        self.principal.or_else(|| self.application.and_then(|app| facts.principal(app.app_id)))
+    }
+
+    /// How much of the tenant whoever signs in with the key can take.
+    pub fn tier(&self, facts: &Facts<'a>) -> Tier {
+        Tier::of(self.principal(facts), facts)
     }
 
     /// The keyId.

@@ -28,7 +28,7 @@ use super::data::Data;
 use super::history::History;
 use super::manifest::Manifest;
 use crate::domain::{AppId, ObjectId};
-use crate::inventory::{Application, Evidence, Inventory, Reason, Seen, ServicePrincipal, VersionRecord};
+use crate::inventory::{Application, Certificate, Evidence, Inventory, Reason, Seen, ServicePrincipal, VersionRecord};
 
 /// A tenant, joined.
 #[derive(Debug)]
@@ -134,6 +134,11 @@ impl<'a> Facts<'a> {
     /// What trusts the key or the certificate of a vault's version.
     pub fn trust(&self, version: &VersionRecord) -> &[Trust<'a>] {
         self.index.trust(version)
+    }
+
+    /// What trusts the current version of a certificate of which only the list was read.
+    pub(super) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
+        self.index.trust_of_listed(certificate)
     }
 
     /// The applications and service principals that hold a key, by SHA-256 of its SubjectPublicKeyInfo.

@@ -55,6 +55,7 @@ struct Entry {
     kind: Option<String>,
     environment: Option<String>,
     notify: Option<String>,
+    host: Option<String>,
     custody: Option<String>,
     tenant: Option<String>,
 }
@@ -208,6 +209,7 @@ impl From<Entry> for ManifestEntry {
             kind: entry.kind,
             environment: entry.environment,
             notify: entry.notify,
+            host: entry.host,
             custody: entry.custody,
             tenant: entry.tenant,
         }
