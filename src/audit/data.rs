@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::AppId;
 
 /// The data files, read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Data {
     /// Permissions and roles that lead to the whole tenant.
     pub tiers: Tiers,
@@ -20,7 +20,7 @@ pub struct Data {
 }
 
 /// `tiers.json`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Tiers {
     /// Client id of Microsoft Graph.
     pub graph: AppId,
@@ -31,7 +31,7 @@ pub struct Tiers {
 }
 
 /// `first_party.json`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct FirstParty {
     /// Tenants of Microsoft.
     pub tenants: BTreeMap<Uuid, String>,
@@ -40,7 +40,7 @@ pub struct FirstParty {
 }
 
 /// `issuers.json`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Issuers {
     /// Hosts of issuers.
     pub hosts: Vec<String>,

@@ -3,6 +3,8 @@
 //! A verdict is one of three. What a rule reports is a finding, or unknown; what it does not report
 //! has passed, and only because its evidence was read: a rule that lacks evidence says so.
 
+mod baseline;
+mod conclude;
 mod data;
 mod day;
 mod engine;
@@ -18,16 +20,20 @@ pub mod rules;
 mod severity;
 pub mod summary;
 mod verdict;
+mod waiver;
 
+pub use baseline::{Baseline, BaselineError};
+pub use conclude::{Ground, InputFile};
 pub use data::{Data, FirstParty, Issuers, Tiers};
 pub use engine::judge;
 pub use finding::{Adjustment, Fact, Finding, Fingerprint, ObjectKind, State, Subject, Unknown};
 pub use history::History;
 pub use manifest::{Manifest, ManifestEntry};
 pub use params::{CertificateScope, Params};
-pub use policy::Policy;
+pub use policy::{Choice, Error, File, LIMITS, Limit, Policy, Problem, Problems, Profile};
 pub use report::{Delta, Gone, Report, Tally, WaiverState, WaiverUse};
 pub use rule::{Case, Check, Group, Rule};
 pub use severity::{InvalidSeverity, Severity};
 pub use summary::Summary;
 pub use verdict::{Draft, Step, Verdicts};
+pub use waiver::Waivers;

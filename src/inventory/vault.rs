@@ -277,3 +277,11 @@ pub struct DeletedCertificate {
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub purge_at: Option<OffsetDateTime>,
 }
+
+impl Policy {
+    /// Whether it makes keys that cannot be copied, are new in every version, and only sign.
+    pub fn is_hardened(&self) -> bool {
+        let only_signs = matches!(&*self.key_usage, [usage] if usage.eq_ignore_ascii_case("digitalSignature"));
+        self.exportable == Some(false) && self.reuse_key == Some(false) && only_signs
+    }
+}

@@ -4,7 +4,7 @@ mod app;
 mod certificates;
 mod credentials;
 mod drift;
-mod meta;
+pub(super) mod meta;
 mod sp;
 #[cfg(test)]
 mod tables;
