@@ -1,12 +1,15 @@
 //! What rules read: the inventory, joined. Everything that needs work is derived here, once and
 //! purely: activity, lifetimes, which vault version is behind a credential, and in whose custody its key is.
 
+mod access;
 mod application;
+mod becoming;
 mod certificate;
 mod credential;
 mod custody;
 mod duration;
 mod index;
+mod rbac;
 mod tier;
 
 use std::collections::BTreeMap;
@@ -15,20 +18,26 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use access::{Access, By, Holder, Holders, Missing, PrincipalKind};
 pub use application::{ApplicationFacts, Daemon, PrincipalFacts};
+pub use becoming::{Adder, AdderBy, Becoming, KeyPlace, KeyWay, who_can_become};
 pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
 pub use credential::{KeyFacts, PasswordFacts};
 pub use custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
 pub use duration::{DayRange, InvalidDuration};
 pub use index::{Level, Match, Place, Trust};
+pub use rbac::{Act, Doubt};
 pub use tier::Tier;
 
 use self::index::Index;
+use self::rbac::Rbac;
 use super::data::Data;
 use super::history::History;
 use super::manifest::Manifest;
 use crate::domain::{AppId, ObjectId};
-use crate::inventory::{Application, Certificate, Evidence, Inventory, Reason, Seen, ServicePrincipal, VersionRecord};
+use crate::inventory::{
+    Application, Certificate, Evidence, Inventory, Reason, Seen, ServicePrincipal, Vault, VersionRecord,
+};
 
 /// A tenant, joined.
 #[derive(Debug)]
@@ -50,6 +59,7 @@ pub struct Facts<'a> {
     gaps: HashMap<Evidence, Reason>,
     every_vault: Result<(), (Evidence, Reason)>,
     index: Index<'a>,
+    rbac: Rbac<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -71,6 +81,7 @@ impl<'a> Facts<'a> {
             gaps,
             every_vault: every_vault(inventory),
             index: Index::new(inventory, now),
+            rbac: Rbac::new(inventory),
         }
     }
 
@@ -129,6 +140,11 @@ impl<'a> Facts<'a> {
         names.sort_unstable();
         names.dedup();
         names
+    }
+
+    /// Who may do what in a vault.
+    pub fn access<'f>(&'f self, vault: &'f Vault) -> Access<'f> {
+        Access::new(vault, &self.rbac, self)
     }
 
     /// What trusts the key or the certificate of a vault's version.
