@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::Deserialize;
+
 use crate::domain::AppId;
 
 /// The applications that somebody wrote down.
@@ -17,7 +19,8 @@ pub struct Manifest {
 }
 
 /// One `[app.NAME]` table.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
 pub struct ManifestEntry {
     /// Name of the table.
     pub name: String,

@@ -4,6 +4,7 @@
 //! has passed, and only because its evidence was read: a rule that lacks evidence says so.
 
 mod baseline;
+mod canary;
 mod conclude;
 mod data;
 mod day;
@@ -23,6 +24,7 @@ mod verdict;
 mod waiver;
 
 pub use baseline::{Baseline, BaselineError};
+pub use canary::{DeadRules, check_canary};
 pub use conclude::{Ground, InputFile};
 pub use data::{Data, FirstParty, Issuers, Tiers};
 pub use engine::judge;
