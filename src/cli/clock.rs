@@ -5,28 +5,51 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use url::Url;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use crate::domain::{Clock, SystemClock};
 
-/// Keeps the difference to the remote clock. Waiting moves that clock, and waits no longer than
-/// the call takes.
+/// Follows the remote clock. Waiting moves that clock, and waits no longer than the call takes; in a
+/// simulation it waits until everybody else waits, too.
 #[derive(Debug)]
 pub(crate) struct RemoteClock {
-    advance: Url,
+    wait: Url,
     http: reqwest::Client,
-    ahead: Mutex<time::Duration>,
+    pace: Mutex<Pace>,
+}
+
+/// How the remote clock goes, as far as it is known.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// So far before the machine's.
+    Ahead(time::Duration),
+    /// It stands until somebody moves it.
+    Stands(OffsetDateTime),
 }
 
 #[derive(Deserialize)]
 struct Reading {
     #[serde(with = "time::serde::rfc3339")]
     now: OffsetDateTime,
+    #[serde(default)]
+    frozen: bool,
 }
+
+impl Reading {
+    /// `asked_at` is from before the question, so that ours is never the slower clock: a wait that
+    /// begins late by it would end early by the other.
+    fn pace(&self, asked_at: OffsetDateTime) -> Pace {
+        if self.frozen { Pace::Stands(self.now) } else { Pace::Ahead(self.now - asked_at) }
+    }
+}
+
+/// How long a simulation may take to reach a moment, in real time.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 impl RemoteClock {
     /// Reads the clock at `address`, which must be plain `http` on this machine: whoever sets the
@@ -46,27 +69,38 @@ impl RemoteClock {
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(10)).build();
         let http = http.map_err(|error| unusable(error.to_string()))?;
         let join = |path| url.join(path).map_err(|error| unusable(error.to_string()));
-        let (clock, advance) = (join("clock")?, join("clock/advance")?);
+        let (clock, wait) = (join("clock")?, join("clock/wait")?);
+        let asked_at = SystemClock.now();
         let reading = async { http.get(clock).send().await?.error_for_status()?.json::<Reading>().await }.await;
         let reading = reading.map_err(|error| unusable(crate::domain::Chain(&error).to_string()))?;
-        Ok(Self { advance, http, ahead: Mutex::new(reading.now - SystemClock.now()) })
+        Ok(Self { wait, http, pace: Mutex::new(reading.pace(asked_at)) })
     }
 
-    async fn advance(&self, duration: Duration) -> Result<Reading, reqwest::Error> {
-        let body: Value = json!({ "seconds": duration.as_secs_f64() });
-        self.http.post(self.advance.clone()).json(&body).send().await?.error_for_status()?.json().await
+    async fn wait_until(&self, until: OffsetDateTime) -> Result<Reading, Failed> {
+        let body = json!({ "until": until.format(&Rfc3339)? });
+        let request = self.http.post(self.wait.clone()).timeout(LONGEST_WAIT).json(&body);
+        Ok(request.send().await?.error_for_status()?.json().await?)
     }
 }
+
+/// Its lab is gone, or the moment is none.
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 #[async_trait]
 impl Clock for RemoteClock {
     fn now(&self) -> OffsetDateTime {
-        SystemClock.now().saturating_add(*self.ahead.lock().unwrap_or_else(PoisonError::into_inner))
+        match *self.pace.lock().unwrap_or_else(PoisonError::into_inner) {
+            Pace::Ahead(ahead) => SystemClock.now().saturating_add(ahead),
+            Pace::Stands(now) => now,
+        }
     }
 
     async fn sleep(&self, duration: Duration) {
-        match self.advance(duration).await {
-            Ok(reading) => *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = reading.now - SystemClock.now(),
+        // A moment, not a span: what begins to wait together ends together.
+        let span = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
+        let asked_at = SystemClock.now();
+        match self.wait_until(self.now().saturating_add(span)).await {
+            Ok(reading) => *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = reading.pace(asked_at),
             // Its lab is gone; the machine's clock still passes.
             Err(_) => SystemClock.sleep(duration).await,
         }

@@ -6,6 +6,7 @@
 
 mod arm;
 mod azure;
+mod chaos;
 mod clock;
 mod control;
 mod directory;
@@ -16,6 +17,7 @@ mod fault;
 mod graph;
 mod keys;
 mod keyvault;
+mod latency;
 mod log;
 mod router;
 mod save;
@@ -244,6 +246,7 @@ impl Lab {
         }
 
         let shared = Arc::new(Shared::new(world));
+        threads.spawn(shared.clock.clone().drive());
         let acceptor = TlsAcceptor::from(tls.config);
         let planes = [(Plane::Data, data), (Plane::Control, control), (Plane::Identity, identity)];
         for (plane, listeners) in planes {

@@ -24,8 +24,11 @@ use super::log::Entry;
 use super::log::Log;
 use super::log::Service;
 use super::throttle;
-use super::throttle::Budgets;
+use super::throttle::Verdict;
 use super::world::World;
+
+/// The time that an answer took on the lab's clock, in milliseconds.
+const VIRTUAL_MS: &str = "x-lab-virtual-ms";
 
 /// What all connections share.
 #[derive(Debug)]
@@ -33,7 +36,6 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     log: Mutex<Log>,
     faults: Mutex<Faults>,
-    budgets: Mutex<Budgets>,
     latency_ms: AtomicU64,
     /// The world's clock, readable without its lock.
     pub(crate) clock: LabClock,
@@ -71,7 +73,6 @@ impl Shared {
             world: Mutex::new(world),
             log: Mutex::default(),
             faults: Mutex::default(),
-            budgets: Mutex::default(),
             latency_ms: AtomicU64::new(0),
             stop: Notify::new(),
         }
@@ -153,10 +154,26 @@ impl Shared {
     /// The service's answer, unless it turns the request away.
     fn ask(&self, routed: &Routed) -> Reply {
         let mut world = self.world();
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let Routed { service, vault, request, .. } = routed;
-        throttle::turn_away(&mut world, &mut budgets, *service, vault.as_deref(), request)
-            .unwrap_or_else(|| routed.ask(&mut world))
+        let reply = match throttle::weigh(&mut world, *service, vault.as_deref(), request) {
+            Verdict::Refused(reply) => reply,
+            Verdict::Passed(headers) => {
+                let reply = routed.ask(&mut world);
+                headers.iter().fold(reply, |reply, (name, value)| reply.header(*name, value))
+            }
+        };
+        match world.settings.virtual_latency {
+            Some(latency) => {
+                let took = latency.of(*service, request).whole_milliseconds();
+                reply.header(VIRTUAL_MS, &took.to_string())
+            }
+            None => reply,
+        }
+    }
+
+    /// How long the answer takes on the lab's clock.
+    pub(crate) fn virtual_latency(&self, routed: &Routed) -> Option<time::Duration> {
+        Some(self.world().settings.virtual_latency?.of(routed.service, &routed.request))
     }
 
     fn record(&self, routed: &Routed, status: Option<u16>) {

@@ -117,6 +117,7 @@ async fn respond(
         Err(reply) => return Ok(whole(*reply, &shared)),
     };
     let fate = match plane {
+        Plane::Control if control::is_wait(&request) => Fate::Reply(control::wait(&shared, &request).await),
         Plane::Control => Fate::Reply(tokio::task::block_in_place(|| control::answer(&shared, &request))),
         Plane::Data => {
             wait(shared.latency()).await;
@@ -135,9 +136,18 @@ async fn respond(
 }
 
 async fn settle(shared: &Shared, routed: Routed) -> Fate {
+    let busy = shared.clock.busy();
+    let begun = shared.clock.now();
     wait(routed.stall()).await;
     // Handlers make keys and signatures; other connections go on meanwhile.
-    tokio::task::block_in_place(|| shared.answer(&routed))
+    let fate = tokio::task::block_in_place(|| shared.answer(&routed));
+    drop(busy);
+    // Outside a simulation answers take no time: a client that waits for several at once would
+    // otherwise find the clock moved by each.
+    if let Some(latency) = shared.virtual_latency(&routed).filter(|_| shared.clock.is_simulated()) {
+        shared.clock.wait_until(begun + latency).await;
+    }
+    fate
 }
 
 /// Waits in real time: latency is what clients measure.

@@ -15,6 +15,8 @@ use super::directory::Directory;
 use super::entra::Entra;
 use super::keys::KeyPool;
 use super::keyvault::KeyVault;
+use super::latency::Latency;
+use super::throttle::Budgets;
 use crate::domain::Clock as _;
 
 /// The state of the lab. `answer` functions take it by `&mut` together with a request.
@@ -29,6 +31,7 @@ pub(crate) struct World {
     pub(crate) keyvault: KeyVault,
     pub(crate) azure: Azure,
     pub(crate) keys: KeyPool,
+    pub(crate) budgets: Budgets,
     pub(crate) random: ChaCha20Rng,
 }
 
@@ -46,6 +49,7 @@ impl World {
             keyvault: KeyVault::default(),
             azure: Azure::default(),
             keys: KeyPool::default(),
+            budgets: Budgets::default(),
             random,
         };
         let now = world.now();
@@ -202,6 +206,16 @@ pub(crate) struct Settings {
     pub(crate) throttle_percent: u32,
     /// Reports of sign-ins need P1, eligible roles P2.
     pub(crate) licence: Licence,
+    /// Percentage of pages whose last object stands on the next page, too.
+    pub(crate) duplicates: u32,
+    /// Show the objects of each page in an order drawn from the seed.
+    pub(crate) shuffle_pages: bool,
+    /// Percentage of Graph's links to a next page that are not known when they are followed.
+    pub(crate) lost_page_tokens: u32,
+    /// How long Graph's links to a next page are good for.
+    pub(crate) page_token_lifetime: u32,
+    /// How long answers take on the lab's clock. Absent: no time at all.
+    pub(crate) virtual_latency: Option<Latency>,
 }
 
 impl Default for Settings {
@@ -222,6 +236,11 @@ impl Default for Settings {
             leading_zero: false,
             throttle_percent: 0,
             licence: Licence::P2,
+            duplicates: 0,
+            shuffle_pages: false,
+            lost_page_tokens: 0,
+            page_token_lifetime: 3600,
+            virtual_latency: None,
         }
     }
 }

@@ -232,3 +232,45 @@ fn signatures_have_a_budget_by_the_size_of_the_key() {
     assert!(statuses[..500].iter().all(|status| *status == 400), "{:?}", &statuses[..3]);
     assert_eq!(statuses[500], 429);
 }
+
+/// A request to a port of the lab, over a socket of its own.
+async fn over_http(method: reqwest::Method, url: String, body: Value) -> (u16, Value, Option<String>) {
+    let client = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().unwrap();
+    let answer = client.request(method, url).json(&body).send().await.unwrap();
+    let took = answer.headers().get("x-lab-virtual-ms").map(|value| value.to_str().unwrap().to_owned());
+    (answer.status().as_u16(), answer.json().await.unwrap_or_default(), took)
+}
+
+#[test]
+fn in_a_simulation_answers_that_take_two_seconds_at_once_take_two_seconds_together() {
+    let lab = lab();
+    lab.control("PATCH", "/settings", &json!({ "virtual_latency": { "entra": 2000 } })).unwrap();
+    lab.control("PUT", "/clock", &json!({ "simulated": true, "quiet_ms": 20 })).unwrap();
+    let start = lab.clock().now();
+    let keys = format!("{}/{}/discovery/v2.0/keys", variable(&lab, "LAB_AUTHORITY"), variable(&lab, "LAB_TENANT"));
+    let until = (start + time::Duration::seconds(3)).format(&time::format_description::well_known::Rfc3339).unwrap();
+    let wait = over_http(reqwest::Method::POST, format!("{}/clock/wait", lab.control_url()), json!({ "until": until }));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let answers = runtime.block_on(async {
+        let requests = (0..5).map(|_| over_http(reqwest::Method::GET, keys.clone(), Value::Null));
+        let (requests, waited) = futures::join!(futures::future::join_all(requests), wait);
+        assert_eq!(waited.0, 200, "{waited:?}");
+        requests
+    });
+    assert!(answers.iter().all(|(status, _, took)| *status == 200 && took.as_deref() == Some("2000")), "{answers:?}");
+    assert_eq!((lab.clock().now() - start).whole_seconds(), 3);
+    assert_eq!(get(&lab, "/clock")["frozen"], true);
+}
+
+#[test]
+fn a_wait_outside_a_simulation_moves_the_clock_there_and_never_back() {
+    let lab = lab();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let wait = |until: &str| {
+        let url = format!("{}/clock/wait", lab.control_url());
+        runtime.block_on(over_http(reqwest::Method::POST, url, json!({ "until": until })))
+    };
+    assert_eq!(wait("2026-01-01T01:00:00Z").1["now"], "2026-01-01T01:00:00Z");
+    assert_eq!(wait("2026-01-01T00:30:00Z").1["now"], "2026-01-01T01:00:00Z");
+    assert_eq!(wait("tomorrow").0, 400);
+}

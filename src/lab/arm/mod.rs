@@ -10,6 +10,7 @@ mod vaults;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::chaos::Chaos;
 use super::entra::{self, Caller, TokenFault};
 use super::exchange::{Reply, Request};
 use super::world::World;
@@ -47,7 +48,10 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         endpoints(world)
     } else {
         match caller(world, request) {
-            Ok(caller) => route(world, &caller, request, &names).unwrap_or_else(Refusal::into_reply),
+            Ok(caller) => {
+                let chaos = Chaos::draw(&world.settings, &mut world.random);
+                route(world, &caller, request, &names, chaos).unwrap_or_else(Refusal::into_reply)
+            }
             Err(reply) => *reply,
         }
     };
@@ -61,7 +65,7 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         .header("x-ms-correlation-request-id", &id)
 }
 
-fn route(world: &World, caller: &Caller, request: &Request, names: &[&str]) -> Result<Reply, Refusal> {
+fn route(world: &World, caller: &Caller, request: &Request, names: &[&str], chaos: Chaos) -> Result<Reply, Refusal> {
     if request.query("api-version").is_none_or(str::is_empty) {
         let message = "The api-version query parameter (?api-version=) is required for all requests.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, "MissingApiVersionParameter", message));
@@ -70,7 +74,7 @@ fn route(world: &World, caller: &Caller, request: &Request, names: &[&str]) -> R
         (&Method::GET, ["subscriptions"]) => Ok(vaults::subscriptions(world, caller)),
         (&Method::GET, ["tenants"]) => Ok(vaults::tenants(world)),
         (&Method::POST, ["providers", "microsoft.resourcegraph", "resources"]) => {
-            resource_graph::answer(world, caller, request)
+            resource_graph::answer(world, caller, request, chaos)
         }
         (&Method::GET, ["subscriptions", subscription, rest @ ..]) => {
             vaults::in_subscription(world, caller, request, subscription, rest)

@@ -9,6 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use super::authorization::Reach;
 use super::kql::{Query, Table};
 use super::{Refusal, authorization, not_imitated, security, vaults};
+use crate::lab::chaos::Chaos;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
 use crate::lab::world::World;
@@ -17,7 +18,7 @@ use crate::lab::world::World;
 const LARGEST_PAGE: usize = 1000;
 
 /// `POST /providers/Microsoft.ResourceGraph/resources`.
-pub(super) fn answer(world: &World, caller: &Caller, request: &Request) -> Result<Reply, Refusal> {
+pub(super) fn answer(world: &World, caller: &Caller, request: &Request, chaos: Chaos) -> Result<Reply, Refusal> {
     let body: Value = request.json().map_err(|problem| invalid(&problem))?;
     let query = Query::parse(body["query"].as_str().unwrap_or_default()).map_err(|problem| invalid(&problem))?;
     let options = &body["options"];
@@ -59,7 +60,8 @@ pub(super) fn answer(world: &World, caller: &Caller, request: &Request) -> Resul
         None => options["$skip"].as_u64().and_then(|skip| usize::try_from(skip).ok()).unwrap_or_default(),
     };
     let total = rows.len();
-    let data: Vec<Value> = rows.into_iter().skip(from).take(size).collect();
+    let mut data: Vec<Value> = rows.into_iter().skip(from).take(size).collect();
+    chaos.order(&mut data);
     let more = total > from.saturating_add(size);
     let mut result = json!({
         "totalRecords": total,
@@ -69,7 +71,7 @@ pub(super) fn answer(world: &World, caller: &Caller, request: &Request) -> Resul
         "resultTruncated": "false",
     });
     if more {
-        result["$skipToken"] = json!(STANDARD.encode((from + size).to_string()));
+        result["$skipToken"] = json!(STANDARD.encode((from + size - chaos.step_back(size)).to_string()));
     }
     Ok(Reply::json(StatusCode::OK, &result)
         .header("x-ms-user-quota-remaining", "14")

@@ -52,7 +52,7 @@ fn ask_as(world: &World, caller: &Caller, method: Method, url: &str, body: &Valu
     let request = request(method, url, body);
     let names: Vec<String> = request.path.iter().map(|name| name.to_ascii_lowercase()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let reply = route(world, caller, &request, &names).unwrap_or_else(Refusal::into_reply);
+    let reply = route(world, caller, &request, &names, Chaos::default()).unwrap_or_else(Refusal::into_reply);
     (reply.status.as_u16(), reply.value())
 }
 

@@ -35,6 +35,7 @@ const HELP: &str = "\
 GET    /requests?since=N&service=entra|graph|keyvault|arm|identity    DELETE /requests
 GET    /counts
 GET    /clock            PUT /clock {\"now\":\"2026-01-01T00:00:00Z\"}    POST /clock/advance {\"seconds\":60}
+POST   /clock/wait {\"until\":\"2026-01-01T00:00:00Z\"}    PUT /clock {\"simulated\":true,\"quiet_ms\":10}
 GET    /settings         PUT /settings {…}    PATCH /settings {\"token_propagation\":40}
 GET    /latency          PUT /latency {\"ms\":20}
 GET    /faults           POST /faults {\"match\":{\"service\":\"graph\",\"method\":\"PATCH\"},\"result\":{\"status\":503},\"times\":1}
@@ -58,6 +59,9 @@ POST   /seed             {\"seed\":\"small\"}
 GET    /state            PUT /state
 POST   /shutdown
 ";
+
+/// How long nothing may happen in a simulation until time goes on.
+const QUIET_MS: u64 = 10;
 
 /// Why the control endpoint does not do what it was asked.
 #[derive(Debug)]
@@ -179,12 +183,45 @@ fn log(shared: &Shared, method: &Method, segments: &[&str], request: &Request) -
     }
 }
 
+/// Whether a request waits on the clock, which may take as long as a simulation.
+pub(crate) fn is_wait(request: &Request) -> bool {
+    request.method == Method::POST && request.segments() == ["clock", "wait"]
+}
+
+/// `POST /clock/wait`: answers when the clock has reached a moment, and moves it there unless a
+/// simulation does.
+pub(crate) async fn wait(shared: &Shared, request: &Request) -> Reply {
+    let wanted = request.json::<Value>().map_err(Refusal::Malformed).and_then(parsed::<Wait>);
+    match wanted {
+        Ok(Wait { until }) if request.header("origin").is_none() => {
+            shared.clock.wait_until(until).await;
+            Reply::json(StatusCode::OK, &reading(shared))
+        }
+        _ => Reply::json(StatusCode::BAD_REQUEST, &json!({ "error": "`until` is a moment in RFC 3339" })),
+    }
+}
+
+fn reading(shared: &Shared) -> Value {
+    let clock = &shared.clock;
+    json!({
+        "now": clock.now().format(&Rfc3339).unwrap_or_default(),
+        "frozen": clock.is_frozen(),
+        "simulated": clock.is_simulated(),
+    })
+}
+
 fn clock(shared: &Shared, method: &Method, segments: &[&str], body: Value) -> Answer {
     match (method, segments) {
         (&Method::GET, ["clock"]) => {}
         (&Method::PUT, ["clock"]) => {
-            let Now { now } = parsed(body)?;
-            shared.clock.set(now);
+            let SetClock { now, simulated, quiet_ms } = parsed(body)?;
+            if let Some(now) = now {
+                shared.clock.set(now);
+            }
+            if let Some(simulated) = simulated {
+                let quiet = Duration::from_millis(quiet_ms.unwrap_or(QUIET_MS));
+                shared.clock.simulate(simulated.then_some(quiet));
+            }
         }
         (&Method::POST, ["clock", "advance"]) => {
             let Advance { seconds } = parsed(body)?;
@@ -195,7 +232,7 @@ fn clock(shared: &Shared, method: &Method, segments: &[&str], body: Value) -> An
         }
         _ => return Err(Refusal::NoSuchThing),
     }
-    Ok(json!({ "now": shared.clock.now().format(&Rfc3339).unwrap_or_default() }))
+    Ok(reading(shared))
 }
 
 fn settings(world: &mut World, method: &Method, body: Value) -> Answer {
@@ -314,7 +351,12 @@ bodies! {
     Latency { ms: u64 }
     Issues { issues: bool }
     Defender { on: bool }
-    Now { #[serde(with = "time::serde::rfc3339")] now: OffsetDateTime }
+    SetClock {
+        #[serde(default, with = "time::serde::rfc3339::option")] now: Option<OffsetDateTime>,
+        simulated: Option<bool>,
+        quiet_ms: Option<u64>,
+    }
+    Wait { #[serde(with = "time::serde::rfc3339")] until: OffsetDateTime }
     Advance { seconds: f64 }
     NewIdentity { name: String, kind: IdentityKind }
     PersonToken { user: String, scopes: Vec<String>, resource: Option<String> }

@@ -10,6 +10,7 @@ use super::fault::{Answer, Fault};
 use super::reply;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
+use crate::lab::throttle::{self, Verdict};
 use crate::lab::world::World;
 
 /// More than this a batch cannot hold.
@@ -72,7 +73,10 @@ fn run(world: &mut World, caller: &Caller, outer: &Request, step: &Step) -> Repl
     match inner(outer, step) {
         // A batch within a batch is refused like any other address that is not one.
         Some(request) if !request.path.iter().any(|segment| segment.eq_ignore_ascii_case("$batch")) => {
-            super::authorised(world, caller, &request)
+            match throttle::of_graph(world, caller.app_id, &request) {
+                Verdict::Refused(reply) => reply,
+                Verdict::Passed(_) => super::authorised(world, caller, &request),
+            }
         }
         _ => reply::finish(world, outer, Err(Fault::malformed("Invalid url in the batch request."))),
     }

@@ -18,7 +18,9 @@ pub(crate) fn resource_units(request: &Request) -> u32 {
     let names = path.names();
     let base: i32 = match names.as_slice() {
         ["applications"] | ["applications", "delta"] if request.method == Method::GET => 2,
-        ["serviceprincipals", _, "approleassignments" | "approleassignedto"] | ["oauth2permissiongrants"]
+        ["serviceprincipals", _, "approleassignments" | "approleassignedto"]
+        | ["oauth2permissiongrants"]
+        | ["users"]
             if request.method == Method::GET =>
         {
             2

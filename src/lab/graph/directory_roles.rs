@@ -38,7 +38,7 @@ pub(super) fn answer(world: &mut World, caller: &Caller, request: &Request, rest
     }
 }
 
-fn page(world: &World, request: &Request, name: &str, all: Vec<Value>) -> Answer {
+fn page(world: &mut World, request: &Request, name: &str, all: Vec<Value>) -> Answer {
     let path = format!("roleManagement/directory/{name}");
     slices::page(world, request, &path, &path, all)
 }

@@ -13,13 +13,11 @@ use super::filter::Expr;
 use super::query::Query;
 use super::render::{Row, Style};
 use super::{budget, owners, query, render, reply};
+use crate::lab::chaos::Chaos;
 use crate::lab::directory::Object;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
 use crate::lab::world::World;
-
-/// How long a link to the next page is good for, in seconds.
-const LINK_LIFETIME: i64 = 3600;
 
 /// What `$skiptoken` holds.
 #[derive(Debug, Deserialize, Serialize)]
@@ -33,6 +31,9 @@ pub(super) struct Cursor {
     /// Whether the page that it leads to is empty.
     #[serde(rename = "e")]
     pub(super) is_gap: bool,
+    /// Whether the service has lost it.
+    #[serde(rename = "l", default)]
+    pub(super) is_lost: bool,
 }
 
 /// `GET /applications`.
@@ -43,6 +44,7 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
     if query.selects_keys() {
         budget::spend_key_read(world)?;
     }
+    let chaos = Chaos::draw(&world.settings, &mut world.random);
     let view = world.directory.next_view(world.now(), world.settings.graph_propagation);
     let mut size = query.page;
     if world.settings.page_size > 0 {
@@ -71,19 +73,26 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
         }
         let from = usize::try_from(cursor.position).unwrap_or(usize::MAX);
         if sorted.len() > from.saturating_add(size) {
-            next = Some(cursor.position + size as u64);
+            next = Some(cursor.position + (size - chaos.step_back(size)) as u64);
         }
         found.extend(sorted.into_iter().skip(from).take(size));
     } else {
+        let mut last = cursor.position;
         for (position, object) in matching(cursor.position) {
             if found.len() == size {
-                next = Some(position);
+                next = Some(if chaos.step_back(size) == 1 { last } else { position });
                 break;
             }
+            last = position;
             found.push(object);
         }
     }
-    let next = next.map(|position| Cursor { is_gap: world.settings.empty_pages, ..fresh(world, position) });
+    chaos.order(&mut found);
+    let next = next.map(|position| Cursor {
+        is_gap: world.settings.empty_pages,
+        is_lost: chaos.loses_link,
+        ..fresh(world, position)
+    });
     let row = |object| {
         let object: &T = object;
         let owners = query.expand.as_ref().map(|expanded| owners::expanded(world, caller, object, expanded));
@@ -132,7 +141,7 @@ pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
 
 /// A cursor of this moment.
 pub(super) fn fresh(world: &World, position: u64) -> Cursor {
-    Cursor { position, issued_at: world.now().unix_timestamp(), is_gap: false }
+    Cursor { position, issued_at: world.now().unix_timestamp(), is_gap: false, is_lost: false }
 }
 
 /// The cursor of a request; its absence means the beginning.
@@ -140,7 +149,12 @@ pub(super) fn cursor(world: &World, request: &Request) -> Result<Cursor, Fault> 
     let Some(text) = request.query("$skiptoken") else { return Ok(fresh(world, 0)) };
     let cursor: Cursor =
         decode(text).ok_or_else(|| Fault::bad_request("The specified page token value is invalid."))?;
-    if world.now().unix_timestamp() - cursor.issued_at > LINK_LIFETIME {
+    if cursor.is_lost {
+        // Microsoft's page about paging names this error. Nobody has published its sentence.
+        let message = "The page token was not found.";
+        return Err(Fault::new(StatusCode::BAD_REQUEST, "DirectoryPageTokenNotFoundException", message));
+    }
+    if world.now().unix_timestamp() - cursor.issued_at > i64::from(world.settings.page_token_lifetime) {
         return Err(Fault::new(
             StatusCode::BAD_REQUEST,
             "Directory_ExpiredPageToken",

@@ -59,7 +59,7 @@ fn check(world: &World, caller: &Caller) -> Result<(), Fault> {
     Err(Fault::new(StatusCode::FORBIDDEN, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message))
 }
 
-fn page(world: &World, request: &Request, name: &str, rows: Vec<Value>) -> Answer {
+fn page(world: &mut World, request: &Request, name: &str, rows: Vec<Value>) -> Answer {
     let path = format!("reports/{name}");
     slices::page(world, request, &path, &path, rows)
 }

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 use super::fault::Answer;
 use super::lists::{Cursor, cursor, encode, fresh, link};
 use super::{filter, query, reply};
+use crate::lab::chaos::Chaos;
 use crate::lab::exchange::Request;
 use crate::lab::world::World;
 
 /// Answers with a page of `values`. `context` follows `$metadata#`; `path` is the list's own, for
 /// links.
-pub(super) fn page(world: &World, request: &Request, path: &str, context: &str, values: Vec<Value>) -> Answer {
+pub(super) fn page(world: &mut World, request: &Request, path: &str, context: &str, values: Vec<Value>) -> Answer {
+    let chaos = Chaos::draw(&world.settings, &mut world.random);
     let filter = request.query("$filter").map(filter::parse).transpose()?;
     let matching: Vec<Value> =
         values.into_iter().filter(|value| filter.as_ref().is_none_or(|filter| filter.matches(value))).collect();
@@ -29,7 +31,8 @@ pub(super) fn page(world: &World, request: &Request, path: &str, context: &str, 
     let next = if cursor.is_gap {
         Some(Cursor { is_gap: false, ..fresh(world, cursor.position) })
     } else if matching.len() > from.saturating_add(size) {
-        Some(Cursor { is_gap: world.settings.empty_pages, ..fresh(world, cursor.position + size as u64) })
+        let position = cursor.position + (size - chaos.step_back(size)) as u64;
+        Some(Cursor { is_gap: world.settings.empty_pages, is_lost: chaos.loses_link, ..fresh(world, position) })
     } else {
         None
     };
@@ -37,8 +40,9 @@ pub(super) fn page(world: &World, request: &Request, path: &str, context: &str, 
         body.insert("@odata.nextLink".to_owned(), json!(link(world, request, path, "$skiptoken", &encode(&next))));
     }
     let select = query::select(request)?;
-    let shown = matching.into_iter().skip(from).take(if cursor.is_gap { 0 } else { size });
-    let value = shown.map(|value| selected(value, select.as_deref())).collect();
+    let mut shown: Vec<Value> = matching.into_iter().skip(from).take(if cursor.is_gap { 0 } else { size }).collect();
+    chaos.order(&mut shown);
+    let value = shown.into_iter().map(|value| selected(value, select.as_deref())).collect();
     body.insert("value".to_owned(), Value::Array(value));
     Ok(reply::entity(world, request, StatusCode::OK, context, body))
 }

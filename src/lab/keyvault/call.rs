@@ -12,6 +12,7 @@ use super::model::{Attributes, Vault};
 use super::permission::Permission;
 use super::version::ApiVersion;
 use crate::lab::azure::Azure;
+use crate::lab::chaos::Chaos;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
 use crate::lab::keys::KeyPool;
@@ -25,6 +26,8 @@ pub(super) struct Call<'w> {
     pub(super) keys: &'w KeyPool,
     pub(super) random: &'w mut ChaCha20Rng,
     pub(super) settings: &'w Settings,
+    /// The moods of its list, if it is one.
+    pub(super) chaos: Chaos,
     /// Unix seconds of the lab's clock.
     pub(super) now: i64,
     /// `https://NAME.vault.localhost:PORT`.

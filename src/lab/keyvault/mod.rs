@@ -45,6 +45,7 @@ pub(crate) use self::vaults::{KeyVault, VaultOptions, change_vault, create_vault
 use self::call::Call;
 use self::error::Refusal;
 use self::version::ApiVersion;
+use super::chaos::Chaos;
 use super::entra::{self, Caller, TokenFault};
 use super::exchange::{Reply, Request};
 use super::world::World;
@@ -145,6 +146,7 @@ pub(crate) fn authorised(world: &mut World, vault: &str, caller: &Caller, reques
         Ok(version) => version,
         Err(refusal) => return refusal.into_reply(),
     };
+    let chaos = Chaos::draw(&world.settings, &mut world.random);
     let mut call = Call {
         vault: found,
         caller,
@@ -152,6 +154,7 @@ pub(crate) fn authorised(world: &mut World, vault: &str, caller: &Caller, reques
         keys: &world.keys,
         random: &mut world.random,
         settings: &world.settings,
+        chaos,
         now,
         base,
         version,

@@ -68,13 +68,15 @@ pub(super) fn page(
     let start = page.after.as_ref().map_or(0, |after| rows.partition_point(|row| row <= after));
     let rest = rows.get(start..).unwrap_or_default();
     let taken = if page.is_empty { &[] } else { &rest[..rest.len().min(page.size)] };
-    let marker = taken.last().cloned().or(page.after);
+    let chaos = call.chaos;
+    let marker = taken.iter().rev().nth(chaos.step_back(taken.len())).cloned().or(page.after);
     let has_more = rest.len() > taken.len();
     let next = has_more.then_some(marker).flatten().map(|marker| {
         let next_is_empty = call.settings.empty_pages && !page.is_empty;
         link(call, request, kind, &marker, next_is_empty)
     });
-    let value: Vec<_> = taken.iter().filter_map(|row| show(row)).collect();
+    let mut value: Vec<_> = taken.iter().filter_map(|row| show(row)).collect();
+    chaos.order(&mut value);
     Ok(Reply::json(StatusCode::OK, &json!({"value": value, "nextLink": next})))
 }
 

@@ -161,3 +161,31 @@ fn reads_of_certificates_have_a_budget_of_their_own() {
     bench.world.clock.advance(Duration::seconds(wait));
     assert_eq!(bench.get(url).status, 200);
 }
+
+#[test]
+fn pages_may_repeat_an_object_or_come_in_another_order_and_hold_all_of_them() {
+    let all = ["a1", "a2", "a3", "a4", "a5", "a6", "a7"];
+    let mut bench = with_apps(&all);
+    bench.world.settings.duplicates = 100;
+    for url in ["/v1.0/applications?$top=3", "/v1.0/applications?$top=3&$orderby=displayName"] {
+        assert_eq!(pages(&mut bench, url)[1][0], "a3", "{url}");
+    }
+    bench.world.settings.shuffle_pages = true;
+    let mut found = pages(&mut bench, "/v1.0/applications?$top=3").concat();
+    assert_ne!(found, [&all[..3], &all[2..5], &all[4..]].concat());
+    found.sort();
+    found.dedup();
+    assert_eq!(found, all);
+    bench.world.settings.page_size = 1;
+    assert_eq!(pages(&mut bench, "/v1.0/applications").len(), 7, "a page of one is not repeated");
+}
+
+#[test]
+fn a_link_that_the_service_has_lost_is_an_error_and_the_list_can_begin_anew() {
+    let mut bench = with_apps(&["a", "b"]);
+    bench.world.settings.lost_page_tokens = 100;
+    let link = bench.get("/v1.0/applications?$top=1").value()["@odata.nextLink"].as_str().unwrap().to_owned();
+    assert_eq!(refusal(&bench.get(&link)), (400, "DirectoryPageTokenNotFoundException".into()));
+    bench.world.settings.lost_page_tokens = 0;
+    assert_eq!(pages(&mut bench, "/v1.0/applications?$top=1").concat(), ["a", "b"]);
+}

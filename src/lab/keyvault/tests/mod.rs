@@ -44,6 +44,7 @@ impl Lab {
             entra: Entra::default(),
             keyvault: KeyVault::default(),
             azure: Default::default(),
+            budgets: Default::default(),
             keys: KeyPool::with_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/target/lab-keys").into()),
             random: rand_chacha::ChaCha20Rng::seed_from_u64(7),
         };
