@@ -182,6 +182,9 @@ pub struct ServicePrincipal {
     /// `saml`, `oidc`, `password`, `notSupported`.
     #[serde(default)]
     pub single_sign_on_mode: Option<Box<str>>,
+    /// `applicationTemplateId`: what it was made from in the gallery.
+    #[serde(default)]
+    pub template: Option<Uuid>,
     /// Label of the SAML certificate in use.
     #[serde(default)]
     pub preferred_signing_key: Option<Box<str>>,

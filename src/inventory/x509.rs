@@ -41,6 +41,9 @@ pub struct X509 {
     /// Public exponent of an RSA key; `None` when it does not fit.
     #[serde(default)]
     pub exponent: Option<u64>,
+    /// Whether the modulus has the form that the broken generator of CVE-2017-15361 gives it.
+    #[serde(default)]
+    pub is_roca: bool,
     /// Signature algorithm in the spelling of RFC 4055 and RFC 5758, such as `sha256WithRSAEncryption`, else its OID.
     #[serde(default)]
     pub sig: Box<str>,
@@ -81,6 +84,7 @@ impl X509 {
             bits: u32::try_from(key.bits()).unwrap_or(u32::MAX),
             curve: certificate.curve().map(Into::into),
             exponent,
+            is_roca: key.is_roca(),
             sig: certificate.signature_algorithm().into(),
             ku: certificate.key_usage().map(boxed),
             eku: boxed(certificate.extended_key_usage()),

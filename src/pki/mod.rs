@@ -12,6 +12,7 @@ mod jws;
 mod local;
 mod proof;
 mod public_key;
+mod roca;
 mod signer;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::error::Error;
 use super::jws::Algorithm;
+use super::roca;
 
 /// The key in a certificate.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,6 +60,11 @@ impl PublicKey {
             }
             Self::Ec { bits, .. } => *bits,
         }
+    }
+
+    /// Whether it is an RSA key whose modulus has the form of a broken generator, and can be factored.
+    pub fn is_roca(&self) -> bool {
+        matches!(self, Self::Rsa { modulus, .. } if roca::is_roca(modulus))
     }
 
     /// For people: `RSA 3072`, `EC 256`.

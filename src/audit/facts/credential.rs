@@ -6,7 +6,7 @@ use super::Facts;
 use super::custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
 use super::index::{Level, Match, Place};
 use crate::domain::Thumbprint;
-use crate::inventory::{KeyCredential, PasswordCredential};
+use crate::inventory::{Evidence, KeyCredential, PasswordCredential, Reason};
 
 /// A key credential, with what was derived.
 #[derive(Debug)]
@@ -106,6 +106,14 @@ impl<'a> KeyFacts<'a> {
     /// A certificate for sign-in, now or in the future: what most rules about keys look at.
     pub fn is_sign_in_certificate(&self) -> bool {
         !self.has_ended && !self.is_saml && self.key.is_for_sign_in()
+    }
+
+    /// What would have to be read to know where its key is; `None` when that is known.
+    pub fn unread_for_custody(&self, facts: &Facts<'a>) -> Option<(Evidence, Reason)> {
+        if let Some(reason) = self.key.x.reason() {
+            return Some((Evidence::KeyBytes, reason));
+        }
+        if self.custody == Custody::Unverified { facts.knows_every_vault().err() } else { None }
     }
 
     fn decide_custody(&mut self, facts: &Facts<'a>) {

@@ -2,12 +2,14 @@
 //! purely: activity, lifetimes, which vault version is behind a credential, and in whose custody its key is.
 
 mod access;
+mod active;
 mod application;
 mod becoming;
 mod certificate;
 mod credential;
 mod custody;
 mod duration;
+mod federation;
 mod index;
 mod rbac;
 mod tier;
@@ -19,12 +21,14 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use access::{Access, By, Holder, Holders, Missing, PrincipalKind};
+pub use active::{ActiveCredential, CredentialKind};
 pub use application::{ApplicationFacts, Daemon, PrincipalFacts};
 pub use becoming::{Adder, AdderBy, Becoming, KeyPlace, KeyWay, who_can_become};
 pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
 pub use credential::{KeyFacts, PasswordFacts};
 pub use custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
 pub use duration::{DayRange, InvalidDuration};
+pub use federation::{Expression, Issuer, Scope};
 pub use index::{Level, Match, Place, Trust};
 pub use rbac::{Act, Doubt};
 pub use tier::Tier;

@@ -1,5 +1,6 @@
 //! KVO101: a client secret on an application.
 
+use super::kvo120_unfinished;
 use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
@@ -23,15 +24,14 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Application(check),
 };
 
-fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
+fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     let secrets: Vec<_> = app.secrets().collect();
-    if secrets.is_empty() {
+    if secrets.is_empty() || is_left_to_migration(app, secrets.len(), case) {
         return;
     }
-    let count = secrets.len();
-    let message = match count {
+    let message = match secrets.len() {
         1 => "a client secret can be used to sign in".to_owned(),
-        _ => format!("{count} client secrets can be used to sign in"),
+        count => format!("{count} client secrets can be used to sign in"),
     };
     let mut finding = out.finding(app.subject(), message);
     for secret in secrets {
@@ -40,4 +40,12 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
         finding = finding.evidence(Evidence::Applications, field, end);
     }
     finding.report();
+}
+
+/// One secret beside one vault certificate is one fault, and KVO120 names it better.
+fn is_left_to_migration(app: &ApplicationFacts<'_>, secrets: usize, case: &Case<'_>) -> bool {
+    secrets == 1
+        && app.sign_in_keys().count() == 1
+        && case.runs(kvo120_unfinished::RULE.id)
+        && kvo120_unfinished::settled_key(app, case.params).is_some()
 }

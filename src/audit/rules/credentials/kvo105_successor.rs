@@ -1,0 +1,58 @@
+//! KVO105: a credential ends soon, and nothing is ready to take its place.
+
+use crate::audit::facts::{ActiveCredential, ApplicationFacts};
+use crate::audit::rule::{Case, Check, Group, Rule};
+use crate::audit::severity::Severity;
+use crate::audit::verdict::Verdicts;
+use crate::inventory::Evidence;
+
+pub(super) const RULE: Rule = Rule {
+    id: "KVO105",
+    name: "app-credential-without-successor",
+    title: "Credential expires and no successor is ready",
+    group: Group::Credentials,
+    severity: Severity::High,
+    since: "0.2.0",
+    needs: &[Evidence::Applications],
+    params: &["warn_days", "crit_days"],
+    fix: "kvops rotate --app {app}",
+    mitre: &[],
+    controls: &["NIST SP 800-53 SC-12", "Prowler entra_app_registration_credential_not_expired"],
+    references: &[
+        "https://learn.microsoft.com/entra/identity/monitoring-health/recommendation-renew-expiring-application-credential",
+    ],
+    page: include_str!("../../../../docs/rules/KVO105.md"),
+    check: Check::Application(check),
+};
+
+fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
+    let warn = i64::from(case.params.warn_days);
+    let active: Vec<_> = app.active().collect();
+    for credential in &active {
+        let Some(days) = credential.days_left.filter(|days| *days <= warn) else { continue };
+        if active.iter().any(|other| succeeds(other, credential, warn)) {
+            continue;
+        }
+        let message = format!("a {} ends in {days} days, and nothing is ready to take its place", credential.kind);
+        let end = credential.field("endDateTime");
+        let subject = app.subject().part(credential.key_id);
+        let finding = out.finding(subject, message).evidence(Evidence::Applications, end, format!("in {days} days"));
+        if matches!(credential.last_used.read(), Some(None)) {
+            let field = credential.field("lastSignInDateTime");
+            finding
+                .severity(Severity::Low, "it was never used: let it lapse")
+                .evidence(Evidence::CredentialActivity, field, "never")
+                .fix(format!("let it lapse, then kvops detach --app {} --expired --plan", app.app.app_id))
+                .report();
+        } else if days <= i64::from(case.params.crit_days) {
+            finding.severity(Severity::Critical, &format!("{days} days are left")).report();
+        } else {
+            finding.report();
+        }
+    }
+}
+
+/// A certificate succeeds a secret, not the reverse; what never ends succeeds too, and is for KVO107.
+fn succeeds(other: &ActiveCredential<'_, '_>, credential: &ActiveCredential<'_, '_>, warn: i64) -> bool {
+    other.days_left.is_none_or(|days| days > warn) && other.kind >= credential.kind
+}
