@@ -230,7 +230,7 @@ impl<'r> Value<'r> {
         self.value.get_ref().is_table()
     }
 
-    /// A plain value as JSON: what is not a text, a whole number or true or false is a problem.
+    /// A plain value as JSON: what is no text, list of texts, whole number, true or false is a problem.
     pub(crate) fn plain(self) -> Option<serde_json::Value> {
         let plain = match self.value.get_ref() {
             DeValue::String(text) => Some(serde_json::Value::from(text.as_ref())),
@@ -238,6 +238,7 @@ impl<'r> Value<'r> {
             DeValue::Integer(number) => {
                 i64::from_str_radix(number.as_str(), number.radix()).ok().map(serde_json::Value::from)
             }
+            DeValue::Array(_) => Some(self.texts().into_iter().map(|(text, _)| text).collect()),
             _ => None,
         };
         if plain.is_none() {

@@ -74,22 +74,15 @@ pub(super) fn overlay(params: &Params, values: &[Value<'_>]) -> Params {
             continue;
         };
         let Some(plain) = value.plain() else { continue };
-        if limit.allows(&plain) {
-            table.insert(value.key.to_owned(), plain);
-        } else {
+        let is_legal = limit.allows(&plain);
+        let before = table.insert(value.key.to_owned(), plain);
+        // A list may hold what is no id: the type of the limit knows.
+        if !is_legal || serde_json::from_value::<Params>(Json::Object(table.clone())).is_err() {
             value.problem(format!("`{}` must be {}", value.key, limit.range()));
+            table.extend(before.map(|before| (value.key.to_owned(), before)));
         }
     }
-    match serde_json::from_value(Json::Object(table)) {
-        Ok(params) => params,
-        Err(error) => {
-            // What the ranges let through, and the type does not hold: an id that is none.
-            if let Some(value) = values.first() {
-                value.problem(error.to_string());
-            }
-            params.clone()
-        }
-    }
+    serde_json::from_value(Json::Object(table)).unwrap_or_else(|_| params.clone())
 }
 
 #[cfg(test)]
