@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod keyvault;
 #[cfg(feature = "lab")]
 pub mod lab;
+pub mod ledger;
 pub mod pki;
 pub mod provision;
 pub mod sign_in;
