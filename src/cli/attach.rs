@@ -22,7 +22,7 @@ use crate::provision::decide::accept_certificate;
 use crate::provision::observe;
 use crate::provision::plan::Choices;
 use crate::provision::spec::{CertificateSpec, KeySpec};
-use crate::provision::{ApplicationFacts, Error, Provisioner, Services, SignIn, Wish};
+use crate::provision::{ApplicationFacts, Error, Journal, Provisioner, Services, SignIn, Wish};
 
 /// What to attach, and to what.
 #[derive(Debug, clap::Args)]
@@ -97,9 +97,10 @@ async fn from_file(
     } else {
         let reason = "a file says nothing about a key that could prove possession";
         Some(
-            attach::attach(graph, application, certificate, Way::Patch, reason, &watcher)
-                .await
-                .map_err(Failure::from)?,
+            journaled(context, application, certificate, async {
+                attach::attach(graph, application, certificate, Way::Patch, reason, &watcher).await
+            })
+            .await?,
         )
     };
     watcher.clear();
@@ -113,6 +114,18 @@ async fn from_file(
     };
     context.print(&report, || report.for_people(args, context))?;
     Ok(Exit::Ok)
+}
+
+/// Attaches, with a line in the ledger before and after.
+async fn journaled(
+    context: &Context,
+    application: &Application,
+    certificate: &Certificate,
+    work: impl Future<Output = Result<Attachment, Error>>,
+) -> Result<Attachment, Failure> {
+    let run = context.ledger().await?;
+    let journal = Journal { run: &run, http: context.http() };
+    Ok(journal.attach(application, certificate, Box::pin(work)).await?)
 }
 
 impl FileReport {
@@ -171,7 +184,8 @@ async fn from_vault(
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }
-    let outcome: Result<_, Error> = provisioner.run(&wish).await;
+    let run = context.ledger().await?;
+    let outcome: Result<_, Error> = provisioner.run(&wish, Journal { run: &run, http: context.http() }).await;
     watcher.clear();
     let report = outcome.map_err(not_attached)?;
     context.print(&report, || view::report(context.console(), &report))?;

@@ -99,6 +99,14 @@ fn rows(settings: &Settings) -> Vec<Row> {
         row("graph_credential", &settings.graph_credential),
         settings.output.as_ref().map_or_else(|| unset("output"), |output| row("output", output)),
         row("company", &settings.company),
+        settings.ledger.as_ref().map_or_else(
+            || unset("ledger"),
+            |ledger| Row {
+                setting: "ledger".to_owned(),
+                value: ledger.value.display().to_string(),
+                origin: ledger.origin.to_string(),
+            },
+        ),
     ];
     for (name, entry, path) in settings.apps() {
         let members = [

@@ -13,12 +13,13 @@ use super::failure::Failure;
 use super::global::Global;
 use super::interrupt::Interrupt;
 use crate::config::{Setting, Settings, env};
-use crate::domain::{AppId, Application, Clock, Environment, SystemClock, TenantId, Vault};
+use crate::domain::{AppId, Application, Clock, Environment, SystemClock, TenantId, Vault, printable};
 use crate::entra::credential::{Choice, Setup, ToolExecutor, credential};
 use crate::entra::{self, Tokens};
 use crate::graph;
 use crate::http::{self, TokenRequest, TokenSource};
 use crate::keyvault;
+use crate::ledger::{self, Actor, Ledger};
 use crate::pki::{Certificate, DecodedToken};
 use crate::provision::Watcher;
 
@@ -181,6 +182,34 @@ impl Context {
         credential(choice, &setup).map_err(Failure::from)
     }
 
+    /// The ledger, opened for a run that changes something. It fails before anything is changed.
+    pub(crate) async fn ledger(&self) -> Result<ledger::Run, Failure> {
+        let path = self.ledger_path()?;
+        let ledger = Ledger::open(path).map_err(|error| {
+            Failure::from_error(Exit::Usage, &error)
+                .hint("nothing was changed: what cannot be recorded is not done; name another file with --ledger PATH or KVOPS_LEDGER")
+        })?;
+        let (vault, graph) = futures::join!(self.vault_token(), self.graph_token());
+        let vault = vault.as_ref().map_or_else(|| "unknown".to_owned(), principal);
+        let graph = graph.as_ref().map_or_else(|| "unknown".to_owned(), principal);
+        let sources = (&self.settings.vault_credential.value, &self.settings.graph_credential.value);
+        let both = |vault: &str, graph: &str| {
+            if vault == graph { vault.to_owned() } else { format!("vault: {vault}; graph: {graph}") }
+        };
+        let actor = Actor { principal: both(&vault, &graph), source: both(sources.0, sources.1) };
+        let http = self.http.clone();
+        Ok(ledger::Run::new(ledger, self.http.new_guid(), actor, move || http.service_now()))
+    }
+
+    /// Where the ledger is.
+    pub(crate) fn ledger_path(&self) -> Result<&Path, Failure> {
+        let setting = self.settings.ledger.as_ref().ok_or_else(|| {
+            Failure::new(Exit::Usage, "there is no home folder to keep the ledger in")
+                .hint("name a file with --ledger PATH or KVOPS_LEDGER")
+        })?;
+        Ok(&setting.value)
+    }
+
     /// An application by object id, client id, `[app.NAME]` of the configuration, or display name.
     pub(crate) async fn application(&self, graph: &graph::Client, text: &str) -> Result<Application, Failure> {
         let reference = self.settings.app(text).map_or_else(|| text.to_owned(), |entry| entry.app.to_string());
@@ -244,6 +273,15 @@ impl Watcher for Onlooker {
     fn is_interrupted(&self) -> bool {
         self.interrupt.is_set()
     }
+}
+
+/// Who a token is for: a user by name, an application by client id, both with the object id.
+fn principal(token: &DecodedToken) -> String {
+    let text = |claim| token.text(claim).map(|text| printable(&text));
+    let id = text("oid").unwrap_or_else(|| "no object id".to_owned());
+    let user = text("upn").or_else(|| text("preferred_username")).map(|name| format!("user {name}"));
+    let app = || text("appid").or_else(|| text("azp")).map(|app| format!("application {app}"));
+    format!("{} ({id})", user.or_else(app).unwrap_or_else(|| "somebody".to_owned()))
 }
 
 async fn decoded(tokens: &Arc<dyn TokenSource>, resource: String) -> Option<DecodedToken> {

@@ -207,6 +207,8 @@ impl From<provision::Error> for Failure {
         match error {
             E::Vault(error) => error.into(),
             E::Graph(error) => error.into(),
+            E::Ledger(error) => Self::from_error(Exit::Usage, &error)
+                .hint("name another file with --ledger PATH or KVOPS_LEDGER, and run the same command again: it goes on from here"),
             E::SignIn(error) => error.into(),
             E::Pki(error) => error.into(),
             E::Refused(refusal) => (*refusal).into(),

@@ -1,6 +1,7 @@
 //! `kvops demo`: the main job on a lab in this process, told step by step. It ends well only if
 //! every step did what it says.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::console::{Console, Tone};
@@ -16,15 +17,18 @@ use crate::graph;
 use crate::http::{self, TokenSource};
 use crate::keyvault;
 use crate::lab::{Behaviour, Lab, LabOptions};
+use crate::ledger::{Actor, Ledger, Run};
 use crate::pki::DecodedToken;
 use crate::provision::plan::Choices;
 use crate::provision::spec::{self, CertificateSpec, KeySpec};
-use crate::provision::{CertificateFacts, Provisioner, Report, Services, SignIn, Watcher, Wish};
+use crate::provision::{CertificateFacts, Journal, Provisioner, Report, Services, SignIn, Watcher, Wish};
 use crate::sign_in;
 
 /// The application that the story is about: it signs in with a shared secret.
 const APP: &str = "billing-api";
 const VAULT: &str = "contoso-kv";
+/// What the story leaves behind.
+const FOLDER: &str = "kvops-demo";
 
 /// Runs `kvops demo`.
 pub(crate) async fn run(global: &Global, environment: &Environment) -> Result<Exit, Failure> {
@@ -147,8 +151,24 @@ impl Stage {
             sign_in: &sign_in,
             watcher: &narrator,
         };
-        let report = provisioner.run(&wish).await?;
+        let run = self.ledger()?;
+        let report = provisioner.run(&wish, Journal { run: &run, http: &self.http }).await?;
         Ok(report)
+    }
+
+    /// The record of this story, begun anew with it.
+    fn ledger(&self) -> Result<Run, Failure> {
+        let path = Path::new(FOLDER).join("ledger.jsonl");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Failure::new(Exit::Usage, format!("{}: {error}", path.display())));
+            }
+            _ => {}
+        }
+        let ledger = Ledger::open(&path).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+        let actor = Actor { principal: "the operator of the lab".to_owned(), source: "env".to_owned() };
+        let http = self.http.clone();
+        Ok(Run::new(ledger, self.http.new_guid(), actor, move || http.service_now()))
     }
 
     fn the_certificate(&self, report: &Report) -> Result<(), Failure> {

@@ -33,6 +33,9 @@ pub(crate) struct Global {
     /// Configuration file, in place of the nearest kvops.toml
     #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
     config: Option<PathBuf>,
+    /// The record of what kvops did [default: kvops/ledger.jsonl in the folder for state]
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Global options")]
+    ledger: Option<PathBuf>,
     /// Use the running lab (its variables, from `kvops lab serve`)
     #[cfg(feature = "lab")]
     #[arg(long, global = true, help_heading = "Global options")]
@@ -75,6 +78,7 @@ impl Global {
             vault_credential: self.vault_credential.clone(),
             graph_credential: self.graph_credential.clone(),
             output,
+            ledger: self.ledger.clone(),
             config: self.config.clone(),
         }
     }

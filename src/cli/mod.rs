@@ -17,6 +17,7 @@ mod global;
 mod interrupt;
 #[cfg(feature = "lab")]
 mod lab;
+mod ledger;
 mod logging;
 mod manifest;
 mod plan_view;
@@ -67,6 +68,9 @@ enum Command {
     #[cfg(feature = "lab")]
     #[command(subcommand)]
     Lab(lab::Command),
+    /// What kvops did, and whether the record of it is whole
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Settings in force, and where each came from
     #[command(subcommand)]
     Config(config::Command),
@@ -87,6 +91,8 @@ impl Command {
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
             Self::Token(args) => args.format(),
+            Self::Ledger(ledger::Command::Show(args)) => args.output.output,
+            Self::Ledger(ledger::Command::Verify(args)) => args.output.output,
             Self::Config(config::Command::Show(output) | config::Command::Variables(output)) => output.output,
             Self::Completions(_) | Self::Man => None,
         }
@@ -135,6 +141,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
+        Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),
         Command::Config(command) => config::run(command, &cli.global, environment),
         Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Man => completions::man(Cli::command()),

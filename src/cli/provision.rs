@@ -20,7 +20,7 @@ use crate::domain::{CertificateName, Environment, IssuerName};
 use crate::pki::Algorithm;
 use crate::provision::plan::Choices;
 use crate::provision::spec::{self, CertificateSpec, KeySpec, MAX_VALIDITY_MONTHS};
-use crate::provision::{Outcome, Provisioner, Report, Services, SignIn, Wish};
+use crate::provision::{Journal, Outcome, Provisioner, Report, Services, SignIn, Wish};
 
 /// Client id of Microsoft Graph in every tenant, and the id of its role `Application.ReadWrite.OwnedBy`.
 /// <https://learn.microsoft.com/graph/permissions-reference#applicationreadwriteownedby>
@@ -181,7 +181,8 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }
-    let outcome = provisioner.run(&wish).await;
+    let run = context.ledger().await?;
+    let outcome = provisioner.run(&wish, Journal { run: &run, http: context.http() }).await;
     watcher.clear();
     let report = outcome?;
     context.print(&report, || view::report(context.console(), &report))?;

@@ -27,6 +27,7 @@ variables! {
     VAULT_CREDENTIAL = "KVOPS_VAULT_CREDENTIAL": "The same, for the vaults alone";
     GRAPH_CREDENTIAL = "KVOPS_GRAPH_CREDENTIAL": "The same, for Microsoft Graph alone";
     OUTPUT = "KVOPS_OUTPUT": "How results are written: table or json";
+    LEDGER = "KVOPS_LEDGER": "The ledger, in place of kvops/ledger.jsonl in the folder for state";
     COMPANY = "KVOPS_COMPANY": "The company in the subject CN={app}.{company}.internal";
     CONFIG = "KVOPS_CONFIG": "The configuration file, in place of the nearest kvops.toml";
     CA = "KVOPS_CA": "A PEM file of roots to trust beside the system's";
@@ -37,7 +38,8 @@ variables! {
     HTTPS_PROXY = "HTTPS_PROXY": "The proxy for all requests";
     NO_PROXY = "NO_PROXY": "Hosts that are reached without the proxy";
     CONFIG_HOME = "XDG_CONFIG_HOME": "The folder of the user's kvops/config.toml";
-    HOME = "HOME": "The home folder, where that folder is not set";
+    STATE_HOME = "XDG_STATE_HOME": "The folder of the user's kvops/ledger.jsonl";
+    HOME = "HOME": "The home folder, where those folders are not set";
 }
 
 /// The process's environment, taken once at the start. Values that are not Unicode are left out.

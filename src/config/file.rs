@@ -45,6 +45,7 @@ pub(super) struct Defaults {
     pub(super) graph_credential: Option<String>,
     pub(super) output: Option<String>,
     pub(super) company: Option<String>,
+    pub(super) ledger: Option<PathBuf>,
 }
 
 /// A `[cloud.NAME]` table: the hosts of one cloud.

@@ -57,6 +57,8 @@ pub struct Flags {
     pub graph_credential: Option<String>,
     /// `--output`
     pub output: Option<String>,
+    /// `--ledger`
+    pub ledger: Option<PathBuf>,
     /// `--config`
     pub config: Option<PathBuf>,
 }
@@ -78,6 +80,8 @@ pub struct Settings {
     pub output: Option<Setting<String>>,
     /// The company in certificate subjects.
     pub company: Setting<String>,
+    /// The ledger; none where there is no home to keep it in.
+    pub ledger: Option<Setting<PathBuf>>,
     files: Vec<ConfigFile>,
     extra_roots: Vec<Vec<u8>>,
 }
@@ -117,6 +121,7 @@ impl Settings {
             company: layers
                 .text(&None, "", env::COMPANY, |c| c.defaults.company.as_ref())
                 .unwrap_or_else(|| Setting::default("contoso")),
+            ledger: ledger(flags, environment, &files),
             extra_roots: extra_roots(environment)?,
             files,
         })
@@ -271,6 +276,25 @@ impl Layers<'_> {
         };
         in_flags().or_else(in_variables).or_else(in_files)
     }
+}
+
+/// A relative path in a file is relative to the file's folder.
+fn ledger(flags: &Flags, environment: &Environment, files: &[ConfigFile]) -> Option<Setting<PathBuf>> {
+    if let Some(path) = &flags.ledger {
+        return Some(Setting { value: path.clone(), origin: Origin::Flag("ledger") });
+    }
+    if let Some(path) = environment.get(env::LEDGER) {
+        return Some(Setting { value: path.into(), origin: Origin::Variable(env::LEDGER) });
+    }
+    for file in files {
+        if let Some(path) = &file.content.defaults.ledger {
+            let folder = file.path.parent().unwrap_or(Path::new(""));
+            return Some(Setting { value: folder.join(path), origin: Origin::File(file.path.clone()) });
+        }
+    }
+    let home = || environment.get(env::HOME).map(|home| Path::new(home).join(".local/state"));
+    let folder = environment.get(env::STATE_HOME).map(PathBuf::from).or_else(home)?;
+    Some(Setting { value: folder.join("kvops/ledger.jsonl"), origin: Origin::Default })
 }
 
 fn extra_roots(environment: &Environment) -> Result<Vec<Vec<u8>>, Error> {

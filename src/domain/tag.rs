@@ -4,6 +4,8 @@
 pub const TAG_APP: &str = "kvops-app";
 /// keyId of its entry on that application.
 pub const TAG_KEY_ID: &str = "kvops-keyid";
+/// Hash of a line of the ledger: the line must be there, or the ledger's end was cut off.
+pub const TAG_LEDGER: &str = "kvops-ledger";
 /// How far a version has come.
 pub const TAG_STATE: &str = "kvops-state";
 /// The value of [`TAG_STATE`] when tokens have been seen.

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use url::{Origin, Url};
 use uuid::Uuid;
 
+use super::acts::{Act, Acts};
 use super::auth::{Auth, TokenRequest};
 use super::body;
 use super::challenge::{self, Unanswerable};
@@ -89,6 +90,7 @@ struct Shared {
     transport: Transport,
     skew: Skew,
     sent: Mutex<BTreeMap<(Service, String), u64>>,
+    acts: Acts,
 }
 
 /// The places that a client may talk to.
@@ -115,7 +117,14 @@ impl Client {
     /// A client for the hosts of `cloud` and no others.
     pub fn new(cloud: &Cloud, options: Options) -> Result<Self, InvalidRoots> {
         let transport = Transport::new(cloud, &options.more_roots, options.connect_timeout, options.request_timeout)?;
-        let shared = Shared { cloud: cloud.clone(), options, transport, skew: Skew::default(), sent: Mutex::default() };
+        let shared = Shared {
+            cloud: cloud.clone(),
+            options,
+            transport,
+            skew: Skew::default(),
+            sent: Mutex::default(),
+            acts: Acts::default(),
+        };
         Ok(Self { shared: Arc::new(shared), pin: Pin::Cloud, manners: None })
     }
 
@@ -161,6 +170,11 @@ impl Client {
     /// How many requests have left, by service and method, repeats included.
     pub fn requests(&self) -> BTreeMap<(Service, String), u64> {
         self.shared.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was asked since the last call that was more than a look: everything but GET.
+    pub fn take_acts(&self) -> Vec<Act> {
+        self.shared.acts.take()
     }
 
     /// Sends `request` until it succeeds, is refused for good, or its time is up.
@@ -259,6 +273,16 @@ impl Client {
         let trace = |end| {
             trace::attempt(&request.method, &request.url, context.client_request_id, context.attempts, took, &end);
         };
+        if request.method != Method::GET {
+            let answer = ended.as_ref().ok();
+            let id = answer.and_then(|answer| trace::request_id(&answer.headers));
+            self.shared.acts.add(Act {
+                service: context.operation.service,
+                operation: context.operation.name,
+                status: answer.map(|answer| answer.status.as_u16()),
+                id: id.unwrap_or_else(|| context.client_request_id.to_string()),
+            });
+        }
         match &ended {
             Ok(answer) => {
                 let request_id = trace::request_id(&answer.headers);

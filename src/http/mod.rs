@@ -4,6 +4,7 @@
 //! difference between clocks, so that no other module has to. It knows services only by the shape
 //! of their errors.
 
+mod acts;
 mod auth;
 pub mod azure;
 mod body;
@@ -28,6 +29,7 @@ mod trust;
 
 // A module that uses this one by its name cannot also name the crate `http`.
 pub use ::http::{Method, StatusCode, header};
+pub use acts::Act;
 pub use auth::{Auth, TokenRequest, TokenSource};
 pub use client::{Client, Options};
 pub use error::{Cause, Error};

@@ -7,6 +7,7 @@ use crate::domain::{CertificateName, CredentialId, KeyUrl, ObjectId, Version};
 use crate::entra;
 use crate::graph;
 use crate::keyvault;
+use crate::ledger;
 use crate::pki;
 use crate::sign_in;
 
@@ -20,6 +21,9 @@ pub enum Error {
     /// Graph refused or failed.
     #[error(transparent)]
     Graph(#[from] graph::Error),
+    /// What is done could not be written down, so it is not done.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
     /// The application could not sign in.
     #[error(transparent)]
     SignIn(#[from] sign_in::Error),

@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod decide;
 mod error;
+mod journal;
 pub mod lifetime;
 pub mod observe;
 pub mod plan;
@@ -18,6 +19,7 @@ pub mod spec;
 mod watch;
 
 pub use error::Error;
+pub use journal::Journal;
 pub use observe::Services;
 pub use prove::SignIn;
 pub use refusal::Refusal;

@@ -13,7 +13,7 @@ use crate::domain::{
 };
 use crate::pki::Certificate;
 
-pub use crate::domain::{STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_STATE};
+pub use crate::domain::{STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_LEDGER, TAG_STATE};
 
 /// The state of a version that no token has been seen of yet.
 pub const STATE_ISSUED: &str = "issued";
@@ -186,6 +186,16 @@ pub enum AttachMethod {
         /// Why `addKey` is not possible.
         reason: &'static str,
     },
+}
+
+impl AttachMethod {
+    /// The request that it uses.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AddKey { .. } => "addKey",
+            Self::Patch { .. } => "PATCH",
+        }
+    }
 }
 
 impl Step {

@@ -8,10 +8,11 @@ use time::OffsetDateTime;
 use super::attach::{self, Attachment, Way};
 use super::decide::{self, decide};
 use super::error::Error;
+use super::journal::{self, Journal};
 use super::observe::{self, Services};
 use super::plan::{
-    AttachMethod, Choices, Existing, Observed, Plan, STATE_ISSUED, STATE_PROVEN, Step, TAG_APP, TAG_KEY_ID, TAG_STATE,
-    UNASSIGNED, VaultState,
+    AttachMethod, Choices, Existing, Observed, Plan, STATE_ISSUED, STATE_PROVEN, Step, TAG_APP, TAG_KEY_ID, TAG_LEDGER,
+    TAG_STATE, UNASSIGNED, VaultState,
 };
 use super::prove::SignIn;
 use super::prove::{self, Proof, ProofPolicy, Subject};
@@ -27,6 +28,7 @@ use crate::domain::{
 use crate::graph;
 use crate::http;
 use crate::keyvault::{self, NewCertificate, VaultSigner};
+use crate::ledger::{self, Object, Record};
 use crate::pki::{Certificate, PublicKey, SignerIdentity};
 
 const ISSUE_DEADLINE: Duration = Duration::from_secs(300);
@@ -59,6 +61,14 @@ pub struct Provisioner<'a> {
     pub watcher: &'a dyn Watcher,
 }
 
+/// What comes after a step.
+enum Next {
+    Step,
+    /// What came back has to be looked at.
+    LookAgain,
+    AwaitMerge(Box<CertificateOperation>),
+}
+
 impl Provisioner<'_> {
     /// Looks and decides, and does nothing.
     pub async fn plan(&self, wish: &Wish) -> Result<(Observed, Plan), Error> {
@@ -69,12 +79,12 @@ impl Provisioner<'_> {
         Ok((observed, plan))
     }
 
-    /// Looks, decides and acts.
-    pub async fn run(&self, wish: &Wish) -> Result<Report, Error> {
+    /// Looks, decides and acts, and writes each step down before it is taken and after.
+    pub async fn run(&self, wish: &Wish, journal: Journal<'_>) -> Result<Report, Error> {
         let mut wish = wish.clone();
         for round in 1.. {
             let (observed, plan) = self.plan(&wish).await?;
-            match self.act(&wish, &observed, &plan).await {
+            match self.act(&wish, &observed, &plan, journal).await {
                 // Recovered: what came back has to be looked at.
                 Ok(None) => wish.choices.recover = false,
                 Ok(Some(report)) => return Ok(report),
@@ -100,37 +110,32 @@ impl Provisioner<'_> {
         unreachable!("the last round returns: `round < MOST_ROUNDS` fails there")
     }
 
-    async fn act(&self, wish: &Wish, observed: &Observed, plan: &Plan) -> Result<Option<Report>, Error> {
+    async fn act(
+        &self,
+        wish: &Wish,
+        observed: &Observed,
+        plan: &Plan,
+        journal: Journal<'_>,
+    ) -> Result<Option<Report>, Error> {
         let mut work = Work::new(observed, plan);
         for step in &plan.steps {
             watch::check(self.watcher, step.title())?;
-            match step {
-                Step::Recover => {
-                    self.recover(&wish.name).await?;
-                    return Ok(None);
-                }
-                Step::Purge => self.purge(&wish.name).await?,
-                Step::Create { policy } => work.operation = Some(self.create(wish, policy, observed).await?),
-                Step::AwaitIssue => {
-                    let ours =
-                        work.operation.as_ref().map_or(&observed.last_request, |operation| &operation.request_id);
-                    work.operation = Some(self.await_issue(&wish.name, ours.clone()).await?);
-                }
-                Step::ExportRequest => {
-                    let operation = match work.operation.take() {
-                        Some(operation) => operation,
-                        None => self.services.vault.operation(&wish.name).await?,
-                    };
-                    return Ok(Some(Report::of_request(observed, plan, &operation)));
-                }
-                Step::Merge => self.merge(wish).await?,
-                Step::Inspect => work.existing = Some(self.inspect(wish, observed, &work).await?),
-                Step::Attach { method } => {
-                    work.uploaded_at = Some(self.now());
-                    work.attachment = Some(self.attach(observed, work.existing()?, method).await?);
-                }
-                Step::Prove { tokens } => work.proof = Some(self.prove(observed, &work, *tokens).await?),
-                Step::Record => self.record(observed, &mut work).await?,
+            let object = journal::object(observed, &wish.name, work.existing.as_ref());
+            let started = journal.begin(step, &object)?;
+            let had_version = work.existing.is_some();
+            let ended = self.take(step, wish, observed, &mut work).await;
+            if let Some(started) = started {
+                let object = journal::object(observed, &wish.name, work.existing.as_ref());
+                let outcome = ended.as_ref().map(|_| work.told(step, object));
+                work.last_line = Some(journal.end(started, outcome)?);
+            }
+            if let (Ok(_), Some(existing), false, true) = (&ended, &work.existing, had_version, work.has_created) {
+                journal.born(journal::object(observed, &wish.name, Some(existing)), existing)?;
+            }
+            match ended? {
+                Next::Step => {}
+                Next::LookAgain => return Ok(None),
+                Next::AwaitMerge(operation) => return Ok(Some(Report::of_request(observed, plan, &operation))),
             }
         }
         let outcome = if plan.is_no_change() { Outcome::NoChange } else { Outcome::Provisioned };
@@ -142,6 +147,37 @@ impl Provisioner<'_> {
             work.attachment.clone(),
             work.proof.clone(),
         )))
+    }
+
+    async fn take(&self, step: &Step, wish: &Wish, observed: &Observed, work: &mut Work) -> Result<Next, Error> {
+        match step {
+            Step::Recover => {
+                self.recover(&wish.name).await?;
+                return Ok(Next::LookAgain);
+            }
+            Step::Purge => self.purge(&wish.name).await?,
+            Step::Create { policy } => work.operation = Some(self.create(wish, policy, observed).await?),
+            Step::AwaitIssue => {
+                let ours = work.operation.as_ref().map_or(&observed.last_request, |operation| &operation.request_id);
+                work.operation = Some(self.await_issue(&wish.name, ours.clone()).await?);
+            }
+            Step::ExportRequest => {
+                let operation = match work.operation.take() {
+                    Some(operation) => operation,
+                    None => self.services.vault.operation(&wish.name).await?,
+                };
+                return Ok(Next::AwaitMerge(Box::new(operation)));
+            }
+            Step::Merge => self.merge(wish).await?,
+            Step::Inspect => work.existing = Some(self.inspect(wish, observed, work).await?),
+            Step::Attach { method } => {
+                work.uploaded_at = Some(self.now());
+                work.attachment = Some(self.attach(observed, work.existing()?, method).await?);
+            }
+            Step::Prove { tokens } => work.proof = Some(self.prove(observed, work, *tokens).await?),
+            Step::Record => self.record(observed, work).await?,
+        }
+        Ok(Next::Step)
     }
 
     async fn create(
@@ -294,6 +330,9 @@ impl Provisioner<'_> {
         tags.insert(TAG_APP.to_owned(), owner);
         tags.insert(TAG_KEY_ID.to_owned(), key_id.to_string());
         tags.insert(TAG_STATE.to_owned(), STATE_PROVEN.to_owned());
+        if let Some(hash) = work.last_line {
+            tags.insert(TAG_LEDGER.to_owned(), hash.to_string());
+        }
         self.services.vault.update_properties(&name, &version, None, Some(&tags)).await?;
         existing.tags = tags;
         Ok(())
@@ -412,6 +451,8 @@ struct Work {
     uploaded_at: Option<OffsetDateTime>,
     proof: Option<Proof>,
     has_created: bool,
+    /// Hash of the ledger's last line about this run.
+    last_line: Option<ledger::Hash>,
 }
 
 impl Work {
@@ -422,7 +463,27 @@ impl Work {
             VaultState::Present(existing) if !plan.steps.contains(&Step::Inspect) => Some((**existing).clone()),
             _ => None,
         };
-        Self { operation: None, existing, attachment: None, uploaded_at: None, proof: None, has_created }
+        Self {
+            operation: None,
+            existing,
+            attachment: None,
+            uploaded_at: None,
+            proof: None,
+            has_created,
+            last_line: None,
+        }
+    }
+
+    /// What a step that succeeded has to tell.
+    fn told(&self, step: &Step, object: Object) -> Record {
+        let attached = self.attachment.as_ref().map(|attachment| attachment.key_id);
+        let record = Record::of(Object { key_id: attached.or(object.key_id), ..object });
+        match (step, &self.proof) {
+            (Step::Prove { .. }, Some(proof)) => {
+                record.fact("tokens", proof.tokens).fact("azpacr", &proof.azpacr).fact("uti", proof.token_ids.join(" "))
+            }
+            _ => record,
+        }
     }
 
     fn existing(&self) -> Result<&Existing, Error> {

@@ -35,6 +35,7 @@ mod lab_command;
 mod lab_control;
 #[cfg(feature = "lab")]
 mod lab_server;
+mod ledger;
 #[cfg(feature = "lab")]
 mod provision;
 #[cfg(feature = "lab")]

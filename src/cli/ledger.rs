@@ -1,0 +1,225 @@
+//! `kvops ledger`: what kvops did, and whether the record of it is whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tabled::settings::Style;
+use tabled::{Table, Tabled};
+
+use super::console::Tone;
+use super::context::Context;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::global::{Global, Output};
+use super::view::{Lines, date};
+use crate::domain::{AppId, CertificateName, Environment, ObjectId, TAG_LEDGER, VaultName, printable};
+use crate::ledger::{Anchor, Damage, Entry, Hash, Phase, read, verify};
+
+/// What to do with the ledger.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// What was done: everything, or the story of one application, certificate or run
+    Show(ShowArgs),
+    /// Whether it is as it was written: edits, gaps, wrong order, a cut end
+    Verify(VerifyArgs),
+}
+
+/// Which entries.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Only entries about this application: object id or client id
+    #[arg(long, value_name = "ID")]
+    app: Option<String>,
+    /// Only entries about this certificate
+    #[arg(long, value_name = "NAME")]
+    name: Option<CertificateName>,
+    /// Only entries of this run
+    #[arg(long, value_name = "ID")]
+    run: Option<uuid::Uuid>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// What to compare with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct VerifyArgs {
+    /// A hash that is known from elsewhere: the entry must be there; can be repeated
+    #[arg(long, value_name = "HASH")]
+    anchor: Vec<Hash>,
+    /// Ask the vaults for the hashes that kvops left as tags on versions
+    #[arg(long)]
+    online: bool,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+/// Runs `kvops ledger`.
+pub(crate) async fn run(command: &Command, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    match command {
+        Command::Show(args) => show(args, &Context::new(global, environment, args.output.output).await?),
+        Command::Verify(args) => check(args, &Context::new(global, environment, args.output.output).await?).await,
+    }
+}
+
+fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
+    let path = context.ledger_path()?;
+    let entries = entries(path)?;
+    let is_about = |entry: &&Entry| {
+        args.name.as_ref().is_none_or(|name| entry.object.certificate.as_ref() == Some(name))
+            && args.run.is_none_or(|run| entry.run == run)
+            && args.app.as_deref().is_none_or(|app| is_application(entry, app))
+    };
+    let shown: Vec<&Entry> = entries.iter().filter(is_about).collect();
+    context.print(&shown, || {
+        if shown.is_empty() {
+            return format!("{} has no such entry", path.display());
+        }
+        let rows = shown.iter().map(|entry| row(entry, context));
+        Table::new(rows).with(Style::sharp()).to_string()
+    })?;
+    Ok(Exit::Ok)
+}
+
+fn is_application(entry: &Entry, text: &str) -> bool {
+    let id = text.parse::<ObjectId>().ok();
+    let app = text.parse::<AppId>().ok();
+    (id.is_some() && entry.object.application == id) || (app.is_some() && entry.object.app_id == app)
+}
+
+#[derive(Tabled)]
+struct Row {
+    #[tabled(rename = "#")]
+    number: u64,
+    at: String,
+    step: String,
+    phase: String,
+    on: String,
+    facts: String,
+}
+
+fn row(entry: &Entry, context: &Context) -> Row {
+    let object = &entry.object;
+    let version = object.version.as_ref().map(|version| version.as_str().chars().take(8).collect::<String>());
+    let certificate = object.certificate.as_ref().map(|name| match version {
+        Some(version) => format!("{name} {version}…"),
+        None => name.to_string(),
+    });
+    let app = object.application.map(|id| format!("app {id}"));
+    let on: Vec<String> = certificate.into_iter().chain(app).collect();
+    let facts: Vec<String> =
+        entry.facts.iter().map(|(name, value)| format!("{}: {}", printable(name), short(&printable(value)))).collect();
+    let tone = match entry.phase {
+        Phase::Intended => Tone::Faint,
+        Phase::Done => Tone::Good,
+        Phase::Failed => Tone::Bad,
+    };
+    Row {
+        number: entry.seq,
+        at: date(entry.at),
+        step: entry.step.name(),
+        phase: context.console().paint(tone, &entry.phase.to_string()),
+        on: on.join("\n"),
+        facts: facts.join("\n"),
+    }
+}
+
+/// The beginning of something long: the whole stands in the JSON.
+fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST - 1).chain(['…']).collect() }
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    ledger: PathBuf,
+    is_sound: bool,
+    entries: u64,
+    last: Hash,
+    anchors: usize,
+    damage: Vec<Damage>,
+}
+
+async fn check(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
+    let path = context.ledger_path()?.to_owned();
+    let text = fs::read(&path).map_err(|error| unreadable(&path, &error))?;
+    let given = args.anchor.iter().map(|hash| Anchor { source: format!("--anchor {hash}"), hash: *hash });
+    let mut anchors: Vec<Anchor> = given.collect();
+    if args.online {
+        anchors.extend(context.reading(tags(&entries(&path)?, context)).await?);
+    }
+    let verified = verify(&text, &anchors);
+    let result = Outcome {
+        ledger: path,
+        is_sound: verified.is_sound(),
+        entries: verified.entries,
+        last: verified.last,
+        anchors: anchors.len(),
+        damage: verified.damage,
+    };
+    context.print(&result, || result.for_people(context))?;
+    Ok(if result.is_sound { Exit::Ok } else { Exit::Changed })
+}
+
+/// The hashes that kvops left on versions of certificates, as far as the versions are still there.
+async fn tags(entries: &[Entry], context: &Context) -> Result<Vec<Anchor>, Failure> {
+    let mut versions: BTreeMap<(&VaultName, &CertificateName), Vec<_>> = BTreeMap::new();
+    for entry in entries {
+        let object = &entry.object;
+        if let (Some(vault), Some(name), Some(version)) = (&object.vault, &object.certificate, &object.version) {
+            let known = versions.entry((vault, name)).or_default();
+            if !known.contains(&version) {
+                known.push(version);
+            }
+        }
+    }
+    let mut anchors = Vec::new();
+    for ((vault, name), versions) in versions {
+        let client = context.vault_client(&context.vault(vault.as_str())?);
+        for version in versions {
+            let found = match client.certificate(name, Some(version)).await {
+                Err(error) if error.is_not_found() => continue,
+                found => found?,
+            };
+            if let Some(hash) = found.tags.get(TAG_LEDGER).and_then(|tag| tag.parse().ok()) {
+                anchors.push(Anchor { source: format!("the tag {TAG_LEDGER} of {}", found.key), hash });
+            }
+        }
+    }
+    Ok(anchors)
+}
+
+impl Outcome {
+    fn for_people(&self, context: &Context) -> String {
+        let console = context.console();
+        let headline = if self.is_sound {
+            console.paint(Tone::Good, "sound: each line carries the hash of the one before")
+        } else {
+            console.paint(Tone::Bad, "damaged: this is not what kvops wrote")
+        };
+        let mut lines = Lines::default();
+        lines.add("ledger", self.ledger.display().to_string());
+        lines.add("entries", self.entries.to_string());
+        lines.add("last hash", self.last.to_string());
+        let anchors = match self.anchors {
+            0 => "none: nothing in the file tells whether its end was cut off; compare with --online or --anchor"
+                .to_owned(),
+            number => format!("{number} compared"),
+        };
+        lines.add("anchors", anchors);
+        for damage in &self.damage {
+            lines.add("damage", format!("line {}: {}", damage.line, printable(&damage.fault.to_string())));
+        }
+        format!("{headline}\n{}", lines.text(console))
+    }
+}
+
+fn entries(path: &std::path::Path) -> Result<Vec<Entry>, Failure> {
+    read(path).map_err(|error| Failure::from_error(Exit::Usage, &error))
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Usage, format!("the ledger {} cannot be read: {error}", path.display()))
+        .hint("nothing has been written yet, or name it with --ledger PATH or KVOPS_LEDGER")
+}
