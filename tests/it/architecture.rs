@@ -63,8 +63,9 @@ const NAMES_THE_LAB: &[&str] = &["src/cli/lab", "src/cli/demo"];
 /// The only files that may read the environment. Credential sources are handed theirs.
 const READS_THE_ENVIRONMENT: &[&str] = &["src/config/", "src/cli/", "src/main.rs"];
 
-/// What may ask a vault for `secrets/…`: the lab, to answer it, and the demo, to show the refusal.
-const KNOWS_SECRETS: &[&str] = &["src/lab/", "src/cli/demo"];
+/// What may name `secrets/…`: the lab, to answer it, the demo, to show the refusal, and what judges
+/// who may read them, which cannot ask anybody.
+const KNOWS_SECRETS: &[&str] = &["src/lab/", "src/cli/demo", "src/audit/facts/rbac"];
 
 #[test]
 fn every_module_uses_only_those_below_it() {

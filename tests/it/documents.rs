@@ -46,6 +46,7 @@ fn the_readmes_commands_do_what_they_say_when_run_in_their_order() {
     let output = kvops()
         .args(["lab", "exec", "--seed", "small", "--", "sh", "-exc", &script.join("\n")])
         .current_dir(folder.path())
+        .env("HOME", folder.path())
         .env("PATH", "/usr/bin:/bin")
         .timeout(Duration::from_secs(120))
         .output()
