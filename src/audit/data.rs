@@ -17,6 +17,15 @@ pub struct Data {
     pub first_party: FirstParty,
     /// Issuers of federated tokens.
     pub issuers: Issuers,
+    /// Names of application permissions.
+    pub permissions: Permissions,
+}
+
+/// `permissions.json`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Permissions {
+    /// Application permissions on Graph that have a delegated one of the same name, by id.
+    pub graph_app_roles: BTreeMap<Uuid, String>,
 }
 
 /// `tiers.json`.
@@ -63,6 +72,7 @@ impl Data {
             tiers: read(include_str!("../../policies/data/tiers.json")),
             first_party: read(include_str!("../../policies/data/first_party.json")),
             issuers: read(include_str!("../../policies/data/issuers.json")),
+            permissions: read(include_str!("../../policies/data/permissions.json")),
         }
     }
 }
@@ -76,6 +86,7 @@ mod tests {
         let data = Data::shipped();
         assert!(data.tiers.tier0_app_roles.values().any(|name| name == "RoleManagement.ReadWrite.Directory"));
         assert!(data.first_party.tenants.len() >= 3);
+        assert!(data.permissions.graph_app_roles.values().any(|name| name == "Mail.Read"));
         assert!(data.issuers.hosts.iter().all(|host| !host.contains('/')));
     }
 }

@@ -272,6 +272,14 @@ impl Application {
     }
 }
 
+impl Lock {
+    /// Whether nobody can add a credential to a service principal in another tenant.
+    pub const fn keeps_credentials(self) -> bool {
+        self.is_enabled
+            && (self.all_properties || (self.credentials_with_usage_sign && self.credentials_with_usage_verify))
+    }
+}
+
 impl RedirectUris {
     /// Every one of them.
     pub fn all(&self) -> impl Iterator<Item = &str> {

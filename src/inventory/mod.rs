@@ -33,7 +33,7 @@ pub use vault::{
 };
 pub use x509::{Digest, X509};
 
-use crate::domain::TenantId;
+use crate::domain::{AppId, TenantId};
 
 /// Version of the records: the first number changes when a reader of the old ones would be wrong.
 pub const SCHEMA_VERSION: &str = "1.0";
@@ -56,6 +56,10 @@ pub struct Inventory {
     /// Who has which role in the directory.
     #[serde(default)]
     pub directory_roles: Seen<Vec<DirectoryRole>>,
+    /// Client ids of the APIs whose holders of application permissions were looked at: of any other it
+    /// is not known who holds what.
+    #[serde(default)]
+    pub role_resources: Seen<Vec<AppId>>,
     /// Policies of the tenant.
     #[serde(default)]
     pub policies: Policies,
@@ -106,6 +110,7 @@ impl Inventory {
             service_principals: Vec::new(),
             deleted_applications: Seen::default(),
             directory_roles: Seen::default(),
+            role_resources: Seen::default(),
             policies: Policies::default(),
             vaults: Vec::new(),
             assignments: Seen::default(),

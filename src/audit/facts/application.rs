@@ -48,6 +48,15 @@ pub struct PrincipalFacts<'a> {
     pub(in crate::audit) steps: Vec<Step>,
 }
 
+/// Credentials that are valid now and for sign-in, by kind. What belongs to SAML is none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct InForce {
+    /// Shared secrets, symmetric keys among them.
+    pub secrets: usize,
+    /// Keys of which the directory holds the public half.
+    pub keys: usize,
+}
+
 /// Whether an application works without users.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Daemon {
@@ -100,6 +109,19 @@ impl<'a> ApplicationFacts<'a> {
         self.passwords.iter().filter(|password| password.is_active && !password.is_saml)
     }
 
+    /// What lets somebody sign in as it now, on the registration itself.
+    pub fn in_force(&self) -> InForce {
+        InForce::of(&self.keys, &self.passwords)
+    }
+
+    /// Its service principal, or why it is not known whether there is one.
+    pub fn principal_if_known(&self, facts: &Facts<'a>) -> Result<Option<&'a ServicePrincipal>, Reason> {
+        match (self.principal, facts.principals_unread()) {
+            (None, Some(reason)) => Err(reason),
+            (principal, _) => Ok(principal),
+        }
+    }
+
     /// Its keys that are valid now and for sign-in.
     pub fn sign_in_keys(&self) -> impl Iterator<Item = &KeyFacts<'a>> {
         self.keys.iter().filter(|key| key.is_sign_in())
@@ -132,9 +154,42 @@ impl<'a> PrincipalFacts<'a> {
         Subject::service_principal(self.principal.id, self.principal.app_id, &self.principal.display_name)
     }
 
+    /// What lets somebody sign in as it now, on the service principal itself.
+    pub fn in_force(&self) -> InForce {
+        InForce::of(&self.keys, &self.passwords)
+    }
+
+    /// The same with what is on the application behind it, if that is registered here.
+    pub fn in_force_with_application(&self, facts: &Facts<'a>) -> InForce {
+        let own = self.in_force();
+        let application = self.app.map(|app| ApplicationFacts::new(app, facts).in_force()).unwrap_or_default();
+        InForce { secrets: own.secrets + application.secrets, keys: own.keys + application.keys }
+    }
+
     /// Whether the platform looks after its credentials.
     pub fn is_managed_identity(&self) -> bool {
         self.principal.kind.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case("ManagedIdentity"))
+    }
+}
+
+impl InForce {
+    fn of(keys: &[KeyFacts<'_>], passwords: &[PasswordFacts<'_>]) -> Self {
+        let is_shared = |key: &&KeyFacts<'_>| key.is_active && !key.is_saml && key.key.is_symmetric();
+        let passwords = passwords.iter().filter(|password| password.is_active && !password.is_saml).count();
+        Self {
+            secrets: passwords + keys.iter().filter(is_shared).count(),
+            keys: keys.iter().filter(|key| key.is_sign_in()).count(),
+        }
+    }
+
+    /// Whether there is none.
+    pub const fn is_none(self) -> bool {
+        self.total() == 0
+    }
+
+    /// How many there are.
+    pub const fn total(self) -> usize {
+        self.secrets + self.keys
     }
 }
 

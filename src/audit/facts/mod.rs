@@ -3,6 +3,7 @@
 
 mod access;
 mod active;
+mod address;
 mod application;
 mod becoming;
 mod certificate;
@@ -22,7 +23,8 @@ use uuid::Uuid;
 
 pub use access::{Access, By, Holder, Holders, Missing, PrincipalKind};
 pub use active::{ActiveCredential, CredentialKind};
-pub use application::{ApplicationFacts, Daemon, PrincipalFacts};
+pub use address::{AddressFault, InvalidAddress};
+pub use application::{ApplicationFacts, Daemon, InForce, PrincipalFacts};
 pub use becoming::{Adder, AdderBy, Becoming, KeyPlace, KeyWay, who_can_become};
 pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
 pub use credential::{KeyFacts, PasswordFacts};

@@ -29,6 +29,13 @@ impl Tier {
         matches!(self, Self::Zero { .. })
     }
 
+    /// Names of the permissions that it was granted and that lead to the whole tenant, or why they are not known.
+    pub fn permissions_of<'f>(principal: &ServicePrincipal, facts: &'f Facts<'_>) -> Result<Vec<&'f str>, Reason> {
+        let tiers = &facts.data.tiers;
+        let on_graph = principal.app_roles.get()?.iter().filter(|grant| grant.resource == tiers.graph);
+        Ok(on_graph.filter_map(|grant| tiers.tier0_app_roles.get(&grant.role)).map(String::as_str).collect())
+    }
+
     /// The tier of a service principal: by what it was granted, and by its roles in the directory.
     pub(super) fn of(principal: Option<&ServicePrincipal>, facts: &Facts<'_>) -> Self {
         let Some(principal) = principal else {
