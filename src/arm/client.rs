@@ -7,9 +7,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::error::{Error, failed};
-use crate::http::{
-    self as transport, Auth, Operation, Pace, Pages, Request, Response, RetryPolicy, Service, TokenSource,
-};
+use crate::http::{self as transport, Auth, Operation, Pages, Request, Response, Service, TokenSource};
 
 pub(super) const fn safe(name: &'static str, permission: &'static str) -> Operation {
     Operation::safe(Service::ResourceManager, name, permission)
@@ -36,12 +34,6 @@ impl Client {
     pub fn new(http: &transport::Client, tokens: &Arc<dyn TokenSource>) -> Self {
         let resource = http.cloud().arm().as_str().trim_end_matches('/').to_owned();
         Self { http: http.clone(), auth: Auth::bearer(tokens, resource) }
-    }
-
-    /// The same client at the pace of somebody who sends many requests.
-    #[must_use]
-    pub fn paced(&self, pace: &Arc<dyn Pace>, retry: RetryPolicy) -> Self {
-        Self { http: self.http.paced(pace, retry), auth: self.auth.clone() }
     }
 
     /// The subscriptions that the identity can see. Resource Graph answers about those and says

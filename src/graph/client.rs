@@ -7,9 +7,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::error::{Error, failed};
-use crate::http::{
-    self as transport, Auth, Method, Operation, Pace, Pages, Request, Response, RetryPolicy, TokenSource,
-};
+use crate::http::{self as transport, Auth, Method, Operation, Pages, Request, Response, TokenSource};
 
 /// The directory of one tenant, as one identity sees it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,12 +32,6 @@ impl Client {
     /// The transport below, for its clock and its ids.
     pub fn http(&self) -> &transport::Client {
         &self.http
-    }
-
-    /// The same client at the pace of somebody who sends many requests.
-    #[must_use]
-    pub fn paced(&self, pace: &Arc<dyn Pace>, retry: RetryPolicy) -> Self {
-        Self { http: self.http.paced(pace, retry), auth: self.auth.clone() }
     }
 
     pub(super) fn auth(&self) -> &Auth {

@@ -16,6 +16,7 @@ impl From<&CertificatePolicy> for Policy {
             extended_key_usage: policy.extended_key_usage.iter().map(|usage| usage.as_str().into()).collect(),
             validity_months: policy.validity_months,
             auto_renew: policy.lifetime_actions.iter().any(LifetimeAction::is_auto_renew),
+            created: policy.created,
             updated: policy.updated,
             ..Self::default()
         };

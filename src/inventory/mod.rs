@@ -5,11 +5,13 @@
 //! or hints of them. The same records are collected, exported, read back and judged.
 
 mod application;
+mod collect;
 mod convert;
 mod coverage;
 mod credential;
 mod directory;
 mod seen;
+mod state;
 mod vault;
 mod x509;
 
@@ -20,6 +22,7 @@ pub use application::{
     Application, DelegatedGrant, DeletedApplication, Implicit, Lock, Owner, OwnerKind, RedirectUris, RequiredAccess,
     RequiredKind, RoleGrant, ServicePrincipal,
 };
+pub use collect::{Activity, Clients, Error, Plan, Unwatched, Watcher, collect};
 pub use coverage::{Count, Coverage, Evidence, Gap};
 pub use credential::{FederatedCredential, KeyCredential, Moment, PasswordCredential};
 pub use directory::{
@@ -27,6 +30,7 @@ pub use directory::{
     Restrictions,
 };
 pub use seen::{Reason, Seen};
+pub use state::{State, Unusable};
 pub use vault::{
     AccessPolicy, Assignment, BackingKey, Certificate, DeletedCertificate, Policy, RoleDefinition, RolePermissions,
     Vault, VaultProperties, VersionRecord,

@@ -122,6 +122,22 @@ impl Client {
         read.map_err(|source| self.certificate_failed(&READ_DELETED, name, None, source))
     }
 
+    /// The public certificate that was current when the name went into soft-delete, DER.
+    pub async fn deleted_der(&self, name: &CertificateName) -> Result<Option<Vec<u8>>, Error> {
+        let ended =
+            self.certificates(&READ_DELETED, |client| async move {
+                client.get_deleted_certificate(name.as_str(), None).await
+            })
+            .await;
+        let read = ended.and_then(|response| match response.json::<wire::Bundle>()?.cer {
+            Some(text) if !text.is_empty() => {
+                wire::bytes(&text).map(Some).ok_or_else(|| response.unreadable("has a `cer` that is not base64"))
+            }
+            _ => Ok(None),
+        });
+        read.map_err(|source| self.certificate_failed(&READ_DELETED, name, None, source))
+    }
+
     /// Recovers a certificate from soft-delete. It can be read some seconds later.
     pub async fn recover(&self, name: &CertificateName) -> Result<CertificateVersion, Error> {
         let ended =

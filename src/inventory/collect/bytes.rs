@@ -1,0 +1,156 @@
+//! The bytes of certificates in the directory: which are needed, and the cheapest way to them.
+//!
+//! Lists come without bytes unless they are asked for by name, and so asked the directory answers
+//! 150 times a minute. What the bytes say is kept, the bytes are not.
+
+use std::sync::atomic::Ordering;
+
+use futures::StreamExt as _;
+use futures::stream;
+use time::OffsetDateTime;
+
+use super::objects::Listed;
+use super::parts;
+use super::record::{self, Facts};
+use super::refusal::{self, NotSignedIn, Refusal};
+use super::run::{MOST_RESTARTS, Run};
+use crate::domain::{CredentialId, ObjectId};
+use crate::graph::{Class, Part};
+use crate::inventory::{Evidence, Gap, KeyCredential, Reason, Seen};
+
+/// More in flight would only stand in line.
+const READINGS_AT_ONCE: usize = 8;
+
+/// Whether the bytes of one of these keys decide something and are not known. They do for whatever
+/// lets somebody sign in, now or later; SAML's pairs of keys do not.
+pub(super) fn is_wanting(keys: &[KeyCredential], now: OffsetDateTime) -> bool {
+    keys.iter().any(|key| is_wanted(key, keys, now))
+}
+
+fn is_wanted(key: &KeyCredential, keys: &[KeyCredential], now: OffsetDateTime) -> bool {
+    key.x.reason() == Some(Reason::NotAsked) && signs_in(key, keys, now)
+}
+
+/// Whether a key lets somebody sign in, now or at some time to come.
+pub(super) fn signs_in(key: &KeyCredential, keys: &[KeyCredential], now: OffsetDateTime) -> bool {
+    let is_one_of_a_pair =
+        || key.label.is_some() && keys.iter().any(|other| other.is_signing() && other.label == key.label);
+    key.is_for_sign_in() && key.end.is_none_or(|end| now < end) && !is_one_of_a_pair()
+}
+
+/// Puts what is known of bytes beside the credentials.
+pub(super) fn put<T: Listed>(record: &mut T, facts: &Facts) {
+    if facts.is_empty() {
+        return;
+    }
+    let id = record.id();
+    for key in record.keys() {
+        if key.x.reason() == Some(Reason::NotAsked)
+            && let Some(known) = facts.get(&(id, key.key_id))
+        {
+            key.x = known.clone();
+        }
+    }
+}
+
+/// Says of the keys that still want their bytes why they will not get them.
+pub(super) fn give_up(keys: &mut [KeyCredential], reason: Reason, now: OffsetDateTime) {
+    let wanted: Vec<bool> = keys.iter().map(|key| is_wanted(key, keys, now)).collect();
+    for (key, _) in keys.iter_mut().zip(wanted).filter(|(_, is_wanted)| *is_wanted) {
+        key.x = Seen::unread(reason);
+    }
+}
+
+/// What the bytes of a part say, read in pages of 999. Some directories give no bytes in lists, whatever
+/// is selected: the first page with certificates tells, and the rest is not asked for.
+pub(super) async fn of_part(run: &Run<'_>, class: Class, part: Part) -> Result<Facts, NotSignedIn> {
+    let mut facts = Facts::new();
+    let mut restarts = 0;
+    let mut list = run.graph.keys_of(class, part);
+    loop {
+        match list.next().await {
+            Ok(Some(page)) => {
+                let certificates = page.items.iter().flat_map(|item| &item.key_credentials);
+                let (with, all) = certificates.filter(|key| key.is_for_sign_in()).fold((0, 0), |(with, all), key| {
+                    (with + usize::from(key.key.as_deref().is_some_and(|bytes| !bytes.is_empty())), all + 1)
+                });
+                if with == 0 && all > 0 {
+                    run.lists_have_bytes.store(false, Ordering::Relaxed);
+                }
+                if !run.lists_have_bytes() {
+                    return Ok(facts);
+                }
+                facts.extend(page.items.iter().flat_map(|item| record::facts_of(item, &run.known)));
+                run.unreadable(Evidence::KeyBytes, &page.unreadable);
+            }
+            Ok(None) => return Ok(facts),
+            Err(error) if refusal::is_lost_page(&error) && restarts < MOST_RESTARTS => {
+                restarts += 1;
+                list = run.graph.keys_of(class, part);
+            }
+            Err(error) => {
+                run.refused(Evidence::KeyBytes, parts::describe(part), &error)?;
+                return Ok(facts);
+            }
+        }
+    }
+}
+
+/// What the bytes of single objects say.
+pub(super) async fn of_each(run: &Run<'_>, class: Class, ids: &[ObjectId]) -> Result<Facts, NotSignedIn> {
+    let readings = ids.iter().map(|id| async move { (*id, run.graph.keys_of_one(class, *id).await) });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut facts = Facts::new();
+    while let Some((id, read)) = reading.next().await {
+        match read {
+            Ok(keys) => facts.extend(record::facts_of(&keys, &run.known)),
+            Err(error) => {
+                run.refused(Evidence::KeyBytes, id.to_string(), &error)?;
+            }
+        }
+    }
+    Ok(facts)
+}
+
+/// The gap of what would take too long.
+pub(super) fn left(objects: usize) -> Gap {
+    let detail = format!("the bytes of certificates on {objects} objects can only be read one object at a time");
+    Refusal::new(Reason::Throttled, detail).gap(Evidence::KeyBytes, "")
+}
+
+/// The gap of bytes that are no certificate.
+pub(super) fn no_certificate(id: ObjectId, key: CredentialId) -> Gap {
+    Refusal::new(Reason::Parse, "the bytes are no certificate").gap(Evidence::KeyBytes, format!("{id}/{key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00 UTC);
+
+    fn key(usage: &str, end: &str, label: &str) -> KeyCredential {
+        serde_json::from_value(json!({
+            "keyId": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10", "type": "AsymmetricX509Cert", "usage": usage,
+            "end": end, "label": label,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn bytes_are_wanted_of_what_signs_in_now_or_later_and_of_nothing_else() {
+        let later = "2027-01-01T00:00:00Z";
+        assert!(is_wanting(&[key("Verify", later, "A")], NOW));
+        assert!(!is_wanting(&[key("Verify", "2026-01-01T00:00:00Z", "A")], NOW), "expired");
+        assert!(!is_wanting(&[key("Encrypt", later, "A")], NOW));
+        assert!(!is_wanting(&[key("Verify", later, "A"), key("Sign", later, "A")], NOW), "SAML's pair");
+        assert!(is_wanting(&[key("Verify", later, "A"), key("Sign", later, "B")], NOW));
+        let mut given_up = [key("Verify", later, "A")];
+        give_up(&mut given_up, Reason::Throttled, NOW);
+        assert!(!is_wanting(&given_up, NOW));
+        assert_eq!(given_up[0].x.reason(), Some(Reason::Throttled));
+    }
+}

@@ -1,0 +1,110 @@
+//! What has changed since an earlier run, in place of everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::Duration;
+
+use super::objects::{self, Listed, Objects};
+use super::refusal::{self, NotSignedIn, Refusal};
+use super::run::Run;
+use crate::domain::ObjectId;
+use crate::graph::Class;
+use crate::inventory::Reason;
+use crate::inventory::state::Mark;
+
+/// The directory keeps the moment of a mark for seven days.
+const LIFETIME: Duration = Duration::days(7);
+
+/// If more than one in so many has changed, everything is read anew.
+const TOO_MANY: usize = 5;
+
+/// A mark of this moment, for the next run; taken before anything is read, so that no change falls
+/// between.
+pub(super) async fn mark(run: &Run<'_>, class: Class) -> Option<Mark> {
+    let mut list = run.graph.changes(class, None);
+    while list.next().await.ok()?.is_some() {}
+    Some(Mark { token: token(list.delta_link()?)?, at: run.now })
+}
+
+/// The records of an earlier run, brought up to date, with the next mark. `None`: there is no way but
+/// to read everything.
+pub(super) async fn since<T: Listed>(
+    run: &Run<'_>,
+    before: Vec<T>,
+    mark: &Mark,
+) -> Result<Option<(Objects<T>, Mark)>, NotSignedIn> {
+    if run.now - mark.at >= LIFETIME {
+        return Ok(None);
+    }
+    let (mut changed, mut gone) = (BTreeSet::new(), BTreeSet::new());
+    let mut list = run.graph.changes(T::CLASS, Some(&mark.token));
+    loop {
+        match list.next().await {
+            Ok(Some(page)) if page.unreadable.is_empty() => {
+                for item in page.items {
+                    // The last word about an object counts.
+                    let (into, out) =
+                        if item.is_gone() { (&mut gone, &mut changed) } else { (&mut changed, &mut gone) };
+                    into.insert(item.id);
+                    out.remove(&item.id);
+                }
+            }
+            Ok(Some(_)) => return Ok(None),
+            Ok(None) => break,
+            Err(error) => {
+                // Not to be signed in ends the run; whatever else, the full way may still be open.
+                refusal::of_graph(&error)?;
+                return Ok(None);
+            }
+        }
+    }
+    let Some(token) = list.delta_link().and_then(token) else { return Ok(None) };
+    if changed.len() * TOO_MANY > before.len() {
+        return Ok(None);
+    }
+    let mut next = Mark { token, at: run.now };
+    let ids: Vec<ObjectId> = changed.iter().copied().collect();
+    let read = objects::some::<T>(run, &ids).await?;
+    let mut records: BTreeMap<ObjectId, T> = before
+        .into_iter()
+        .filter(|record| !gone.contains(&record.id()) && !changed.contains(&record.id()))
+        .map(|mut record| {
+            record.forget();
+            (record.id(), record)
+        })
+        .collect();
+    run.read(T::EVIDENCE, records.len());
+    for record in read.records {
+        changed.remove(&record.id());
+        records.insert(record.id(), record);
+    }
+    for id in &changed {
+        // Not everywhere yet, or gone since: the old mark will name it again.
+        next = mark.clone();
+        let refusal = Refusal::new(Reason::Failed, "it has changed, and could not be read again yet");
+        run.gap(refusal.gap(T::EVIDENCE, id.to_string()));
+    }
+    let mut records: Vec<T> = records.into_values().collect();
+    let unproven = objects::unproven(&mut records, run.now);
+    Ok(Some((Objects { records, unproven }, next)))
+}
+
+/// The token of a delta link: the rest of the link is ours to build.
+fn token(link: &str) -> Option<String> {
+    let link = url::Url::parse(link).ok()?;
+    let found = link.query_pairs().find(|(name, _)| name.eq_ignore_ascii_case("$deltatoken"))?;
+    Some(found.1.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_a_link_is_taken_and_its_address_is_not() {
+        let link = "https://graph.microsoft.com/v1.0/applications/delta?$deltatoken=a%2Bb";
+        assert_eq!(token(link).as_deref(), Some("a+b"));
+        assert_eq!(token("https://graph.microsoft.com/v1.0/applications/delta?$skiptoken=x"), None);
+        assert_eq!(token("nonsense"), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! Which certificates of vaults the credentials of the directory point at, and how much of the vaults
+//! has to be read before one may be said to be in none of them.
+
+use std::collections::HashSet;
+
+use time::OffsetDateTime;
+
+use super::bytes;
+use crate::domain::Thumbprint;
+use crate::inventory::{Application, Digest, KeyCredential, Seen, ServicePrincipal};
+
+/// A SHA-1 thumbprint.
+pub(super) type Sha1 = [u8; 20];
+
+/// The credentials that let somebody sign in, now or later, as far as vaults matter.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// What labels say and bytes are.
+    digests: HashSet<Sha1>,
+    /// Hashes of public keys.
+    keys: HashSet<Digest>,
+    credentials: Vec<Credential>,
+}
+
+/// One credential.
+#[derive(Debug)]
+struct Credential {
+    /// By its bytes where they are known, else by its label, else not at all.
+    digest: Option<Sha1>,
+    /// Of its public key, if somebody else than the key itself has issued the certificate.
+    issued: Option<Digest>,
+}
+
+impl Wanted {
+    /// Of everything in the directory.
+    pub(super) fn of(applications: &[Application], principals: &[ServicePrincipal], now: OffsetDateTime) -> Self {
+        let mut wanted = Self::default();
+        let of_applications = applications.iter().map(|application| &*application.keys);
+        for keys in of_applications.chain(principals.iter().map(|principal| &*principal.keys)) {
+            keys.iter().filter(|key| bytes::signs_in(key, keys, now)).for_each(|key| wanted.add(key));
+        }
+        wanted
+    }
+
+    fn add(&mut self, key: &KeyCredential) {
+        let label = key.thumbprint().and_then(sha1);
+        self.digests.extend(label);
+        let (digest, issued) = match &key.x {
+            Seen::Read(x) => {
+                let digest = of(&x.sha1);
+                self.digests.extend(digest);
+                self.keys.insert(x.spki.clone());
+                (digest, (!x.self_signed).then(|| x.spki.clone()))
+            }
+            Seen::Unread { .. } => (label, None),
+        };
+        self.credentials.push(Credential { digest, issued });
+    }
+
+    /// Whether a credential names this certificate, rightly or not.
+    pub(super) fn names(&self, x5t: Option<&Digest>) -> bool {
+        x5t.and_then(of).is_some_and(|digest| self.digests.contains(&digest))
+    }
+
+    /// Whether a credential has this public key.
+    pub(super) fn has_key(&self, spki: &Digest) -> bool {
+        self.keys.contains(spki)
+    }
+
+    /// Whether some credential is none of these certificates: it may be an older version of any.
+    pub(super) fn has_stranger(&self, listed: &HashSet<Sha1>) -> bool {
+        self.credentials.iter().any(|credential| !credential.is_in(listed))
+    }
+
+    /// Whether one of those comes from a certificate authority, which may have issued it for a key that
+    /// is in a vault under another certificate. What a key has issued for itself outside the vault is
+    /// no proof of custody, so nobody looks for it.
+    pub(super) fn has_issued_stranger(&self, listed: &HashSet<Sha1>, keys: &HashSet<Digest>) -> bool {
+        self.credentials.iter().any(|credential| {
+            !credential.is_in(listed) && credential.issued.as_ref().is_some_and(|key| !keys.contains(key))
+        })
+    }
+}
+
+impl Credential {
+    fn is_in(&self, listed: &HashSet<Sha1>) -> bool {
+        self.digest.is_some_and(|digest| listed.contains(&digest))
+    }
+}
+
+/// A digest of a record as bytes.
+pub(super) fn of(digest: &Digest) -> Option<Sha1> {
+    sha1(digest.0.parse().ok()?)
+}
+
+fn sha1(thumbprint: Thumbprint) -> Option<Sha1> {
+    match thumbprint {
+        Thumbprint::Sha1(digest) => Some(digest),
+        Thumbprint::Sha256(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const A: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    const B: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
+
+    fn wanted(label: &str, sha1: Option<&str>, is_self_signed: bool) -> Wanted {
+        let mut key = json!({
+            "keyId": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10", "type": "AsymmetricX509Cert", "usage": "Verify", "label": label,
+        });
+        if let Some(sha1) = sha1 {
+            key["x"] = json!({
+                "sha1": sha1, "spki": "key", "self_signed": is_self_signed, "alg": "RSA", "bits": 2048,
+                "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z",
+            });
+        }
+        let key: KeyCredential = serde_json::from_value(key).unwrap();
+        let id = "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f11";
+        let mut application: Application = serde_json::from_value(json!({ "id": id, "appId": id })).unwrap();
+        application.keys = [key].into();
+        Wanted::of(&[application], &[], datetime!(2026-06-01 00:00 UTC))
+    }
+
+    fn listed(digests: &[&str]) -> HashSet<Sha1> {
+        digests.iter().filter_map(|digest| of(&Digest((*digest).into()))).collect()
+    }
+
+    #[test]
+    fn a_label_points_at_a_certificate_but_the_bytes_decide_whether_it_is_known() {
+        let spoofed = wanted(A, Some(B), true);
+        assert!(spoofed.names(Some(&Digest(A.into()))), "what the label names is looked at");
+        assert!(spoofed.has_stranger(&listed(&[A])), "and is not the credential");
+        assert!(!spoofed.has_stranger(&listed(&[B])));
+        let unread = wanted(A, None, true);
+        assert!(!unread.has_stranger(&listed(&[A])), "without bytes the label has to do");
+    }
+
+    #[test]
+    fn a_label_that_is_no_thumbprint_makes_a_stranger() {
+        assert!(wanted("my key", None, true).has_stranger(&listed(&[A, B])));
+    }
+
+    #[test]
+    fn only_what_an_authority_has_issued_may_hide_behind_another_certificate() {
+        let none = HashSet::new();
+        assert!(wanted(A, Some(A), false).has_issued_stranger(&listed(&[B]), &none));
+        assert!(!wanted(A, Some(A), true).has_issued_stranger(&listed(&[B]), &none));
+        assert!(!wanted(A, Some(A), false).has_issued_stranger(&listed(&[A]), &none));
+        let known = HashSet::from([Digest("key".into())]);
+        assert!(!wanted(A, Some(A), false).has_issued_stranger(&listed(&[B]), &known));
+    }
+}

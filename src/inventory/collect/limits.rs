@@ -1,0 +1,256 @@
+//! The budgets of the services, and how many requests are under way at once.
+//!
+//! Sources: Graph's and Key Vault's pages on throttling limits. The rates here stay a little below,
+//! because nobody says whether a window slides or is fixed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::bucket::Bucket;
+use crate::domain::Clock;
+use crate::http::{Operation, Pace, Permit, Scarce, Seen, Service, StatusCode};
+
+/// Resource units of Graph: 8,000 in ten seconds for a large tenant, and 3,500 for a small one,
+/// which has little to read. What the service answers pulls the brake where this is too much.
+const GRAPH: Bucket = Bucket::new(700.0, 700.0);
+/// 150 in a minute.
+const KEY_CREDENTIALS: Bucket = Bucket::new(2.48, 1.0);
+/// 5 in ten seconds.
+const REPORTS: Bucket = Bucket::new(0.49, 1.0);
+/// 15 in five seconds.
+const RESOURCE_GRAPH: Bucket = Bucket::new(2.0, 4.0);
+/// 250, and 25 more each second.
+const RESOURCE_MANAGER: Bucket = Bucket::new(24.0, 200.0);
+/// 4,000 in ten seconds for a vault.
+const VAULT: Bucket = Bucket::new(340.0, 500.0);
+/// Five times that for all vaults of a subscription in a region.
+const REGION: Bucket = Bucket::new(1_750.0, 2_000.0);
+
+/// Requests under way at once, by service.
+const GRAPH_AT_ONCE: usize = 64;
+const VAULTS_AT_ONCE: usize = 256;
+const MANAGEMENT_AT_ONCE: usize = 32;
+
+/// What is left of a budget from which on Graph says so in each answer.
+const USE_HEADER: &str = "x-ms-throttle-limit-percentage";
+
+/// One budget.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Budget {
+    Graph,
+    Scarce(Scarce),
+    ResourceManager,
+    Vault(String),
+    Region(Arc<str>),
+}
+
+/// All budgets of a run.
+#[derive(Debug)]
+pub(super) struct Limits {
+    clock: Arc<dyn Clock>,
+    buckets: Mutex<HashMap<Budget, Bucket>>,
+    /// Subscription and region of a vault, by its host.
+    regions: Mutex<HashMap<String, Arc<str>>>,
+    graph: Arc<Semaphore>,
+    vaults: Arc<Semaphore>,
+    management: Arc<Semaphore>,
+}
+
+impl Limits {
+    /// Budgets that nobody has used yet.
+    pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self {
+            clock: Arc::clone(clock),
+            buckets: Mutex::default(),
+            regions: Mutex::default(),
+            graph: Arc::new(Semaphore::new(GRAPH_AT_ONCE)),
+            vaults: Arc::new(Semaphore::new(VAULTS_AT_ONCE)),
+            management: Arc::new(Semaphore::new(MANAGEMENT_AT_ONCE)),
+        }
+    }
+
+    /// Tells with which others a vault shares a budget. Until then it is taken for one of a single
+    /// subscription and region.
+    pub(super) fn place(&self, vault: &Url, subscription: &str, region: &str) {
+        let Some(host) = vault.host_str() else { return };
+        let place = format!("{subscription}/{region}").to_ascii_lowercase();
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), place.into());
+    }
+
+    fn budgets(&self, operation: &Operation, url: &Url) -> Vec<Budget> {
+        let mut budgets = match (operation.service, operation.cost.scarce) {
+            (Service::Graph, _) => vec![Budget::Graph],
+            (Service::ResourceManager, None) => vec![Budget::ResourceManager],
+            (Service::KeyVault, _) => {
+                let host = url.host_str().unwrap_or_default();
+                let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+                let region = regions.get(host).cloned().unwrap_or_else(|| "".into());
+                vec![Budget::Vault(host.to_owned()), Budget::Region(region)]
+            }
+            _ => Vec::new(),
+        };
+        budgets.extend(operation.cost.scarce.map(Budget::Scarce));
+        budgets
+    }
+
+    fn with<R>(&self, budget: Budget, act: impl FnOnce(&mut Bucket) -> R) -> R {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = budget.fresh();
+        act(buckets.entry(budget).or_insert(fresh))
+    }
+}
+
+#[async_trait]
+impl Pace for Limits {
+    async fn admit(&self, operation: &Operation, url: &Url) -> Permit {
+        let now = self.clock.now();
+        let units = f64::from(operation.cost.units);
+        let wait = self.budgets(operation, url).into_iter().map(|budget| {
+            let units = if matches!(budget, Budget::Scarce(_)) { 1.0 } else { units };
+            self.with(budget, |bucket| bucket.take(units, now))
+        });
+        let wait = wait.max().unwrap_or_default();
+        if wait > Duration::ZERO {
+            self.clock.sleep(wait).await;
+        }
+        let places = match operation.service {
+            Service::Graph => &self.graph,
+            Service::KeyVault => &self.vaults,
+            Service::ResourceManager => &self.management,
+            Service::Entra | Service::Identity => return Permit::default(),
+        };
+        match Arc::clone(places).acquire_owned().await {
+            Ok(permit) => Permit::holding(permit),
+            // Nobody closes it.
+            Err(_) => Permit::default(),
+        }
+    }
+
+    fn seen(&self, operation: &Operation, url: &Url, seen: &Seen<'_>) {
+        let now = self.clock.now();
+        let is_refused = seen.status == StatusCode::TOO_MANY_REQUESTS
+            || (seen.status == StatusCode::SERVICE_UNAVAILABLE && seen.retry_after.is_some());
+        if is_refused {
+            // Which of the budgets it was is not always said, but the narrowest is the likeliest.
+            if let Some(budget) = self.budgets(operation, url).pop().map(|budget| match budget {
+                Budget::Region(_) => Budget::Vault(url.host_str().unwrap_or_default().to_owned()),
+                other => other,
+            }) {
+                self.with(budget, |bucket| bucket.refused(seen.retry_after, now));
+            }
+            return;
+        }
+        let used = seen.headers.get(USE_HEADER).and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
+        if used.is_some_and(|used| used >= 0.8) {
+            self.with(Budget::Graph, |bucket| bucket.warned(now));
+        }
+    }
+}
+
+impl Budget {
+    fn fresh(&self) -> Bucket {
+        match self {
+            Self::Graph => GRAPH,
+            Self::Scarce(Scarce::KeyCredentials) => KEY_CREDENTIALS,
+            Self::Scarce(Scarce::Reports) => REPORTS,
+            Self::Scarce(Scarce::ResourceGraph) => RESOURCE_GRAPH,
+            Self::ResourceManager => RESOURCE_MANAGER,
+            Self::Vault(_) => VAULT,
+            Self::Region(_) => REGION,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::http::header::{HeaderMap, HeaderValue};
+
+    /// Waiting moves it, as in a simulation.
+    #[derive(Debug)]
+    struct Moving(Mutex<OffsetDateTime>);
+
+    #[async_trait]
+    impl Clock for Moving {
+        fn now(&self) -> OffsetDateTime {
+            *self.0.lock().unwrap()
+        }
+
+        async fn sleep(&self, duration: Duration) {
+            *self.0.lock().unwrap() += duration;
+        }
+    }
+
+    fn limits() -> (Limits, Arc<dyn Clock>, OffsetDateTime) {
+        let start = datetime!(2026-11-21 12:00 UTC);
+        let clock: Arc<dyn Clock> = Arc::new(Moving(Mutex::new(start)));
+        (Limits::new(&clock), clock, start)
+    }
+
+    const KEYS: Operation = Operation::safe(Service::Graph, "x", "y").taking(Scarce::KeyCredentials);
+    const LIST: Operation = Operation::safe(Service::Graph, "x", "y").costing(2);
+
+    #[tokio::test]
+    async fn a_minute_has_no_more_than_150_readings_of_key_bytes() {
+        let (limits, clock, start) = limits();
+        let url: Url = "https://graph.microsoft.com/v1.0/applications".parse().unwrap();
+        for _ in 0..300 {
+            limits.admit(&KEYS, &url).await;
+        }
+        let took = clock.now() - start;
+        assert!(took >= time::Duration::seconds(119) && took < time::Duration::seconds(125), "{took}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_holds_back_the_budget_and_no_other() {
+        let (limits, clock, start) = limits();
+        let url: Url = "https://graph.microsoft.com/v1.0/applications".parse().unwrap();
+        let headers = HeaderMap::new();
+        let refused = Seen {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            headers: &headers,
+            retry_after: Some(Duration::from_secs(17)),
+        };
+        limits.seen(&KEYS, &url, &refused);
+        limits.admit(&LIST, &url).await;
+        assert_eq!(clock.now(), start);
+        limits.admit(&KEYS, &url).await;
+        assert!(clock.now() - start >= time::Duration::seconds(17));
+    }
+
+    #[tokio::test]
+    async fn graphs_warning_slows_us_down() {
+        let (limits, clock, start) = limits();
+        let url: Url = "https://graph.microsoft.com/v1.0/applications".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(USE_HEADER, HeaderValue::from_static("0.9"));
+        limits.seen(&LIST, &url, &Seen { status: StatusCode::OK, headers: &headers, retry_after: None });
+        for _ in 0..525 {
+            limits.admit(&LIST, &url).await;
+        }
+        let took = clock.now() - start;
+        assert!(took > time::Duration::milliseconds(1_500), "{took}");
+    }
+
+    #[tokio::test]
+    async fn vaults_of_one_region_share_a_budget_and_others_do_not() {
+        let (limits, ..) = limits();
+        let read = Operation::safe(Service::KeyVault, "x", "y");
+        let vault = |name: &str| format!("https://{name}.vault.azure.net/").parse::<Url>().unwrap();
+        limits.place(&vault("one"), "s", "westeurope");
+        limits.place(&vault("two"), "S", "WestEurope");
+        limits.place(&vault("three"), "s", "northeurope");
+        let region = |name: &str| limits.budgets(&read, &vault(name)).pop();
+        assert_eq!(region("one"), region("two"));
+        assert_ne!(region("one"), region("three"));
+        assert_ne!(region("one"), region("unknown"));
+    }
+}

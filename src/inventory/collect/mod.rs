@@ -1,0 +1,184 @@
+//! Reading a tenant and its vaults into an inventory: as few requests as the services' budgets and the
+//! questions of the rules permit, and a gap for each answer that does not come.
+//!
+//! Everything here reads. Nothing asks for secrets, signs, or changes anything.
+
+mod azure;
+mod bucket;
+mod bytes;
+mod changes;
+mod directory;
+mod join;
+mod limits;
+mod objects;
+mod parts;
+mod plan;
+mod record;
+mod refusal;
+mod relations;
+mod run;
+mod tenant;
+mod vaults;
+mod versions;
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+pub use plan::{Activity, Clients, Plan, Unwatched, Watcher};
+
+use self::azure::Watched;
+use self::join::Wanted;
+use self::limits::Limits;
+use self::refusal::NotSignedIn;
+use self::run::Run;
+use super::state::State;
+use super::{Assignment, Gap, Header, Inventory, Reason, RoleDefinition, SCHEMA_VERSION, Seen};
+use crate::arm;
+use crate::domain::Chain;
+use crate::graph;
+use crate::http::{self, Pace, RetryPolicy};
+
+/// An audit can wait where a person at a terminal would not.
+const PATIENCE: RetryPolicy = RetryPolicy {
+    max_attempts: 12,
+    max_connects: 3,
+    max_elapsed: Duration::from_secs(300),
+    base_delay: Duration::from_secs(1),
+    max_delay: Duration::from_secs(32),
+};
+
+/// A tenant that could not be read at all. What could be read in part is an inventory with gaps.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The identity cannot sign in.
+    #[error("the identity that reads the tenant cannot sign in")]
+    SignIn {
+        /// The refusal.
+        #[source]
+        source: http::Error,
+    },
+    /// The services have answered nothing that could be read.
+    #[error("nothing of the tenant could be read: {}", first(gaps))]
+    Nothing {
+        /// What was asked, and what came of it.
+        gaps: Vec<Gap>,
+    },
+}
+
+impl From<NotSignedIn> for Error {
+    fn from(NotSignedIn(source): NotSignedIn) -> Self {
+        Self::SignIn { source }
+    }
+}
+
+fn first(gaps: &[Gap]) -> &str {
+    gaps.iter().map(|gap| gap.detail.as_str()).find(|detail| !detail.is_empty()).unwrap_or("no service has answered")
+}
+
+/// Reads what the plan names. `state` gives what an earlier run has left, and takes the marks for the
+/// next; keeping the inventory with it is up to the caller.
+pub async fn collect(
+    clients: &Clients,
+    plan: &Plan,
+    state: &mut State,
+    watcher: &dyn Watcher,
+) -> Result<Inventory, Error> {
+    let limits = Arc::new(Limits::new(clients.http.clock()));
+    let pace: Arc<dyn Pace> = Arc::clone(&limits) as Arc<dyn Pace>;
+    let http = clients.http.paced(&pace, PATIENCE);
+    let mut run = Run {
+        graph: graph::Client::new(&http, &clients.graph),
+        arm: arm::Client::new(&http, &clients.vaults),
+        vault_tokens: Arc::clone(&clients.vaults),
+        limits,
+        plan,
+        watcher,
+        now: clients.http.clock().now(),
+        known: record::Facts::new(),
+        coverage: Mutex::default(),
+        lists_have_bytes: AtomicBool::new(true),
+        http,
+    };
+    let header = header(&run).await?;
+    if let Err(problem) = state.belong_to(header.tenant.as_str()) {
+        watcher.done(&Chain(&problem).to_string());
+    }
+    run.known = record::known(&state.applications, &state.service_principals);
+    let known_certificates = versions::known(std::mem::take(&mut state.vaults));
+
+    let (directory, azure) =
+        Box::pin(futures::future::join(directory::read(&run, &header, state), first_look(&run))).await;
+    let directory = directory?;
+    let (mut vaults, watched, (assignments, role_definitions)) = azure?;
+
+    let wanted = Wanted::of(&directory.applications, &directory.service_principals, run.now);
+    versions::read(&run, &mut vaults, &wanted, &known_certificates).await?;
+    let vaults = vaults.into_iter().zip(watched).map(|((_, mut vault), (is_logged, is_defended))| {
+        (vault.is_logged, vault.is_defended) = (is_logged, is_defended);
+        vault
+    });
+
+    let mut inventory = Inventory {
+        applications: directory.applications,
+        service_principals: directory.service_principals,
+        deleted_applications: directory.deleted,
+        directory_roles: directory.roles,
+        policies: directory.policies,
+        vaults: vaults.collect(),
+        assignments,
+        role_definitions,
+        coverage: run.coverage.into_inner().unwrap_or_else(PoisonError::into_inner),
+        ..Inventory::empty(header)
+    };
+    inventory.coverage.gaps.sort();
+    inventory.coverage.gaps.dedup();
+    if inventory.coverage.counts.values().all(|count| count.read == 0) && !inventory.coverage.gaps.is_empty() {
+        return Err(Error::Nothing { gaps: inventory.coverage.gaps });
+    }
+    watcher.done(&format!(
+        "read {} applications, {} service principals and {} vaults",
+        inventory.applications.len(),
+        inventory.service_principals.len(),
+        inventory.vaults.len()
+    ));
+    Ok(inventory)
+}
+
+async fn header(run: &Run<'_>) -> Result<Header, NotSignedIn> {
+    let organization = match run.graph.organization().await {
+        Ok(organization) => organization,
+        // Only the tenant's age hangs on it; without, what depends on that stays open.
+        Err(error) => refusal::of_graph(&error).map(|_| None)?,
+    };
+    let id = organization.as_ref().and_then(|organization| organization.id.parse().ok());
+    Ok(Header {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        tenant: id.unwrap_or_else(|| run.plan.tenant.clone()),
+        tenant_created_at: organization.and_then(|organization| organization.created_date_time),
+        cloud: run.http.cloud().name().to_owned(),
+        collected_at: run.now,
+        is_narrowed_to_applications: !run.plan.applications.is_empty(),
+        is_narrowed_to_vaults: run.plan.vaults.is_some(),
+    })
+}
+
+type Roles = (Seen<Vec<Assignment>>, Vec<RoleDefinition>);
+
+/// The vaults, what they list, how they are kept, and who has which role there.
+async fn first_look(run: &Run<'_>) -> Result<(azure::Found, Vec<Watched>, Roles), NotSignedIn> {
+    run.watcher.doing("looking for vaults");
+    let mut vaults = azure::vaults(run).await;
+    if vaults.is_empty() {
+        return Ok((vaults, Vec::new(), (Seen::unread(Reason::NotAsked), Vec::new())));
+    }
+    let bare = vaults.clone();
+    let (listed, watched, roles) =
+        futures::future::join3(vaults::list(run, &mut vaults), azure::watching(run, &bare), azure::roles(run, &bare))
+            .await;
+    listed?;
+    Ok((vaults, watched, roles?))
+}

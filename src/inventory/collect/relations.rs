@@ -1,0 +1,387 @@
+//! Owners, federated credentials and permissions: what ties objects of the directory together.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::StreamExt as _;
+use futures::stream;
+use uuid::Uuid;
+
+use super::parts;
+use super::record;
+use super::refusal::{self, NotSignedIn};
+use super::run::{MOST_RESTARTS, Run};
+use crate::domain::{AppId, ObjectId};
+use crate::graph::{Class, Grant, Part, RoleHolder};
+use crate::inventory::{
+    Application, DelegatedGrant, Evidence, FederatedCredential, Owner, OwnerKind, Reason, RoleGrant, Seen,
+    ServicePrincipal,
+};
+
+/// So many objects are asked at once.
+const READINGS_AT_ONCE: usize = 32;
+
+/// An expansion comes in pages of so many objects.
+const OWNERS_PAGE: usize = 100;
+
+/// The APIs whose roles make an application powerful: Microsoft Graph, its predecessor, Exchange,
+/// SharePoint, the management API of Office 365, Defender for Endpoint and Azure itself.
+/// Source: the appIds at <https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in>.
+const WATCHED: [&str; 7] = [
+    "00000003-0000-0000-c000-000000000000",
+    "00000002-0000-0000-c000-000000000000",
+    "00000002-0000-0ff1-ce00-000000000000",
+    "00000003-0000-0ff1-ce00-000000000000",
+    "c5393580-f805-4401-95e8-94b7a6ef2fc2",
+    "fc780465-2017-40d4-a0c5-307022471b92",
+    "797f4846-ba00-4fd7-ba43-dac1f8f63013",
+];
+
+/// Owners by object; one that is missing was not read.
+pub(super) type Owners = HashMap<ObjectId, Seen<Vec<Owner>>>;
+
+/// The owners of all objects of a class, in the parts that the class was read in.
+pub(super) async fn owners_of_all(run: &Run<'_>, class: Class, parts: &[parts::Sized]) -> Result<Owners, NotSignedIn> {
+    let readings = parts.iter().map(|(part, _)| owners_of_part(run, class, *part));
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut all = Owners::new();
+    while let Some(part) = reading.next().await {
+        all.extend(part?);
+    }
+    drop(reading);
+    run.read(Evidence::Owners, all.values().filter(|owners| owners.read().is_some()).count());
+    Ok(all)
+}
+
+async fn owners_of_part(run: &Run<'_>, class: Class, part: Part) -> Result<Owners, NotSignedIn> {
+    let mut found = Owners::new();
+    let mut cut = HashSet::new();
+    let mut restarts = 0;
+    let mut list = run.graph.owners_of_all(class, part);
+    loop {
+        match list.next().await {
+            Ok(Some(page)) => {
+                for owned in page.items {
+                    if owned.may_be_cut() {
+                        cut.insert(owned.id);
+                    } else {
+                        found.insert(owned.id, Seen::Read(sorted(owned.owners.into_iter().map(record::owner))));
+                    }
+                }
+                run.unreadable(Evidence::Owners, &page.unreadable);
+            }
+            Ok(None) => break,
+            Err(error) if refusal::is_lost_page(&error) && restarts < MOST_RESTARTS => {
+                restarts += 1;
+                list = run.graph.owners_of_all(class, part);
+            }
+            Err(error) => {
+                run.refused(Evidence::Owners, parts::describe(part), &error)?;
+                break;
+            }
+        }
+    }
+    let cut: Vec<_> = cut.into_iter().collect();
+    found.extend(owners_of_some(run, class, &cut, false).await?);
+    Ok(found)
+}
+
+/// The owners of a few objects, all of them.
+pub(super) async fn owners_of_some(
+    run: &Run<'_>,
+    class: Class,
+    ids: &[ObjectId],
+    is_counted: bool,
+) -> Result<Owners, NotSignedIn> {
+    let readings = ids.iter().map(|id| async move {
+        let read = run.graph.owners_of_one(class, *id).all().await;
+        let owners = match read {
+            Ok(page) if page.unreadable.is_empty() => Seen::Read(sorted(page.items.into_iter().map(record::owner))),
+            Ok(page) => {
+                run.unreadable(Evidence::Owners, &page.unreadable);
+                Seen::unread(Reason::Parse)
+            }
+            Err(error) => Seen::unread(run.refused(Evidence::Owners, id.to_string(), &error)?),
+        };
+        Ok((*id, owners))
+    });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut all = Owners::new();
+    while let Some(one) = reading.next().await {
+        all.extend([one?]);
+    }
+    drop(reading);
+    if is_counted {
+        run.read(Evidence::Owners, all.values().filter(|owners| owners.read().is_some()).count());
+    }
+    Ok(all)
+}
+
+fn sorted(owners: impl Iterator<Item = Owner>) -> Vec<Owner> {
+    let mut owners: Vec<_> = owners.collect();
+    owners.sort_by_key(|owner| owner.id);
+    owners.dedup_by_key(|owner| owner.id);
+    owners
+}
+
+/// The service principals whose owners matter: whoever owns what holds credentials or permissions can
+/// act as it. Whether asking one by one is cheaper than reading a whole class is part of the answer.
+pub(super) async fn owners_of_principals(
+    run: &Run<'_>,
+    principals: &[ServicePrincipal],
+    parts: &[parts::Sized],
+    has_directory_role: &HashSet<ObjectId>,
+) -> Result<Owners, NotSignedIn> {
+    let matters = |principal: &&ServicePrincipal| {
+        let has_roles = principal.app_roles.read().is_none_or(|roles| !roles.is_empty());
+        !principal.keys.is_empty()
+            || !principal.passwords.is_empty()
+            || has_roles
+            || has_directory_role.contains(&principal.id)
+    };
+    let ids: Vec<_> = principals.iter().filter(matters).map(|principal| principal.id).collect();
+    if ids.len() <= principals.len().div_ceil(OWNERS_PAGE) || parts.is_empty() {
+        return owners_of_some(run, Class::ServicePrincipals, &ids, true).await;
+    }
+    owners_of_all(run, Class::ServicePrincipals, parts).await
+}
+
+/// Puts the owners beside their applications.
+pub(super) fn put_owners<T>(
+    records: &mut [T],
+    mut owners: Owners,
+    id: impl Fn(&T) -> ObjectId,
+    place: impl Fn(&mut T) -> &mut Seen<Vec<Owner>>,
+    otherwise: Reason,
+) {
+    for record in records {
+        *place(record) = owners.remove(&id(record)).unwrap_or(Seen::unread(otherwise));
+    }
+}
+
+/// The tenants that service principals come from.
+pub(super) type Homes = HashMap<ObjectId, Uuid>;
+
+/// Where the service principals come from.
+pub(super) fn homes(principals: &[ServicePrincipal]) -> Homes {
+    principals.iter().filter_map(|principal| Some((principal.id, principal.owner_tenant?))).collect()
+}
+
+/// Tells owners of another tenant apart, where the directory knows them.
+pub(super) fn tell_strangers(owners: &mut Seen<Vec<Owner>>, homes: &Homes, tenant: Option<Uuid>) {
+    let Seen::Read(owners) = owners else { return };
+    for owner in owners.iter_mut().filter(|owner| owner.kind == OwnerKind::ServicePrincipal) {
+        owner.is_external = homes.get(&owner.id).and_then(|home| Some(*home != tenant?));
+    }
+}
+
+/// The federated credentials of those applications that have some.
+pub(super) async fn federation(run: &Run<'_>, applications: &mut [Application]) -> Result<(), NotSignedIn> {
+    let known = match run.plan.applications.is_empty() {
+        false => applications.iter().map(|application| application.id).collect(),
+        true => match run.entire(Evidence::FederatedCredentials, "", || run.graph.with_federation()).await? {
+            Seen::Read(found) => found.into_iter().map(|found| found.id).collect::<HashSet<_>>(),
+            Seen::Unread { unread } => {
+                applications.iter_mut().for_each(|application| application.federated = Seen::unread(unread));
+                return Ok(());
+            }
+        },
+    };
+    let readings = applications.iter().filter(|application| known.contains(&application.id)).map(|application| {
+        let id = application.id;
+        async move {
+            let read = run.entire(Evidence::FederatedCredentials, &id.to_string(), || run.graph.federation(id)).await?;
+            Ok((id, read))
+        }
+    });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut all: HashMap<ObjectId, Seen<Vec<FederatedCredential>>> = HashMap::new();
+    while let Some(one) = reading.next().await {
+        let (id, read) = one?;
+        let read = match read {
+            Seen::Read(found) => {
+                let mut found: Vec<_> = found.into_iter().map(record::federated).collect();
+                found.sort_by(|one, other| one.id.cmp(&other.id));
+                Seen::Read(found)
+            }
+            Seen::Unread { unread } => Seen::unread(unread),
+        };
+        all.insert(id, read);
+    }
+    drop(reading);
+    for application in applications {
+        application.federated = all.remove(&application.id).unwrap_or_else(|| Seen::Read(Vec::new()));
+    }
+    Ok(())
+}
+
+/// Who holds permissions for applications on the APIs that are watched, by holder.
+pub(super) type Holders = Seen<HashMap<ObjectId, Vec<RoleGrant>>>;
+
+/// The permissions for applications on the APIs that are watched, from the side of the APIs: there
+/// are few of them, and many service principals.
+pub(super) async fn role_holders(run: &Run<'_>) -> Result<Holders, NotSignedIn> {
+    let readings = WATCHED.iter().filter_map(|app_id| app_id.parse().ok()).map(|app_id: AppId| async move {
+        let resource = match run.graph.principal(app_id).await {
+            Ok(Some(resource)) => resource.id,
+            // What is not in the tenant has given nothing to anybody.
+            Ok(None) => return Ok((app_id, Seen::Read(Vec::new()))),
+            Err(error) => {
+                return Ok((app_id, Seen::unread(run.refused(Evidence::AppRoles, app_id.to_string(), &error)?)));
+            }
+        };
+        let read = run.entire(Evidence::AppRoles, &app_id.to_string(), || run.graph.role_holders(resource)).await?;
+        Ok((app_id, read))
+    });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut held: HashMap<ObjectId, Vec<RoleGrant>> = HashMap::new();
+    let mut unread = None;
+    while let Some(one) = reading.next().await {
+        match one? {
+            (resource, Seen::Read(holders)) => {
+                for holder in holders {
+                    held.entry(holder.principal_id).or_default().push(role(resource, &holder));
+                }
+            }
+            (_, Seen::Unread { unread: reason }) => unread = Some(reason),
+        }
+    }
+    // One API that could not be asked may be the one that matters.
+    Ok(unread.map_or(Seen::Read(held), Seen::unread))
+}
+
+/// Puts the permissions beside their holders.
+pub(super) fn put_roles(mut holders: Holders, principals: &mut [ServicePrincipal]) {
+    for principal in principals {
+        principal.app_roles = match &mut holders {
+            Seen::Read(held) => Seen::Read(ordered(held.remove(&principal.id).unwrap_or_default())),
+            Seen::Unread { unread } => Seen::unread(*unread),
+        };
+    }
+}
+
+/// The permissions of a few service principals, from their side.
+pub(super) async fn roles_of(run: &Run<'_>, principals: &mut [ServicePrincipal]) -> Result<(), NotSignedIn> {
+    for principal in principals {
+        let id = principal.id;
+        let read = run.entire(Evidence::AppRoles, &id.to_string(), || run.graph.roles_held(id)).await?;
+        let Seen::Read(held) = read else {
+            principal.app_roles = Seen::unread(read.reason().unwrap_or_default());
+            continue;
+        };
+        let mut resources: Vec<_> = held.iter().map(|role| role.resource_id).collect();
+        resources.sort_unstable();
+        resources.dedup();
+        let mut app_ids = HashMap::new();
+        for ids in resources.chunks(15) {
+            let list = || run.graph.some_of::<crate::graph::Principal>(Class::ServicePrincipals, ids);
+            if let Seen::Read(found) = run.entire(Evidence::AppRoles, &id.to_string(), list).await? {
+                app_ids.extend(found.into_iter().map(|found| (found.id, found.app_id)));
+            }
+        }
+        let roles: Option<Vec<_>> =
+            held.iter().map(|held| Some(role(*app_ids.get(&held.resource_id)?, held))).collect();
+        principal.app_roles = roles.map_or(Seen::unread(Reason::Failed), |roles| Seen::Read(ordered(roles)));
+    }
+    Ok(())
+}
+
+fn role(resource: AppId, holder: &RoleHolder) -> RoleGrant {
+    RoleGrant { resource, role: holder.app_role_id.uuid() }
+}
+
+fn ordered(mut roles: Vec<RoleGrant>) -> Vec<RoleGrant> {
+    roles.sort_by_key(|grant| (grant.resource, grant.role));
+    roles.dedup();
+    roles
+}
+
+/// Delegated permissions, by client.
+pub(super) type Grants = Seen<HashMap<ObjectId, Vec<Grant>>>;
+
+/// The delegated permissions of the tenant.
+pub(super) async fn grants(run: &Run<'_>) -> Result<Grants, NotSignedIn> {
+    let read = run.entire(Evidence::DelegatedGrants, "", || run.graph.grants()).await?;
+    Ok(match read {
+        Seen::Read(grants) => {
+            let mut by_client: HashMap<ObjectId, Vec<Grant>> = HashMap::new();
+            for grant in grants {
+                by_client.entry(grant.client_id).or_default().push(grant);
+            }
+            Seen::Read(by_client)
+        }
+        Seen::Unread { unread } => Seen::unread(unread),
+    })
+}
+
+/// Puts them beside their clients.
+pub(super) fn put_grants(mut grants: Grants, principals: &mut [ServicePrincipal]) {
+    for principal in principals {
+        principal.delegated = match &mut grants {
+            Seen::Read(of) => Seen::Read(delegated(of.remove(&principal.id).unwrap_or_default())),
+            Seen::Unread { unread } => Seen::unread(*unread),
+        };
+    }
+}
+
+/// The delegated permissions of a few service principals.
+pub(super) async fn grants_of(run: &Run<'_>, principals: &mut [ServicePrincipal]) -> Result<(), NotSignedIn> {
+    for principal in principals {
+        let id = principal.id;
+        let read = run.entire(Evidence::DelegatedGrants, &id.to_string(), || run.graph.grants_of(id)).await?;
+        principal.delegated = match read {
+            Seen::Read(grants) => Seen::Read(delegated(grants)),
+            Seen::Unread { unread } => Seen::unread(unread),
+        };
+    }
+    Ok(())
+}
+
+/// Consents of single people to the same scopes are one.
+fn delegated(grants: Vec<Grant>) -> Vec<DelegatedGrant> {
+    let mut all: Vec<_> = grants
+        .into_iter()
+        .map(|grant| {
+            let mut scopes: Vec<Box<str>> =
+                grant.scope.as_deref().unwrap_or_default().split_whitespace().map(Into::into).collect();
+            scopes.sort_unstable();
+            scopes.dedup();
+            DelegatedGrant {
+                resource: grant.resource_id,
+                scopes: scopes.into(),
+                is_for_all: grant.consent_type.is_some_and(|kind| kind.eq_ignore_ascii_case("AllPrincipals")),
+            }
+        })
+        .collect();
+    all.sort_by(|one, other| {
+        (one.resource, !one.is_for_all, &one.scopes).cmp(&(other.resource, !other.is_for_all, &other.scopes))
+    });
+    all.dedup();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn consents_of_many_people_to_the_same_are_one() {
+        let grant = |principal: &str, scope: &str| -> Grant {
+            serde_json::from_value(json!({
+                "clientId": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10", "consentType": "Principal", "principalId": principal,
+                "resourceId": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f11", "scope": scope,
+            }))
+            .unwrap()
+        };
+        let people = ["7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f12", "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f13"];
+        let read = delegated(vec![grant(people[0], "User.Read  Mail.Read"), grant(people[1], "Mail.Read User.Read ")]);
+        assert_eq!(read.len(), 1);
+        assert_eq!(*read[0].scopes, ["Mail.Read".into(), "User.Read".into()]);
+    }
+
+    #[test]
+    fn every_watched_api_is_named_by_an_id() {
+        assert!(WATCHED.iter().all(|id| id.parse::<AppId>().is_ok()));
+    }
+}

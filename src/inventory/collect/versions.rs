@@ -1,0 +1,334 @@
+//! The second look into vaults: versions, and policy, certificate and key of what credentials point at.
+//!
+//! Lists name the current version of a certificate only. A key that is in no vault is a serious thing
+//! to say, so the versions of everything are listed before it may be said.
+
+use std::collections::{HashMap, HashSet};
+
+use futures::StreamExt as _;
+use futures::stream;
+
+use super::azure::Found;
+use super::join::{self, Sha1, Wanted};
+use super::refusal::NotSignedIn;
+use super::run::Run;
+use super::vaults::unread;
+use crate::domain::{self, CertificateName, CertificateVersion, VaultName};
+use crate::inventory::{BackingKey, Certificate, Digest, Evidence, Policy, Reason, Seen, VersionRecord, X509};
+use crate::keyvault::{self, ListedCertificate};
+use crate::pki;
+
+/// So many requests to vaults are under way at once.
+const READINGS_AT_ONCE: usize = 256;
+
+/// Certificates as an earlier run saw them: versions do not change, and there are never fewer.
+pub(super) type Known = HashMap<(VaultName, CertificateName), Certificate>;
+
+/// Where a certificate is in the list of vaults.
+type Place = (usize, usize);
+
+/// What is to be read of one certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Depth {
+    /// The certificates of all its versions, to compare their keys.
+    Certificates,
+    /// Its policy, and certificate and key of the versions that credentials name and of the current.
+    Named,
+    /// All of it.
+    Everything,
+}
+
+/// The certificates of an earlier run.
+pub(super) fn known(vaults: Vec<crate::inventory::Vault>) -> Known {
+    let certificates = vaults.into_iter().filter_map(|vault| match vault.certificates {
+        Seen::Read(certificates) => Some((vault.name, certificates)),
+        Seen::Unread { .. } => None,
+    });
+    certificates
+        .flat_map(|(vault, certificates)| {
+            certificates.into_iter().map(move |certificate| ((vault.clone(), certificate.name.clone()), certificate))
+        })
+        .collect()
+}
+
+/// Reads what the credentials need.
+pub(super) async fn read(run: &Run<'_>, vaults: &mut Found, wanted: &Wanted, known: &Known) -> Result<(), NotSignedIn> {
+    let listed = current(vaults);
+    let every = run.plan.all_certificates || wanted.has_stranger(&listed);
+    let to_list = places(vaults, |certificate| every || is_named(certificate, wanted));
+    list_versions(run, vaults, &to_list, wanted, known).await?;
+
+    let depth = if run.plan.all_certificates { Depth::Everything } else { Depth::Named };
+    let named = places(vaults, |certificate| {
+        run.plan.all_certificates || is_named(certificate, wanted) || has_named(certificate, wanted)
+    });
+    look_into(run, vaults, &named, depth, wanted).await?;
+
+    let (versions, keys) = all_versions(vaults);
+    if !wanted.has_issued_stranger(&versions, &keys) {
+        return read_deleted(run, vaults, wanted).await;
+    }
+    let rest = places(vaults, |certificate| has(certificate, |version| version.x.read().is_none()));
+    look_into(run, vaults, &rest, Depth::Certificates, wanted).await?;
+    let found = places(vaults, |certificate| has(certificate, |version| is_unread_key(version, wanted)));
+    look_into(run, vaults, &found, Depth::Named, wanted).await?;
+    read_deleted(run, vaults, wanted).await
+}
+
+/// The certificates that are listed as current.
+fn current(vaults: &Found) -> HashSet<Sha1> {
+    certificates(vaults).filter_map(|(_, certificate)| join::of(certificate.x5t.as_ref()?)).collect()
+}
+
+/// All certificates and keys that were seen.
+fn all_versions(vaults: &Found) -> (HashSet<Sha1>, HashSet<Digest>) {
+    let (mut digests, mut keys) = (HashSet::new(), HashSet::new());
+    for (_, certificate) in certificates(vaults) {
+        digests.extend(certificate.x5t.as_ref().and_then(join::of));
+        for version in certificate.versions.read().into_iter().flatten() {
+            digests.extend(version.x5t.as_ref().and_then(join::of));
+            keys.extend(version.x.read().map(|x| x.spki.clone()));
+        }
+    }
+    (digests, keys)
+}
+
+/// Whether the current version is named by a credential, or kvops made the certificate.
+fn is_named(certificate: &Certificate, wanted: &Wanted) -> bool {
+    wanted.names(certificate.x5t.as_ref()) || certificate.tags.keys().any(|tag| tag.starts_with("kvops"))
+}
+
+fn has_named(certificate: &Certificate, wanted: &Wanted) -> bool {
+    has(certificate, |version| wanted.names(version.x5t.as_ref()))
+}
+
+fn has(certificate: &Certificate, is_meant: impl Fn(&VersionRecord) -> bool) -> bool {
+    certificate.versions.read().into_iter().flatten().any(is_meant)
+}
+
+/// Whether a credential has the key of this version, and nobody has looked at it yet.
+fn is_unread_key(version: &VersionRecord, wanted: &Wanted) -> bool {
+    version.x.read().is_some_and(|x| wanted.has_key(&x.spki)) && version.key.read().is_none()
+}
+
+fn certificates(vaults: &Found) -> impl Iterator<Item = (Place, &Certificate)> {
+    vaults.iter().enumerate().flat_map(|(vault, (_, record))| {
+        let certificates = record.certificates.read().into_iter().flatten().enumerate();
+        certificates.map(move |(index, certificate)| ((vault, index), certificate))
+    })
+}
+
+/// The certificates that fulfil a condition, one of each vault after the other: so that no vault is
+/// asked for everything at once.
+fn places(vaults: &Found, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
+    let mut places: Vec<_> =
+        certificates(vaults).filter(|(_, certificate)| is_meant(certificate)).map(|(place, _)| place).collect();
+    places.sort_unstable_by_key(|(vault, index)| (*index, *vault));
+    places
+}
+
+fn at(vaults: &mut Found, (vault, index): Place) -> Option<&mut Certificate> {
+    match &mut vaults.get_mut(vault)?.1.certificates {
+        Seen::Read(certificates) => certificates.get_mut(index),
+        Seen::Unread { .. } => None,
+    }
+}
+
+fn name_at(vaults: &Found, (vault, index): Place) -> Option<(&domain::Vault, &Certificate)> {
+    let (place, record) = vaults.get(vault)?;
+    Some((place, record.certificates.read()?.get(index)?))
+}
+
+async fn list_versions(
+    run: &Run<'_>,
+    vaults: &mut Found,
+    places: &[Place],
+    wanted: &Wanted,
+    known: &Known,
+) -> Result<(), NotSignedIn> {
+    run.watcher.doing(&format!("listing the versions of {} certificates", places.len()));
+    let readings = places.iter().filter_map(|place| Some((*place, name_at(vaults, *place)?)));
+    let readings = readings.map(|(place, (vault, certificate))| async move {
+        let before = known.get(&(vault.name().clone(), certificate.name.clone()));
+        let before = before.filter(|before| is_unchanged(before, certificate));
+        if let Some(versions) = before.and_then(|before| still_true(before, certificate, wanted)) {
+            run.read(Evidence::CertificateVersions, 1);
+            return Ok((place, Seen::Read(versions)));
+        }
+        let versions = match run.vault(vault).versions(&certificate.name).await {
+            Ok(listed) => {
+                run.read(Evidence::CertificateVersions, 1);
+                let facts = before.and_then(|before| before.versions.read()).map(Vec::as_slice).unwrap_or_default();
+                Seen::Read(newest_first(listed, facts))
+            }
+            Err(error) => unread(run, Evidence::CertificateVersions, &object(vault, &certificate.name), &error)?,
+        };
+        Ok((place, versions))
+    });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut read = Vec::new();
+    while let Some(one) = reading.next().await {
+        read.push(one?);
+    }
+    drop(reading);
+    for (place, versions) in read {
+        if let Some(certificate) = at(vaults, place) {
+            certificate.versions = versions;
+        }
+    }
+    Ok(())
+}
+
+/// A new version always becomes the current one.
+fn is_unchanged(before: &Certificate, now: &Certificate) -> bool {
+    before.x5t.is_some() && before.x5t == now.x5t && before.created == now.created
+}
+
+/// The versions of an earlier run, with what the list says of the current one; unless a credential
+/// names an older one, because whether that is enabled has to be asked.
+fn still_true(before: &Certificate, now: &Certificate, wanted: &Wanted) -> Option<Vec<VersionRecord>> {
+    let mut versions = before.versions.read()?.clone();
+    let (current, older) = versions.split_first_mut()?;
+    if current.x5t != now.x5t || older.iter().any(|version| wanted.names(version.x5t.as_ref())) {
+        return None;
+    }
+    current.enabled = now.enabled;
+    current.expires = now.expires;
+    Some(versions)
+}
+
+fn newest_first(listed: Vec<ListedCertificate>, known: &[VersionRecord]) -> Vec<VersionRecord> {
+    let mut versions: Vec<_> = listed.into_iter().filter_map(version).collect();
+    versions.sort_by(|one, other| (other.created, &one.version).cmp(&(one.created, &other.version)));
+    versions.dedup_by(|one, other| one.version == other.version);
+    for version in &mut versions {
+        if let Some(before) = known.iter().find(|before| before.version == version.version) {
+            version.x = before.x.clone();
+            version.key = before.key.clone();
+        }
+    }
+    versions
+}
+
+fn version(listed: ListedCertificate) -> Option<VersionRecord> {
+    Some(VersionRecord {
+        version: listed.version?,
+        x5t: listed.thumbprint.map(|thumbprint| Digest(thumbprint.hex().into())),
+        enabled: listed.attributes.enabled,
+        created: listed.attributes.created,
+        updated: listed.attributes.updated,
+        expires: listed.attributes.not_after,
+        tags: listed.tags.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        x: Seen::default(),
+        key: Seen::default(),
+    })
+}
+
+async fn look_into(
+    run: &Run<'_>,
+    vaults: &mut Found,
+    places: &[Place],
+    depth: Depth,
+    wanted: &Wanted,
+) -> Result<(), NotSignedIn> {
+    run.watcher.doing(&format!("reading {} certificates", places.len()));
+    let readings = places.iter().filter_map(|place| Some((*place, name_at(vaults, *place)?)));
+    let readings = readings.map(|(place, (vault, certificate))| async move {
+        let client = run.vault(vault);
+        Ok((place, look_into_one(run, &client, certificate.clone(), depth, wanted).await?))
+    });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut read = Vec::new();
+    while let Some(one) = reading.next().await {
+        read.push(one?);
+    }
+    drop(reading);
+    for (place, seen) in read {
+        if let Some(certificate) = at(vaults, place) {
+            *certificate = seen;
+        }
+    }
+    Ok(())
+}
+
+async fn look_into_one(
+    run: &Run<'_>,
+    client: &keyvault::Client,
+    mut certificate: Certificate,
+    depth: Depth,
+    wanted: &Wanted,
+) -> Result<Certificate, NotSignedIn> {
+    let name = certificate.name.clone();
+    let object = object(client.vault(), &name);
+    let mut current = None;
+    if depth != Depth::Certificates {
+        // The current version comes with the policy, in one answer.
+        match client.certificate(&name, None).await {
+            Ok(mut read) => {
+                certificate.policy = read.policy.take().map_or(Seen::unread(Reason::Parse), |policy| {
+                    run.read(Evidence::CertificateDetails, 1);
+                    Seen::Read(Box::new(Policy::from(&policy)))
+                });
+                current = Some(read);
+            }
+            Err(error) => certificate.policy = unread(run, Evidence::CertificateDetails, &object, &error)?,
+        }
+    }
+    let Seen::Read(versions) = &mut certificate.versions else { return Ok(certificate) };
+    for (index, version) in versions.iter_mut().enumerate() {
+        let is_meant = depth != Depth::Named
+            || index == 0
+            || wanted.names(version.x5t.as_ref())
+            || version.x.read().is_some_and(|x| wanted.has_key(&x.spki));
+        if !is_meant {
+            continue;
+        }
+        if let Some(read) = current.take_if(|read| *read.key.version() == version.version) {
+            put(version, &read);
+        } else if version.x.read().is_none() {
+            match client.certificate(&name, Some(&version.version)).await {
+                Ok(read) => put(version, &read),
+                Err(error) => version.x = unread(run, Evidence::CertificateDetails, &object, &error)?,
+            }
+        }
+        if depth != Depth::Certificates && version.key.read().is_none() {
+            version.key = match client.key(&name, Some(&version.version)).await {
+                Ok(key) => Seen::Read(Box::new(BackingKey::from(&key))),
+                Err(error) => unread(run, Evidence::CertificateDetails, &object, &error)?,
+            };
+        }
+    }
+    Ok(certificate)
+}
+
+fn put(version: &mut VersionRecord, read: &CertificateVersion) {
+    version.enabled = read.attributes.enabled;
+    version.updated = read.attributes.updated;
+    if let Some(der) = &read.der {
+        version.x = facts(der);
+    }
+}
+
+fn facts(der: &[u8]) -> Seen<Box<X509>> {
+    let parsed = pki::Certificate::from_der(der);
+    parsed.map_or(Seen::unread(Reason::Parse), |certificate| Seen::Read(Box::new(X509::of(&certificate))))
+}
+
+/// The bytes of deleted certificates that credentials name.
+async fn read_deleted(run: &Run<'_>, vaults: &mut Found, wanted: &Wanted) -> Result<(), NotSignedIn> {
+    for (place, vault) in vaults.iter_mut() {
+        let Seen::Read(deleted) = &mut vault.deleted else { continue };
+        for certificate in deleted.iter_mut().filter(|certificate| wanted.names(certificate.x5t.as_ref())) {
+            certificate.x = match run.vault(place).deleted_der(&certificate.name).await {
+                Ok(Some(der)) => facts(&der),
+                Ok(None) => Seen::unread(Reason::Parse),
+                Err(error) => unread(run, Evidence::DeletedCertificates, &object(place, &certificate.name), &error)?,
+            };
+        }
+    }
+    Ok(())
+}
+
+fn object(vault: &domain::Vault, name: &CertificateName) -> String {
+    format!("{}/{name}", vault.name())
+}
