@@ -2,18 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::error::{Error, failed};
-use crate::http::{self as transport, Auth, Operation, Pages, Request, Response, Service, TokenSource};
+use crate::http::{self as transport, Auth, Operation, Request, Response, Service, TokenSource};
 
 pub(super) const fn safe(name: &'static str, permission: &'static str) -> Operation {
     Operation::safe(Service::ResourceManager, name, permission)
 }
-
-const SUBSCRIPTIONS: Operation = safe("listing the subscriptions", "Reader");
 
 /// The management plane of a cloud, as one identity sees it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -22,27 +19,11 @@ pub struct Client {
     auth: Auth,
 }
 
-/// A subscription that the identity can see.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Subscription {
-    subscription_id: Box<str>,
-}
-
 impl Client {
     /// A client with tokens from `tokens`.
     pub fn new(http: &transport::Client, tokens: &Arc<dyn TokenSource>) -> Self {
         let resource = http.cloud().arm().as_str().trim_end_matches('/').to_owned();
         Self { http: http.clone(), auth: Auth::bearer(tokens, resource) }
-    }
-
-    /// The subscriptions that the identity can see. Resource Graph answers about those and says
-    /// nothing of others, so that none at all is not the same as no vault.
-    pub async fn subscriptions(&self) -> Result<Vec<Box<str>>, Error> {
-        let url = self.url("subscriptions", "2022-12-01");
-        let pages = Pages::new(&self.http, &SUBSCRIPTIONS, Request::get(url), &self.auth);
-        let listed: Vec<Subscription> = pages.all().await.map_err(|source| failed(&SUBSCRIPTIONS, source))?;
-        Ok(listed.into_iter().map(|subscription| subscription.subscription_id).collect())
     }
 
     /// `path` below the root, whose segments are ours or have been checked.

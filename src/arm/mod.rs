@@ -11,4 +11,4 @@ pub use client::Client;
 pub use error::Error;
 pub use query::Rows;
 pub use role::{Assigned, Assignment, Defined, Definition, Permissions};
-pub use vault::{AccessPolicy, NetworkRules, Permitted, Properties, Sku, Vault};
+pub use vault::{Above, AccessPolicy, ManagementGroup, NetworkRules, Permitted, Properties, Sku, Subscription, Vault};

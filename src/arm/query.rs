@@ -22,6 +22,8 @@ pub struct Rows<'a, T> {
     client: &'a Client,
     operation: Operation,
     query: &'static str,
+    /// Whether what is assigned above a subscription shows as well.
+    is_from_above: bool,
     next: Next,
     read: usize,
     row: PhantomData<fn() -> T>,
@@ -64,14 +66,30 @@ impl Flag {
 impl Client {
     /// A query over everything that the identity can see.
     pub(super) fn query<T>(&self, operation: &Operation, query: &'static str) -> Rows<'_, T> {
-        Rows { client: self, operation: *operation, query, next: Next::First, read: 0, row: PhantomData }
+        Rows {
+            client: self,
+            operation: *operation,
+            query,
+            is_from_above: false,
+            next: Next::First,
+            read: 0,
+            row: PhantomData,
+        }
     }
 }
 
 impl<T: DeserializeOwned> Rows<'_, T> {
+    /// The same query with what management groups pass down.
+    pub(super) fn from_above(self) -> Self {
+        Self { is_from_above: true, ..self }
+    }
+
     /// The next rows, or `None` after the last.
     pub async fn next(&mut self) -> Result<Option<Vec<T>>, Error> {
         let mut options = json!({ "resultFormat": "objectArray", "$top": PAGE });
+        if self.is_from_above {
+            options["authorizationScopeFilter"] = "AtScopeAboveAndBelow".into();
+        }
         match std::mem::replace(&mut self.next, Next::Done) {
             Next::Done => return Ok(None),
             Next::First => {}

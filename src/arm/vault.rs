@@ -12,11 +12,43 @@ use crate::http::{Operation, Scarce};
 
 const VAULTS: Operation = safe("looking for vaults", "Reader").taking(Scarce::ResourceGraph);
 const LOGS: Operation = safe("reading where a vault writes its log", "Reader");
-const PLAN: Operation = safe("reading the Defender plan for vaults", "Security Reader");
+const PLAN: Operation = safe("reading the Defender plan for vaults", "Reader");
 
 // The order makes pages stable: without one, rows may move between them.
 const ALL_VAULTS: &str = "Resources | where type =~ 'microsoft.keyvault/vaults' \
      | project id, name, location, subscriptionId, tags, properties | order by id asc";
+
+const SUBSCRIPTIONS: Operation = safe("listing the subscriptions", "Reader").taking(Scarce::ResourceGraph);
+
+const ALL_SUBSCRIPTIONS: &str = "ResourceContainers | where type =~ 'microsoft.resources/subscriptions' \
+     | project subscriptionId, properties | order by subscriptionId asc";
+
+/// A subscription that the identity can see.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subscription {
+    /// Its GUID.
+    pub subscription_id: Box<str>,
+    /// What is above it.
+    #[serde(default, deserialize_with = "or_default")]
+    pub properties: Above,
+}
+
+/// The management groups above a subscription.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Above {
+    /// From the nearest to the root; absent if it may not be seen.
+    #[serde(default)]
+    pub management_group_ancestors_chain: Option<Vec<ManagementGroup>>,
+}
+
+/// A management group.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ManagementGroup {
+    /// Its name, the last part of its id.
+    pub name: Box<str>,
+}
 
 /// A vault.
 #[derive(Clone, Debug, Deserialize)]
@@ -167,6 +199,12 @@ struct PricingProperties {
 }
 
 impl Client {
+    /// The subscriptions that the identity can see. Resource Graph answers about those and says
+    /// nothing of others, so that none at all is not the same as no vault.
+    pub fn subscriptions(&self) -> Rows<'_, Subscription> {
+        self.query(&SUBSCRIPTIONS, ALL_SUBSCRIPTIONS)
+    }
+
     /// Every vault that the identity can see.
     pub fn vaults(&self) -> Rows<'_, Vault> {
         self.query(&VAULTS, ALL_VAULTS)

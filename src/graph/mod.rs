@@ -24,7 +24,7 @@ pub use error::{Candidate, Error};
 pub use keys::NewKey;
 pub use list::{List, Page};
 pub use listing::{Changed, Class, LARGEST_PAGE, Part};
-pub use principal::DirectoryObject;
+pub use principal::{DirectoryObject, MOST_LOOKED_UP};
 pub use registration::{
     Access, Api, Implicit, Keys, ListedKey, ListedPassword, Lock, Principal, Publisher, Redirects, Registration,
     RequiredAccess, Scope, Web,

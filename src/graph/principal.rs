@@ -14,6 +14,11 @@ const CREATE: Operation =
 const LIST_OWNERS: Operation =
     Operation::safe(Service::Graph, "listing the application's owners", "Application.Read.All");
 
+const OF_WHAT_KIND: Operation = Operation::safe(Service::Graph, "looking up what principals are", "Directory.Read.All");
+
+/// So many principals can be looked up at once.
+pub const MOST_LOOKED_UP: usize = 1_000;
+
 /// A user, group or service principal, as lists of references show it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +55,20 @@ impl Client {
         let body = json!({ "appId": app_id, "accountEnabled": true });
         let response = self.write(&CREATE, Method::POST, self.url("servicePrincipals", &[]), &body).await?;
         response.json().map_err(|source| failed(&CREATE, source))
+    }
+
+    /// What the principals are that others name by id, at most [`MOST_LOOKED_UP`]. Those that are
+    /// gone are left out.
+    pub async fn principals_by_id(&self, ids: &[ObjectId]) -> Result<Vec<DirectoryObject>, Error> {
+        #[derive(Deserialize)]
+        struct Found {
+            value: Vec<DirectoryObject>,
+        }
+        let body = json!({ "ids": ids, "types": ["user", "group", "servicePrincipal"] });
+        let response =
+            self.write(&OF_WHAT_KIND, Method::POST, self.url("directoryObjects/getByIds", &[]), &body).await?;
+        let found: Found = response.json().map_err(|source| failed(&OF_WHAT_KIND, source))?;
+        Ok(found.value)
     }
 
     /// Who owns an application.

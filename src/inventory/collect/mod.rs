@@ -3,6 +3,7 @@
 //!
 //! Everything here reads. Nothing asks for secrets, signs, or changes anything.
 
+mod access;
 mod azure;
 mod bucket;
 mod bytes;
@@ -176,9 +177,14 @@ async fn first_look(run: &Run<'_>) -> Result<(azure::Found, Vec<Watched>, Roles)
         return Ok((vaults, Vec::new(), (Seen::unread(Reason::NotAsked), Vec::new())));
     }
     let bare = vaults.clone();
-    let (listed, watched, roles) =
-        futures::future::join3(vaults::list(run, &mut vaults), azure::watching(run, &bare), azure::roles(run, &bare))
-            .await;
+    let (listed, watched, roles, principals) = futures::future::join4(
+        vaults::list(run, &mut vaults),
+        azure::watching(run, &bare),
+        access::roles(run, &bare),
+        access::principals(run, &bare),
+    )
+    .await;
     listed?;
+    principals?.put(&mut vaults);
     Ok((vaults, watched, roles?))
 }
