@@ -154,7 +154,7 @@ impl Client {
 
     /// All owners of one object.
     pub fn owners_of_one(&self, class: Class, id: ObjectId) -> List<'_, Owner> {
-        let url = self.url(&format!("{}/{id}/owners", class.path()), &[("$top", "999")]);
+        let url = self.url(&format!("{}/{id}/owners", class.path()), &[("$select", OWNER), ("$top", "999")]);
         self.listed(url, OWNERS_OF_ONE)
     }
 

@@ -16,6 +16,8 @@ mod cert;
 #[cfg(feature = "lab")]
 mod clients;
 #[cfg(feature = "lab")]
+mod collect;
+#[cfg(feature = "lab")]
 mod command_line;
 #[cfg(feature = "lab")]
 mod company_proxy;

@@ -39,26 +39,33 @@ pub(super) fn signs_in(key: &KeyCredential, keys: &[KeyCredential], now: OffsetD
 }
 
 /// Puts what is known of bytes beside the credentials.
-pub(super) fn put<T: Listed>(record: &mut T, facts: &Facts) {
+/// What does not decide anything is left out, so that it makes no difference which way they were read.
+pub(super) fn put<T: Listed>(record: &mut T, facts: &Facts, now: OffsetDateTime) {
     if facts.is_empty() {
         return;
     }
     let id = record.id();
-    for key in record.keys() {
-        if key.x.reason() == Some(Reason::NotAsked)
-            && let Some(known) = facts.get(&(id, key.key_id))
-        {
+    for_wanted(record.keys(), now, |key| {
+        if let Some(known) = facts.get(&(id, key.key_id)) {
             key.x = known.clone();
         }
-    }
+    });
+}
+
+/// Forgets what an earlier run knew of keys that have ended since.
+pub(super) fn forget_ended(keys: &mut [KeyCredential], now: OffsetDateTime) {
+    let ended: Vec<bool> = keys.iter().map(|key| !signs_in(key, keys, now)).collect();
+    keys.iter_mut().zip(ended).filter(|(_, has_ended)| *has_ended).for_each(|(key, _)| key.x = Seen::default());
+}
+
+fn for_wanted(keys: &mut [KeyCredential], now: OffsetDateTime, mut act: impl FnMut(&mut KeyCredential)) {
+    let wanted: Vec<bool> = keys.iter().map(|key| is_wanted(key, keys, now)).collect();
+    keys.iter_mut().zip(wanted).filter(|(_, is_wanted)| *is_wanted).for_each(|(key, _)| act(key));
 }
 
 /// Says of the keys that still want their bytes why they will not get them.
 pub(super) fn give_up(keys: &mut [KeyCredential], reason: Reason, now: OffsetDateTime) {
-    let wanted: Vec<bool> = keys.iter().map(|key| is_wanted(key, keys, now)).collect();
-    for (key, _) in keys.iter_mut().zip(wanted).filter(|(_, is_wanted)| *is_wanted) {
-        key.x = Seen::unread(reason);
-    }
+    for_wanted(keys, now, |key| key.x = Seen::unread(reason));
 }
 
 /// What the bytes of a part say, read in pages of 999. Some directories give no bytes in lists, whatever

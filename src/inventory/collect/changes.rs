@@ -69,7 +69,7 @@ pub(super) async fn since<T: Listed>(
         .into_iter()
         .filter(|record| !gone.contains(&record.id()) && !changed.contains(&record.id()))
         .map(|mut record| {
-            record.forget();
+            record.forget(run.now);
             (record.id(), record)
         })
         .collect();

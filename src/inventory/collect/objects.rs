@@ -42,7 +42,7 @@ pub(super) trait Listed: Sized {
     fn forget_relations(&mut self);
 
     /// Leaves of a record of an earlier run what still holds.
-    fn forget(&mut self) {
+    fn forget(&mut self, now: OffsetDateTime) {
         self.forget_relations();
         for key in self.keys() {
             key.last_used = Seen::default();
@@ -50,6 +50,7 @@ pub(super) trait Listed: Sized {
                 key.x = Seen::default();
             }
         }
+        bytes::forget_ended(self.keys(), now);
         self.passwords().iter_mut().for_each(|password| password.last_used = Seen::default());
     }
 }
@@ -179,7 +180,7 @@ pub(super) async fn some<T: Listed>(run: &Run<'_>, ids: &[ObjectId]) -> Result<O
     records.sort_by_key(T::id);
     records.dedup_by_key(|record| record.id());
     for record in &mut records {
-        bytes::put(record, &run.known);
+        bytes::put(record, &run.known, run.now);
     }
     run.read(T::EVIDENCE, records.len());
     let unproven = unproven(&mut records, run.now);
@@ -201,7 +202,7 @@ async fn one_part<T: Listed>(run: &Run<'_>, (part, expected): parts::Sized) -> R
     let (records, facts) = futures::future::join(listing, bulk).await;
     let (mut records, facts) = (records?, facts?);
     for record in &mut records {
-        bytes::put(record, &facts);
+        bytes::put(record, &facts, run.now);
     }
     let unproven = unproven(&mut records, run.now);
     Ok(Objects { records, unproven })
@@ -226,7 +227,7 @@ async fn listing<T: Listed>(
                     if found.contains_key(&record.id()) {
                         continue;
                     }
-                    bytes::put(&mut record, &run.known);
+                    bytes::put(&mut record, &run.known, run.now);
                     wanting += usize::from(bytes::is_wanting(record.keys(), run.now));
                     found.insert(record.id(), record);
                 }
@@ -276,7 +277,7 @@ pub(super) async fn prove<T: Listed>(
     let at = |records: &[T], id: &ObjectId| records.binary_search_by_key(id, T::id).ok();
     for id in asked {
         if let Some(found) = at(records, id) {
-            bytes::put(&mut records[found], &facts);
+            bytes::put(&mut records[found], &facts, run.now);
         }
     }
     for id in left {
