@@ -87,6 +87,9 @@ pub struct Principal {
     /// The tenant in which its application is registered.
     #[serde(default)]
     pub app_owner_organization_id: Option<Box<str>>,
+    /// The gallery's template that it was made from.
+    #[serde(default)]
+    pub application_template_id: Option<Box<str>>,
     /// `saml`, `oidc` …
     #[serde(default)]
     pub preferred_single_sign_on_mode: Option<Box<str>>,

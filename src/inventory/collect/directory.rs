@@ -28,6 +28,7 @@ pub(super) struct Directory {
     pub(super) service_principals: Vec<ServicePrincipal>,
     pub(super) deleted: Seen<Vec<DeletedApplication>>,
     pub(super) roles: Seen<Vec<DirectoryRole>>,
+    pub(super) role_resources: Seen<Vec<AppId>>,
     pub(super) policies: Policies,
 }
 
@@ -81,7 +82,9 @@ async fn all(run: &Run<'_>, created: Option<OffsetDateTime>, state: &mut State) 
     relations::put_owners(&mut applications, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
     let (parts, of_principals) = (principals.parts, principals.objects);
     let mut principals = of_principals.records;
-    relations::put_roles(relations.0?, &mut principals);
+    let holders = relations.0?;
+    let role_resources = relations::resources(&holders);
+    relations::put_roles(holders, &mut principals);
     relations::put_grants(relations.1?, &mut principals);
 
     let held = tenant::holders(&roles);
@@ -102,7 +105,7 @@ async fn all(run: &Run<'_>, created: Option<OffsetDateTime>, state: &mut State) 
     proven.0?;
     proven.1?;
     tenant::activity(run, &mut applications, &mut principals).await?;
-    Ok(Directory { applications, service_principals: principals, deleted: deleted?, roles, policies })
+    Ok(Directory { applications, service_principals: principals, deleted: deleted?, roles, role_resources, policies })
 }
 
 /// The applications with their owners, both in the same parts.
@@ -183,6 +186,8 @@ async fn some(run: &Run<'_>) -> Result<Directory, NotSignedIn> {
         service_principals: principals,
         deleted: Seen::default(),
         roles: roles?,
+        // Asked from the other side, a principal tells of every API.
+        role_resources: Seen::Read(relations::watched()),
         policies: policies?,
     })
 }

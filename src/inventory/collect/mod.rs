@@ -128,6 +128,7 @@ pub async fn collect(
         service_principals: directory.service_principals,
         deleted_applications: directory.deleted,
         directory_roles: directory.roles,
+        role_resources: directory.role_resources,
         policies: directory.policies,
         vaults: vaults.collect(),
         assignments,

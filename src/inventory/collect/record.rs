@@ -75,6 +75,7 @@ pub(super) fn principal(read: graph::Principal) -> ServicePrincipal {
         kind: read.service_principal_type,
         owner_tenant: read.app_owner_organization_id.and_then(|id| Uuid::try_parse(&id).ok()),
         single_sign_on_mode: read.preferred_single_sign_on_mode,
+        template: read.application_template_id.and_then(|id| Uuid::try_parse(&id).ok()),
         preferred_signing_key: read.preferred_token_signing_key_thumbprint,
         reply_urls: read.reply_urls.into(),
         has_verified_publisher: has_publisher(&read.verified_publisher),

@@ -220,7 +220,7 @@ pub(super) type Holders = Seen<HashMap<ObjectId, Vec<RoleGrant>>>;
 /// The permissions for applications on the APIs that are watched, from the side of the APIs: there
 /// are few of them, and many service principals.
 pub(super) async fn role_holders(run: &Run<'_>) -> Result<Holders, NotSignedIn> {
-    let readings = WATCHED.iter().filter_map(|app_id| app_id.parse().ok()).map(|app_id: AppId| async move {
+    let readings = watched().into_iter().map(|app_id| async move {
         let resource = match run.graph.principal(app_id).await {
             Ok(Some(resource)) => resource.id,
             // What is not in the tenant has given nothing to anybody.
@@ -247,6 +247,21 @@ pub(super) async fn role_holders(run: &Run<'_>) -> Result<Holders, NotSignedIn> 
     }
     // One API that could not be asked may be the one that matters.
     Ok(unread.map_or(Seen::Read(held), Seen::unread))
+}
+
+/// The APIs whose holders are known.
+pub(super) fn resources(holders: &Holders) -> Seen<Vec<AppId>> {
+    match holders {
+        Seen::Read(_) => Seen::Read(watched()),
+        Seen::Unread { unread } => Seen::unread(*unread),
+    }
+}
+
+/// The APIs that are watched, in order.
+pub(super) fn watched() -> Vec<AppId> {
+    let mut watched: Vec<_> = WATCHED.iter().filter_map(|app_id| app_id.parse().ok()).collect();
+    watched.sort_unstable();
+    watched
 }
 
 /// Puts the permissions beside their holders.
@@ -382,6 +397,6 @@ mod tests {
 
     #[test]
     fn every_watched_api_is_named_by_an_id() {
-        assert!(WATCHED.iter().all(|id| id.parse::<AppId>().is_ok()));
+        assert_eq!(watched().len(), WATCHED.len());
     }
 }
