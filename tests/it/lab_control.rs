@@ -274,3 +274,54 @@ fn a_wait_outside_a_simulation_moves_the_clock_there_and_never_back() {
     assert_eq!(wait("2026-01-01T00:30:00Z").1["now"], "2026-01-01T01:00:00Z");
     assert_eq!(wait("tomorrow").0, 400);
 }
+
+#[test]
+fn an_auditor_may_read_what_an_audit_reads_and_change_nothing() {
+    let lab = lab();
+    lab.control("POST", "/vaults", &json!({ "name": "old-kv", "mode": "access-policies" })).unwrap();
+    let auditor = lab.control("POST", "/auditors", &json!({ "name": "auditor" })).unwrap();
+    let origin = variable(&lab, "LAB_GRAPH_URL");
+    let token = |resource: &str| {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", auditor["app_id"].as_str().unwrap())
+            .append_pair("client_secret", auditor["client_secret"].as_str().unwrap())
+            .append_pair("scope", &format!("{resource}/.default"))
+            .finish();
+        let uri = format!("{origin}/{}/oauth2/v2.0/token", variable(&lab, "LAB_TENANT"));
+        call(&lab, "POST", &uri, "", &form).1["access_token"].as_str().unwrap().to_owned()
+    };
+    let graph = token(&origin);
+    for path in [
+        "/v1.0/applications?$top=999",
+        "/v1.0/servicePrincipals?$top=999",
+        "/v1.0/applications?$expand=owners($select=id,userType,accountEnabled)",
+        "/v1.0/oauth2PermissionGrants",
+        "/v1.0/policies/defaultAppManagementPolicy",
+        "/v1.0/policies/appManagementPolicies?$expand=appliesTo",
+        "/v1.0/policies/authorizationPolicy",
+        "/v1.0/roleManagement/directory/roleAssignments",
+        "/v1.0/roleManagement/directory/roleEligibilityScheduleInstances",
+        "/v1.0/directory/deletedItems/microsoft.graph.application",
+        "/v1.0/organization",
+        "/v1.0/groups",
+        "/v1.0/applications/delta",
+        "/beta/reports/appCredentialSignInActivities",
+        "/beta/reports/servicePrincipalSignInActivities",
+    ] {
+        assert_eq!(call(&lab, "GET", &format!("{origin}{path}"), &graph, "").0, 200, "{path}");
+    }
+    assert_eq!(call(&lab, "POST", &format!("{origin}/v1.0/applications"), &graph, r#"{"displayName":"x"}"#).0, 403);
+    let query = json!({ "query": "resources | project name" }).to_string();
+    let resources = format!("{origin}/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01");
+    let found = call(&lab, "POST", &resources, &token("https://management.azure.com"), &query);
+    assert_eq!(found.1["data"], json!([{ "name": "contoso-kv" }, { "name": "old-kv" }]));
+    let vault = token(&format!("https://{}", variable(&lab, "LAB_VAULT_SUFFIX")));
+    for name in ["contoso-kv", "old-kv"] {
+        let uri = |path: &str| format!("https://{name}.{}/{path}?api-version=7.6", variable(&lab, "LAB_VAULT_SUFFIX"));
+        assert_eq!(call(&lab, "GET", &uri("certificates"), &vault, "").0, 200, "{name}");
+        assert_eq!(call(&lab, "GET", &uri("deletedcertificates"), &vault, "").0, 200, "{name}");
+        assert_eq!(call(&lab, "GET", &uri("secrets/x"), &vault, "").0, 403, "{name}");
+        assert_eq!(call(&lab, "POST", &uri("certificates/x/create"), &vault, "{}").0, 403, "{name}");
+    }
+}

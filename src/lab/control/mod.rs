@@ -49,6 +49,7 @@ POST   /permissions      {\"vault\":\"contoso-kv\",\"principal\":ID,\"role\":\"K
                          {\"principal\":ID,\"role\":\"Reader\",\"scope\":\"subscription\"|\"management-group\"|\"resource-group/lab\"}
                          {\"principal\":ID,\"graph_role\":\"Application.Read.All\",\"remove\":false}
                          {\"principal\":ID,\"directory_role\":\"Global Administrator\",\"eligible\":false,\"remove\":false}
+POST   /auditors         {\"name\":\"auditor\"}     may read what an audit reads, and nothing else
 POST   /users            {\"name\":\"Mira Okafor\",\"account\":\"mira@contoso.com\",\"guest\":false,\"disabled\":false}
 POST   /groups           {\"name\":\"signers\",\"members\":[ID]}
 GET    /identities       POST /identities {\"name\":\"vm\",\"kind\":\"system\"|\"user\"}
@@ -128,6 +129,10 @@ fn act(shared: &Shared, request: &Request, body: Value) -> Answer {
         (&Method::POST, ["permissions"]) => permissions(&mut shared.world(), body),
         (&Method::POST, ["users"]) => people::add_user(&mut shared.world(), parsed(body)?),
         (&Method::POST, ["groups"]) => people::add_group(&mut shared.world(), parsed(body)?),
+        (&Method::POST, ["auditors"]) => {
+            let Auditor { name } = parsed(body)?;
+            Ok(seed::add_auditor(&mut shared.world(), &name)?)
+        }
         (&Method::GET, ["identities"]) => Ok(json!(shared.world().entra.identities)),
         (&Method::POST, ["identities"]) => {
             let NewIdentity { name, kind } = parsed(body)?;
@@ -351,6 +356,7 @@ bodies! {
     Latency { ms: u64 }
     Issues { issues: bool }
     Defender { on: bool }
+    Auditor { name: String }
     SetClock {
         #[serde(default, with = "time::serde::rfc3339::option")] now: Option<OffsetDateTime>,
         simulated: Option<bool>,

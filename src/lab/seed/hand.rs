@@ -13,8 +13,11 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::Operator;
+use crate::domain::Thumbprint;
 use crate::lab::clock::LabClock;
 use crate::lab::directory::Application;
+use crate::lab::directory::GRAPH_APP_ID;
+use crate::lab::directory::ServicePrincipal;
 use crate::lab::directory::View;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Reply;
@@ -50,6 +53,14 @@ pub(super) struct Cer {
     base64: String,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
+}
+
+/// A certificate that was made outside.
+#[derive(Debug)]
+pub(super) struct Stray {
+    pub(super) cer: Cer,
+    /// Key and certificate.
+    pem: String,
 }
 
 impl<'a> Hand<'a> {
@@ -105,8 +116,24 @@ impl<'a> Hand<'a> {
         Ok(Cer { base64, not_before: time("nbf")?, not_after: time("exp")? })
     }
 
+    /// Makes another version of a certificate by the policy that it has.
+    pub(super) fn renew(&mut self, vault: &str, name: &str) -> Result<(), String> {
+        self.vault(vault, Method::POST, &format!("certificates/{name}/create"), &json!({}))?;
+        self.vault(vault, Method::GET, &format!("certificates/{name}/pending"), &Value::Null).map(drop)
+    }
+
+    /// Puts a certificate with its key into a vault.
+    pub(super) fn import(&mut self, vault: &str, name: &str, stray: &Stray, policy: &Value) -> Result<Cer, String> {
+        let body = json!({ "value": stray.pem, "policy": {
+            "key_props": policy["key_props"], "secret_props": { "contentType": "application/x-pem-file" },
+            "lifetime_actions": policy["lifetime_actions"], "issuer": policy["issuer"],
+        } });
+        self.vault(vault, Method::POST, &format!("certificates/{name}/import"), &body)?;
+        Ok(stray.cer.clone())
+    }
+
     /// A certificate whose key is in no vault.
-    pub(super) fn stray(&mut self, common_name: &str, days: i64) -> Result<Cer, String> {
+    pub(super) fn stray(&mut self, common_name: &str, days: i64) -> Result<Stray, String> {
         let key = self.world.keys.take(KeyKind::Rsa(2048));
         let pkcs8 = PrivatePkcs8KeyDer::from(key.pkcs8().expose().as_slice());
         let text = |error: rcgen::Error| error.to_string();
@@ -117,10 +144,14 @@ impl<'a> Hand<'a> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
         params.not_before = not_before;
         params.not_after = not_before + Duration::days(days);
         let certificate = params.self_signed(&pair).map_err(text)?;
-        Ok(Cer { base64: STANDARD.encode(certificate.der()), not_before, not_after: params.not_after })
+        Ok(Stray {
+            cer: Cer { base64: STANDARD.encode(certificate.der()), not_before, not_after: params.not_after },
+            pem: format!("{}{}", pair.serialize_pem(), certificate.pem()),
+        })
     }
 
     /// Makes a certificate the only key of an application, and says that it was used an hour ago.
@@ -138,6 +169,52 @@ impl<'a> Hand<'a> {
     /// The same on the service principal, where the portal does not show it.
     pub(super) fn attach_to_principal(&mut self, app: &App, cer: &Cer) -> Result<(), String> {
         self.graph(Method::PATCH, &format!("servicePrincipals/{}", app.principal), &key_credentials(cer)).map(drop)
+    }
+
+    /// Gives the keys of an application the label of another certificate, as a caller may do whose
+    /// client sends one. The lab's own Graph does not take it from clients.
+    pub(super) fn relabel(&mut self, app: &App, other: &Cer) -> Result<(), String> {
+        let der = STANDARD.decode(&other.base64).map_err(|error| error.to_string())?;
+        let found = self.world.directory.find::<Application>(app.id, View::Current);
+        let mut application = found.ok_or("the application is gone")?.into_owned();
+        for key in &mut application.credentials.keys {
+            key.custom_key_identifier = Some(Thumbprint::sha1(&der).hex());
+        }
+        let now = self.world.now();
+        self.world.directory.put(application, now);
+        Ok(())
+    }
+
+    /// Lets nobody sign in as an application any more.
+    pub(super) fn disable(&mut self, app: &App) -> Result<(), String> {
+        let body = json!({ "accountEnabled": false });
+        self.graph(Method::PATCH, &format!("servicePrincipals/{}", app.principal), &body).map(drop)
+    }
+
+    /// Lets tokens of another issuer stand in for a credential.
+    pub(super) fn federate(&mut self, app: &App, issuer: &str, subject: &str) -> Result<(), String> {
+        let body = json!({
+            "name": "pipeline", "issuer": issuer, "subject": subject, "audiences": ["api://AzureADTokenExchange"],
+        });
+        self.graph(Method::POST, &format!("applications/{}/federatedIdentityCredentials", app.id), &body).map(drop)
+    }
+
+    /// What an application that wants a permission of Graph says in its registration.
+    pub(super) fn requested(&mut self, permission: &str) -> Result<Value, String> {
+        let now = self.world.now();
+        let role = super::assignment(self.world, permission, now)?.role_id;
+        Ok(json!([{ "resourceAppId": GRAPH_APP_ID, "resourceAccess": [{ "id": role, "type": "Role" }] }]))
+    }
+
+    /// Grants a permission of Graph.
+    pub(super) fn permit(&mut self, app: &App, permission: &str) -> Result<(), String> {
+        let now = self.world.now();
+        let role = super::assignment(self.world, permission, now)?;
+        let found = self.world.directory.find::<ServicePrincipal>(app.principal, View::Current);
+        let mut principal = found.ok_or("the service principal is gone")?.into_owned();
+        principal.roles.push(role);
+        self.world.directory.put(principal, now);
+        Ok(())
     }
 
     /// Adds a client secret for so many days; gives its id.

@@ -18,7 +18,7 @@ use super::keyvault;
 use super::world::World;
 use crate::domain::Secret;
 
-pub(crate) use operator::assignment;
+pub(crate) use operator::{add_auditor, assignment};
 
 /// The vault to work in. Every seed has it.
 const VAULT: &str = "contoso-kv";
@@ -28,7 +28,7 @@ const VAULT: &str = "contoso-kv";
 pub enum Seed {
     /// The operator's own application and nothing else.
     Empty,
-    /// A dozen applications of which most have one fault, and two vaults.
+    /// Two dozen applications of which all but one have one fault, and three vaults.
     Small,
     /// Made up while it is read.
     Scale {

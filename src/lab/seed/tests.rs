@@ -42,9 +42,9 @@ fn an_empty_lab_has_its_operator_and_a_vault_to_work_in() {
 }
 
 #[test]
-fn the_small_tenant_has_a_dozen_applications_with_a_fault_each() {
+fn the_small_tenant_has_two_dozen_applications_with_a_fault_each() {
     let world = world(&Seed::Small);
-    assert_eq!(applications(&world).len(), 13, "a dozen and the operator");
+    assert_eq!(applications(&world).len(), 25, "with the operator");
     assert_eq!(world.now(), NOW, "the clock is where it was");
     assert_eq!(world.settings.issue_delay, Settings::default().issue_delay, "the settings are as they were");
 
@@ -53,7 +53,7 @@ fn the_small_tenant_has_a_dozen_applications_with_a_fault_each() {
     let secret = &billing.credentials.passwords[0];
     assert_eq!(world.directory.sign_in(secret.key_id).unwrap().at, NOW.truncate_to_second() - Duration::HOUR);
     let backup = &named(&world, "nightly-backup").credentials.passwords[0];
-    assert!(backup.end - backup.start > Duration::days(3600) && world.directory.sign_in(backup.key_id).is_none());
+    assert!(backup.end - backup.start > Duration::days(2900) && world.directory.sign_in(backup.key_id).is_none());
 
     let ends_in = |name: &str| (named(&world, name).credentials.keys[0].end - NOW).whole_days();
     assert!(ends_in("reporting-job") < -7);
@@ -62,7 +62,7 @@ fn the_small_tenant_has_a_dozen_applications_with_a_fault_each() {
 
     let ownerless: Vec<_> = applications(&world).into_iter().filter(|app| app.owners.is_empty()).collect();
     let ownerless: Vec<_> = ownerless.iter().filter_map(|app| app.display_name()).collect();
-    assert_eq!(ownerless, ["kvops lab operator", "orphan-tool"]);
+    assert_eq!(ownerless, ["kvops lab operator", "orphan-tool", "directory-sync"]);
 
     let bridge = named(&world, "hr-bridge");
     assert!(bridge.credentials.keys.is_empty());
@@ -72,6 +72,21 @@ fn the_small_tenant_has_a_dozen_applications_with_a_fault_each() {
     let web = named(&world, "web-portal");
     assert_eq!(web.members["web"]["implicitGrantSettings"]["enableIdTokenIssuance"], Value::Bool(true));
     assert_eq!(named(&world, "partner-portal").members["signInAudience"], "AzureADMultipleOrgs");
+}
+
+#[test]
+fn a_label_can_lie_and_the_key_of_a_pair_is_shared() {
+    let world = world(&Seed::Small);
+    let key = |name: &str| named(&world, name).credentials.keys[0].clone();
+    let label = |name: &str| key(name).custom_key_identifier.unwrap();
+    let lies = |name: &str| label(name) != crate::domain::Thumbprint::sha1(&key(name).key).hex();
+    let all = ["payments-signer", "legacy-etl", "partner-feed", "ghost-signer"];
+    assert_eq!(all.into_iter().filter(|name| lies(name)).collect::<Vec<_>>(), ["ghost-signer"]);
+    assert_eq!(key("weather-east").key, key("weather-west").key);
+    let principal = world.directory.service_principal_by_app_id(named(&world, "retired-api").app_id).unwrap();
+    assert_eq!(principal.members["accountEnabled"], Value::Bool(false));
+    let tier_zero = world.directory.service_principal_by_app_id(named(&world, "directory-sync").app_id).unwrap();
+    assert_eq!(tier_zero.roles[0].value, "RoleManagement.ReadWrite.Directory");
 }
 
 #[test]
