@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::de::DeTable;
 
 use super::env;
 use super::error::Error;
@@ -32,6 +33,15 @@ pub(super) struct Content {
     pub(super) cloud: BTreeMap<String, CloudTable>,
     #[serde(default)]
     pub(super) app: BTreeMap<String, AppEntry>,
+    #[serde(default)]
+    pub(super) manifest: ManifestTable,
+}
+
+/// The `[manifest]` table: what the `[app.NAME]` tables are together.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ManifestTable {
+    pub(super) complete: Option<bool>,
 }
 
 /// The `[defaults]` table.
@@ -78,13 +88,40 @@ pub struct AppEntry {
     /// What kind of application it is, in the company's own words.
     #[serde(rename = "type")]
     pub kind: Option<String>,
+    /// `prod`, `test` …, in the company's own words.
+    pub environment: Option<String>,
+    /// Who is told before expiry, other than by the vault's contacts.
+    pub notify: Option<String>,
+    /// The identity as which the workload's host reaches the vault: client id or object id.
+    pub host: Option<String>,
+    /// `external:NAME`: the key lives outside every vault, and somebody knows where.
+    pub custody: Option<String>,
+    /// Its line in the file, from 1.
+    #[serde(skip)]
+    pub line: usize,
+}
+
+impl Content {
+    /// Notes where each application's table begins: reports point there.
+    fn find_lines(&mut self, text: &str) -> Result<(), toml::de::Error> {
+        let document = DeTable::parse(text)?;
+        let tables = document.get_ref().get("app").and_then(|app| app.get_ref().as_table());
+        for (name, _) in tables.into_iter().flatten() {
+            if let Some(entry) = self.app.get_mut(name.get_ref().as_ref()) {
+                entry.line = text.as_bytes().iter().take(name.span().start).filter(|byte| **byte == b'\n').count() + 1;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl ConfigFile {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        let content = toml::from_str(&text).map_err(|source| Error::Syntax { path: path.to_owned(), source })?;
+        let syntax = |source| Error::Syntax { path: path.to_owned(), source };
+        let mut content: Content = toml::from_str(&text).map_err(syntax)?;
+        content.find_lines(&text).map_err(syntax)?;
         Ok(Self { path: path.to_owned(), is_named: false, content })
     }
 

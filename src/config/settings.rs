@@ -203,6 +203,12 @@ impl Settings {
         all.map(|(name, entry, file)| (name.as_str(), entry, file.path.as_path()))
     }
 
+    /// Whether the `[app.NAME]` tables claim to name every application: the strongest file that says
+    /// something about it decides.
+    pub fn is_manifest_complete(&self) -> bool {
+        self.files.iter().find_map(|file| file.content.manifest.complete).unwrap_or(false)
+    }
+
     /// Roots to trust beside the system's and the cloud's, PEM.
     pub fn extra_roots(&self) -> &[Vec<u8>] {
         &self.extra_roots
@@ -438,6 +444,17 @@ mod tests {
         );
         let settings = load(Flags::default(), &[], file).unwrap();
         assert_eq!((settings.vault_credential.value.as_str(), settings.graph_credential.value.as_str()), ("mi", "cli"));
+    }
+
+    #[test]
+    fn every_applications_table_knows_its_line_and_the_manifest_whether_it_is_complete() {
+        let file = "[manifest]\ncomplete = true\n\n# ä\n[app.b]\napp = \"6f0a2f0e-6c61-4f5c-9f0e-3d2b8a1f7c55\"\n\
+                    environment = \"prod\"\nnotify = \"on-call\"\ncustody = \"external:hsm-7\"\n\n\
+                    [app]\na.app = \"6f0a2f0e-6c61-4f5c-9f0e-3d2b8a1f7c56\"\n";
+        let settings = load(Flags::default(), &[], file).unwrap();
+        assert_eq!((settings.app("b").unwrap().line, settings.app("a").unwrap().line), (5, 12));
+        assert!(settings.is_manifest_complete());
+        assert!(!load(Flags::default(), &[], FILE).unwrap().is_manifest_complete());
     }
 
     #[test]
