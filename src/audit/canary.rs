@@ -177,15 +177,16 @@ mod tests {
             most.extend(values.last().map(|value| (name.as_str(), value.clone())));
             for value in values {
                 if let Err(error) = check_canary(&policy(with(&[(name, value.clone())]))) {
-                    dead.push(format!("{name} = {value}: {}", error.0.join(", ")));
+                    dead.extend(error.0.into_iter().map(|id| format!("{id} by {name} = {value}")));
                 }
             }
         }
         for (all, changes) in [("all at their least", least), ("all at their most", most)] {
             if let Err(error) = check_canary(&policy(with(&changes))) {
-                dead.push(format!("{all}: {}", error.0.join(", ")));
+                dead.extend(error.0.into_iter().map(|id| format!("{id} with {all}")));
             }
         }
+        dead.sort();
         assert!(dead.is_empty(), "\n{}\n", dead.join("\n"));
     }
 

@@ -297,3 +297,138 @@ impl fmt::Display for Target {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+    use crate::audit::conclude::Ground;
+    use crate::audit::engine::judge;
+    use crate::audit::manifest::Manifest;
+    use crate::audit::policy::Policy;
+    use crate::audit::rules::rule;
+    use crate::inventory::{Inventory, Seen};
+
+    const APP: &str = "00000000-0000-4000-8000-0000000000a1";
+    const OBJECT: &str = "00000000-0000-4000-8000-00000000000a";
+
+    fn read(text: &str) -> Result<Waivers, String> {
+        let file = File::new("waivers.toml", text);
+        let known = ["KVO101", "KVO102", "KVO201", "KVO902"];
+        Waivers::read(&file, &Params::default(), &known, date!(2026 - 11 - 21)).map_err(|problems| problems.to_string())
+    }
+
+    fn waiver(rule: &str, subject: &str, expires: &str) -> String {
+        format!(
+            "[[waiver]]\nrule = \"{rule}\"\nsubject = {subject}\nowner = \"jane\"\nreason = \"vendor\"\nexpires = {expires}\n"
+        )
+    }
+
+    /// One application with one secret, judged by KVO101 and the rules about waivers.
+    fn judged(waivers: &str) -> Report {
+        let inventory: Inventory = serde_json::from_value(serde_json::json!({
+            "header": { "schemaVersion": "1.0", "tenant": "9d6a1f5e-0000-4000-8000-000000000001", "cloud": "public",
+                        "collectedAt": "2026-11-21T08:00:00Z" },
+            "applications": [{ "id": OBJECT, "appId": APP, "displayName": "billing",
+                "passwords": [{ "keyId": "00000000-0000-4000-8000-000000000201", "start": "2026-11-01T00:00:00Z", "end": "2027-01-01T00:00:00Z" }] }],
+        }))
+        .unwrap();
+        let rules = ["KVO101", "KVO902", "KVO903"].map(|id| rule(id).unwrap()).to_vec();
+        let policy = Policy { rules, waivers: read(waivers).unwrap(), ..Policy::default() };
+        let mut report = judge(&inventory, &policy, &Manifest::default(), &Seen::default());
+        let now = inventory.header.collected_at;
+        report.conclude(&Ground { policy: &policy, baseline: None, input: None, now }, &inventory);
+        report
+    }
+
+    fn rules_of(report: &Report) -> Vec<&str> {
+        report.findings.iter().map(|finding| &*finding.rule).collect()
+    }
+
+    #[test]
+    fn a_waived_finding_stays_in_the_report_with_who_answers_for_it() {
+        for id in [APP, OBJECT] {
+            let report = judged(&waiver("KVO101", &format!("{{ app = \"{id}\" }}"), "2026-11-21"));
+            assert_eq!(rules_of(&report), ["KVO101"]);
+            assert!(matches!(&report.findings[0].state, State::Waived { owner, .. } if &**owner == "jane"));
+            let used = &report.waivers[0];
+            assert_eq!((used.state, used.findings, used.days_left, used.line), (WaiverState::Active, 1, 0, 1));
+        }
+    }
+
+    #[test]
+    fn a_waiver_that_ended_yesterday_waives_nothing_and_says_since_when() {
+        let report = judged(&waiver("KVO101", &format!("{{ app = \"{APP}\" }}"), "2026-11-20"));
+        assert_eq!(rules_of(&report), ["KVO101", "KVO902"]);
+        assert!(report.findings.iter().all(|finding| !finding.is_waived()));
+        let expired = &report.findings[1];
+        assert_eq!(expired.severity, report.findings[0].severity);
+        assert!(expired.message.contains("until 2026-11-20, 1 days ago"), "{}", expired.message);
+        assert_eq!(report.waivers[0].state, WaiverState::Expired);
+    }
+
+    #[test]
+    fn a_waiver_for_another_object_rule_or_part_waives_nothing_and_is_dead() {
+        let other = "{ app = \"00000000-0000-4000-8000-0000000000a2\" }";
+        let one_key = format!("{{ app = \"{APP}\", key = \"00000000-0000-4000-8000-000000000201\" }}");
+        for subject in [other, &one_key, "{ vault = \"billing\" }", "{ tenant = true }"] {
+            let report = judged(&waiver("KVO101", subject, "2027-01-01"));
+            assert_eq!(rules_of(&report), ["KVO101", "KVO903"], "{subject}");
+            assert!(!report.findings[0].is_waived(), "{subject}");
+            assert_eq!(report.waivers[0].state, WaiverState::Dead);
+        }
+    }
+
+    #[test]
+    fn a_waiver_of_a_rule_that_did_not_run_is_neither_alive_nor_dead() {
+        let report = judged(&waiver("KVO201", &format!("{{ app = \"{APP}\", key = \"*\" }}"), "2027-01-01"));
+        assert_eq!(rules_of(&report), ["KVO101"]);
+        assert_eq!(report.waivers[0].state, WaiverState::Undecided);
+    }
+
+    #[test]
+    fn owner_reason_and_last_day_are_not_optional_and_names_are_no_ids() {
+        let said = read("[[waiver]]\nrule = \"KVO101\"\nsubject = { app = \"billing\" }\nowner = \" \"\n").unwrap_err();
+        for part in [
+            "`owner` must not be empty",
+            "`reason` is missing",
+            "`expires` is missing",
+            "anybody can take a display name",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert!(said.contains("waivers.toml:3:19:"), "{said}");
+        assert!(read("waiver = 3\n").is_err() && read("[[waivers]]\n").is_err());
+    }
+
+    #[test]
+    fn what_is_unknown_inexact_or_twice_is_refused() {
+        let app = format!("{{ app = \"{APP}\" }}");
+        assert!(read(&waiver("KVO103", &app, "2027-01-01")).unwrap_err().contains("no rule `KVO103`"));
+        let some = format!("{{ app = \"{APP}\", key = \"1*\" }}");
+        assert!(read(&waiver("KVO101", &some, "2027-01-01")).unwrap_err().contains("ids are exact"));
+        let two = format!("{{ app = \"{APP}\", vault = \"v\" }}");
+        assert!(read(&waiver("KVO101", &two, "2027-01-01")).unwrap_err().contains("name one object"));
+        let twice = waiver("KVO101", &app, "2026-01-01") + &waiver("KVO101", &app, "2027-01-01");
+        assert!(read(&twice).unwrap_err().contains("the same is waived in line 1"));
+    }
+
+    #[test]
+    fn the_longest_waiver_and_the_most_objects_are_limits_that_are_themselves_allowed() {
+        let app = format!("{{ app = \"{APP}\" }}");
+        assert!(read(&waiver("KVO101", &app, "2027-05-20")).is_ok(), "180 days");
+        assert!(read(&waiver("KVO101", &app, "2027-05-21")).unwrap_err().contains("181 days"));
+        let created = waiver("KVO101", &app, "2027-05-20") + "created = 2026-11-20\n";
+        assert!(read(&created).unwrap_err().contains("181 days"), "it counts from the day it was made");
+        let future = waiver("KVO101", &app, "2027-05-21") + "created = 2026-12-20\n";
+        assert!(read(&future).is_err(), "a day to come makes it no longer");
+        let many = |number: usize| {
+            let subjects: Vec<String> =
+                (0..number).map(|n| format!("{{ app = \"00000000-0000-4000-8000-{n:012}\" }}")).collect();
+            format!("[{}]", subjects.join(", "))
+        };
+        assert!(read(&waiver("KVO101", &many(20), "2027-01-01")).is_ok());
+        assert!(read(&waiver("KVO101", &many(21), "2027-01-01")).unwrap_err().contains("21 objects"));
+    }
+}

@@ -166,3 +166,105 @@ fn parsed(value: Value<'_>) -> Option<Severity> {
     }
     severity.ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    const APP: &str = "7b0f0000-0000-4000-8000-000000000001";
+
+    fn team(text: &str) -> Result<Team, String> {
+        Team::read(&File::new("params.toml", text), None, date!(2026 - 11 - 21))
+            .map_err(|problems| problems.to_string())
+    }
+
+    fn refused(text: &str) -> String {
+        team(text).unwrap_err()
+    }
+
+    #[test]
+    fn the_profile_gives_limits_the_file_changes_some_and_an_application_has_its_own() {
+        let text = format!(
+            "profile = \"strict\"\n[params]\nwarn_days = 45\n[params.override.\"app:{APP}\"]\nmax_cert_days = 730\n\
+             reason = \"vendor\"\nowner = \"team-x\"\nexpires = 2027-03-31\n"
+        );
+        let team = team(&text).unwrap();
+        assert_eq!((team.profile.name, team.params.warn_days, team.params.max_cert_days), ("strict", 45, 180));
+        let own = &team.overrides[&APP.parse().unwrap()];
+        assert_eq!((own.max_cert_days, own.warn_days), (730, 45));
+    }
+
+    #[test]
+    fn a_profile_that_was_asked_for_wins_over_that_of_the_file() {
+        let file = File::new("params.toml", "profile = \"strict\"\n");
+        let team = Team::read(&file, Profile::named("seed"), date!(2026 - 11 - 21)).unwrap();
+        assert_eq!(team.profile.name, "seed");
+    }
+
+    #[test]
+    fn what_is_unknown_or_out_of_range_is_refused_with_its_place() {
+        let said = refused("profile = \"strickt\"\n[params]\nwarn_dais = 30\nmax_cert_days = 0\nstrict_eku = 1\n");
+        assert!(said.contains("params.toml:1:11: there is no profile `strickt`; did you mean `strict`?"), "{said}");
+        assert!(
+            said.contains("params.toml:3:1: there is no parameter `warn_dais`; did you mean `warn_days`?"),
+            "{said}"
+        );
+        assert!(said.contains("params.toml:4:17: `max_cert_days` must be 1 to 3650 days"), "{said}");
+        assert!(said.contains("`strict_eku` must be true or false"), "{said}");
+        assert!(refused("[params]\ncertificate_scope = \"some\"\n").contains("app-credentials or all"));
+        assert!(refused("[params]\nbreak_glass = [\"jane\"]\n").contains("2:15: `break_glass`"));
+        assert!(refused("[param]\n").contains("`param` is not known here"));
+    }
+
+    #[test]
+    fn the_ends_of_a_range_are_in_it_and_what_lies_beyond_is_not() {
+        assert_eq!(team("[params]\nwarn_days = 1\n").unwrap().params.warn_days, 1);
+        assert_eq!(team("[params]\nwarn_days = 365\n").unwrap().params.warn_days, 365);
+        for beyond in ["0", "366", "-1", "99999999999", "30.0", "\"30\""] {
+            assert!(team(&format!("[params]\nwarn_days = {beyond}\n")).is_err(), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_one_application_needs_somebody_who_answers_and_ends() {
+        let table = |rest: &str| format!("[params.override.\"app:{APP}\"]\nmax_cert_days = 730\n{rest}");
+        let said = refused(&table("reason = \"vendor\"\n"));
+        assert!(said.contains("`owner` is missing") && said.contains("`expires` is missing"), "{said}");
+        let ended = table("reason = \"vendor\"\nowner = \"x\"\nexpires = 2026-11-20\n");
+        let ended = team(&ended).unwrap();
+        assert!(ended.overrides.is_empty());
+        assert!(ended.warnings[0].starts_with("params.toml:1: the limits of application 7b0f"), "{:?}", ended.warnings);
+        assert!(ended.warnings[0].contains("2026-11-20"));
+        let last_day = table("reason = \"vendor\"\nowner = \"x\"\nexpires = 2026-11-21\n");
+        assert_eq!(team(&last_day).unwrap().overrides.len(), 1);
+        assert!(refused("[params.override.billing]\nmax_cert_days = 1\n").contains("app:CLIENT-ID"));
+    }
+
+    #[test]
+    fn a_limit_that_no_rule_about_applications_reads_is_none_of_one_application() {
+        let text = format!(
+            "[params.override.\"app:{APP}\"]\nmax_waiver_days = 5\nreason = \"a\"\nowner = \"b\"\nexpires = 2027-01-01\n"
+        );
+        assert!(refused(&text).contains("not a limit of single applications"));
+    }
+
+    #[test]
+    fn a_severity_falls_one_step_freely_and_further_only_with_an_answer() {
+        let set = |text: &str| team(text).unwrap().severities["KVO101"];
+        assert_eq!(set("[severity]\nKVO101 = \"medium\"\n"), Severity::Medium);
+        assert_eq!(set("[severity]\nkvo101 = \"critical\"\n"), Severity::Critical);
+        assert!(refused("[severity]\nKVO101 = \"low\"\n").contains("more than one step less"));
+        let long = "[severity.KVO101]\nlevel = \"info\"\nreason = \"a\"\nowner = \"b\"\nexpires = 2027-01-01\n";
+        assert_eq!(set(long), Severity::Info);
+        let ended = team(&long.replace("2027", "2026")).unwrap();
+        assert!(ended.severities.is_empty());
+        assert!(
+            ended.warnings[0].contains("KVO101 was info until 2026-01-01, and is high again"),
+            "{:?}",
+            ended.warnings
+        );
+        assert!(refused("[severity]\nKVO999 = \"low\"\nKVO201 = \"bad\"\n").contains("`KVO999`"));
+    }
+}
