@@ -19,4 +19,5 @@ pub mod lab;
 pub mod ledger;
 pub mod pki;
 pub mod provision;
+pub mod report;
 pub mod sign_in;

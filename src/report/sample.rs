@@ -1,0 +1,194 @@
+//! A small report made by hand, with text as hostile as a directory may hold.
+
+use time::macros::{date, datetime};
+
+use super::{Format, Options, write};
+use crate::audit::rules::rule;
+use crate::audit::{
+    Adjustment, Fact, Finding, Fingerprint, ObjectKind, Report, Severity, State, Subject, Tally, Unknown,
+};
+use crate::domain::{AppId, TenantId};
+use crate::inventory::{Coverage, Evidence, Gap, Header, Reason};
+
+/// A name with whatever a format could take for its own: escapes of terminals, formulas, Markdown,
+/// HTML, workflow commands, XML, bidirectional overrides.
+pub(super) const HOSTILE: &str = "=cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x](javascript:1) @everyone\r\n::error::%0A]]> \u{202e}gnp;##vso[task.complete]\u{0}\u{fffe} & \"`";
+
+const APP: &str = "7b0f0000-0000-4000-8000-000000000001";
+const KEY_ID: &str = "aaaa0000-0000-4000-8000-000000000001";
+
+/// Three findings (one of them waived, one known), two unknowns, and a vault behind a firewall.
+pub(super) fn report() -> Report {
+    let mut report = clean();
+    report.coverage.gap(Gap {
+        evidence: Evidence::Certificates,
+        object: "kv-private".to_owned(),
+        reason: Reason::Firewall,
+        detail: "Client address is not authorized".to_owned(),
+        grant: "network access to kv-private".to_owned(),
+    });
+    report.findings = vec![finding(), waived(), existing()];
+    report.unknowns = vec![unknown(), outside()];
+    for tally in &mut report.tallies {
+        (tally.objects, tally.findings, tally.passed, tally.unknown) = (4, 2, 1, 1);
+    }
+    report
+}
+
+/// A report of two rules that found nothing in what was all read.
+pub(super) fn clean() -> Report {
+    let mut coverage = Coverage::default();
+    coverage.read(Evidence::Applications, 12);
+    coverage.read(Evidence::Certificates, 3);
+    let tally = |id| Tally { rule: rule(id).unwrap(), objects: 4, passed: 4, findings: 0, unknown: 0 };
+    Report {
+        header: Header {
+            schema_version: "1.0".to_owned(),
+            tenant: tenant(),
+            tenant_created_at: None,
+            cloud: "public".to_owned(),
+            collected_at: datetime!(2026-11-21 12:00 UTC),
+            is_narrowed_to_applications: false,
+            is_narrowed_to_vaults: false,
+        },
+        profile: "default".to_owned(),
+        coverage,
+        findings: Vec::new(),
+        unknowns: Vec::new(),
+        tallies: vec![tally("KVO101"), tally("KVO201")],
+    }
+}
+
+/// A critical finding on an application with a hostile name.
+pub(super) fn finding() -> Finding {
+    let subject = application(HOSTILE).part(KEY_ID);
+    Finding {
+        rule: "KVO101".into(),
+        severity: Severity::Critical,
+        adjustments: vec![Adjustment {
+            from: Severity::High,
+            to: Severity::Critical,
+            why: "the application can become Global Administrator".to_owned(),
+        }],
+        message: "a client secret lives 730 days, past the limit of 180".to_owned(),
+        evidence: vec![Fact {
+            evidence: Evidence::Applications,
+            field: format!("passwordCredentials[{KEY_ID}].endDateTime"),
+            value: "2028-11-20T12:00:00Z".to_owned(),
+        }],
+        fix: format!("kvops provision --app {APP} --vault VAULT --name NAME"),
+        fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
+        subject,
+        state: State::New,
+    }
+}
+
+/// An undecided certificate, in a vault behind a firewall.
+pub(super) fn unknown() -> Unknown {
+    Unknown {
+        rule: "KVO201".into(),
+        subject: Subject::new(ObjectKind::Vault, "kv-private", "kv-private"),
+        evidence: Evidence::Certificates,
+        reason: Reason::Firewall,
+        why: "its certificates were not read".to_owned(),
+    }
+}
+
+/// What a waiver says, with hostile text in it.
+pub(super) fn waived_state() -> State {
+    State::Waived {
+        owner: "jane@contoso.example".into(),
+        reason: "vendor supports secrets only | until v9 <b>".into(),
+        expires: date!(2027 - 02 - 28),
+        ticket: Some("SEC-4711".into()),
+    }
+}
+
+/// A report with many findings, for limits of size.
+pub(super) fn large(findings: usize) -> Report {
+    let mut report = report();
+    let template = finding();
+    report.findings = (0..findings)
+        .map(|index| {
+            let subject = Subject { id: format!("object-{index:06}").into(), ..template.subject.clone() };
+            Finding {
+                fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
+                subject,
+                severity: if index < findings / 10 { Severity::Critical } else { Severity::Medium },
+                ..template.clone()
+            }
+        })
+        .collect();
+    report
+}
+
+/// The report in a format, with default options.
+pub(super) fn written(format: Format) -> String {
+    written_of(&report(), format)
+}
+
+/// A report in a format, with default options.
+pub(super) fn written_of(report: &Report, format: Format) -> String {
+    written_with(report, format, &Options::default())
+}
+
+/// A report in a format.
+pub(super) fn written_with(report: &Report, format: Format, options: &Options) -> String {
+    let mut out = Vec::new();
+    write(format, report, options, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn waived() -> Finding {
+    let subject = application("Invoices").part("aaaa0000-0000-4000-8000-000000000002");
+    Finding {
+        severity: Severity::High,
+        adjustments: Vec::new(),
+        fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
+        subject,
+        state: waived_state(),
+        ..finding()
+    }
+}
+
+fn existing() -> Finding {
+    let subject = Subject::new(ObjectKind::Certificate, "kv-billing/billing", "kv-billing/billing").part("0123abcd");
+    Finding {
+        rule: "KVO201".into(),
+        severity: Severity::Medium,
+        adjustments: vec![Adjustment {
+            from: Severity::High,
+            to: Severity::Medium,
+            why: "no application trusts this version".to_owned(),
+        }],
+        message: "whoever may read the vault's secrets can download the private key".to_owned(),
+        evidence: vec![Fact {
+            evidence: Evidence::CertificateDetails,
+            field: "policy.key_props.exportable".to_owned(),
+            value: "true".to_owned(),
+        }],
+        fix: "kvops provision --vault kv-billing --name billing --app APP makes a new version".to_owned(),
+        fingerprint: Fingerprint::of("KVO201", &tenant(), &subject),
+        subject,
+        state: State::Existing { first_seen: date!(2026 - 10 - 01) },
+    }
+}
+
+fn outside() -> Unknown {
+    Unknown {
+        rule: "KVO201".into(),
+        subject: application("Invoices"),
+        evidence: Evidence::SignInActivity,
+        reason: Reason::NotAsked,
+        why: "nobody asked when it last signed in".to_owned(),
+    }
+}
+
+fn application(name: &str) -> Subject {
+    let app: AppId = APP.parse().unwrap();
+    Subject::application("11110000-0000-4000-8000-000000000001".parse().unwrap(), app, name)
+}
+
+fn tenant() -> TenantId {
+    "72f988bf-0000-4000-8000-2d7cd011db47".parse().unwrap()
+}
