@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use time::{Date, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::Options;
 use super::overview::{Overview, is_complete, total};
-use crate::audit::{Adjustment, Fact, Finding, Fingerprint, Group, Report, Severity, State, Subject, Tally, Unknown};
+use crate::audit::{
+    Adjustment, Delta, Fact, Finding, Fingerprint, Gone, Group, Report, Severity, State, Subject, Tally, Unknown,
+    WaiverUse,
+};
 use crate::domain::TenantId;
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
 
@@ -25,6 +28,10 @@ struct Document<'a> {
     policy: Policy<'a>,
     coverage: Cover<'a>,
     summary: Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<Difference<'a>>,
+    waivers: &'a [WaiverUse],
+    warnings: &'a [String],
     rules: Vec<RuleTally<'a>>,
     findings: Vec<Item<'a>>,
     unknown: Vec<Undecided<'a>>,
@@ -51,11 +58,12 @@ struct Head<'a> {
 #[derive(Serialize)]
 struct Policy<'a> {
     profile: &'a str,
+    hash: &'a str,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Cover<'a> {
+pub(super) struct Cover<'a> {
     percent: f64,
     is_complete: bool,
     total: Count,
@@ -71,6 +79,27 @@ struct Summary {
     existing: u64,
     waived: u64,
     unknown: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Difference<'a> {
+    since: String,
+    is_same_policy: bool,
+    new: u64,
+    existing: u64,
+    fixed: Vec<Former<'a>>,
+    undecided: Vec<Former<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Former<'a> {
+    rule: &'a str,
+    severity: Severity,
+    subject: Object<'a>,
+    fingerprint: Fingerprint,
+    first_seen: String,
 }
 
 #[derive(Serialize)]
@@ -98,7 +127,7 @@ struct RuleTally<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Item<'a> {
+pub(super) struct Item<'a> {
     rule: &'a str,
     severity: Severity,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -110,7 +139,7 @@ struct Item<'a> {
     fingerprint: Fingerprint,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    first_seen: Option<Date>,
+    first_seen: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiver: Option<Waiver<'a>>,
 }
@@ -131,13 +160,13 @@ struct Object<'a> {
 struct Waiver<'a> {
     owner: &'a str,
     reason: &'a str,
-    expires: Date,
+    expires: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Undecided<'a> {
+pub(super) struct Undecided<'a> {
     rule: &'a str,
     subject: Object<'a>,
     evidence: Evidence,
@@ -164,9 +193,12 @@ impl<'a> Document<'a> {
                 is_narrowed_to_applications: header.is_narrowed_to_applications,
                 is_narrowed_to_vaults: header.is_narrowed_to_vaults,
             },
-            policy: Policy { profile: &report.profile },
+            policy: Policy { profile: &report.profile, hash: &report.policy_hash },
             coverage: Cover::of(&report.coverage),
             summary: Summary::of(report),
+            delta: report.delta.as_ref().map(Difference::of),
+            waivers: &report.waivers,
+            warnings: &report.warnings,
             rules: report.tallies.iter().map(RuleTally::of).collect(),
             findings: report.findings.iter().map(Item::of).collect(),
             unknown: report.unknowns.iter().map(Undecided::of).collect(),
@@ -175,7 +207,7 @@ impl<'a> Document<'a> {
 }
 
 impl<'a> Cover<'a> {
-    fn of(coverage: &'a Coverage) -> Self {
+    pub(super) fn of(coverage: &'a Coverage) -> Self {
         Self {
             // Two decimals, cut: what is not all is never called all.
             percent: (coverage.percent() * 100.0).floor() / 100.0,
@@ -184,6 +216,27 @@ impl<'a> Cover<'a> {
             counts: &coverage.counts,
             gaps: &coverage.gaps,
         }
+    }
+}
+
+impl<'a> Difference<'a> {
+    fn of(delta: &'a Delta) -> Self {
+        Self {
+            since: delta.since.to_string(),
+            is_same_policy: delta.is_same_policy,
+            new: delta.new,
+            existing: delta.existing,
+            fixed: delta.fixed.iter().map(Former::of).collect(),
+            undecided: delta.undecided.iter().map(Former::of).collect(),
+        }
+    }
+}
+
+impl<'a> Former<'a> {
+    fn of(gone: &'a Gone) -> Self {
+        let Gone { fingerprint, rule, severity, subject, first_seen } = gone;
+        let (subject, first_seen) = (Object::of(subject), first_seen.to_string());
+        Self { rule, severity: *severity, subject, fingerprint: *fingerprint, first_seen }
     }
 }
 
@@ -205,13 +258,15 @@ impl<'a> RuleTally<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn of(finding: &'a Finding) -> Self {
+    pub(super) fn of(finding: &'a Finding) -> Self {
         let (state, first_seen, waiver) = match &finding.state {
             State::New => ("new", None, None),
-            State::Existing { first_seen } => ("existing", Some(*first_seen), None),
-            State::Waived { owner, reason, expires, ticket } => {
-                ("waived", None, Some(Waiver { owner, reason, expires: *expires, ticket: ticket.as_deref() }))
-            }
+            State::Existing { first_seen } => ("existing", Some(first_seen.to_string()), None),
+            State::Waived { owner, reason, expires, ticket } => (
+                "waived",
+                None,
+                Some(Waiver { owner, reason, expires: expires.to_string(), ticket: ticket.as_deref() }),
+            ),
         };
         Self {
             rule: &finding.rule,
@@ -242,7 +297,7 @@ impl<'a> Object<'a> {
 }
 
 impl<'a> Undecided<'a> {
-    fn of(unknown: &'a Unknown) -> Self {
+    pub(super) fn of(unknown: &'a Unknown) -> Self {
         let Unknown { rule, subject, evidence, reason, why } = unknown;
         Self { rule, subject: Object::of(subject), evidence: *evidence, reason: *reason, why }
     }

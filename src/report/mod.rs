@@ -5,8 +5,14 @@
 //! same report gives the same bytes. Every name, URI and value comes from a directory and may be
 //! hostile: each format escapes it in its own way.
 
+mod action_plan;
+mod azure_devops;
+mod csv;
 mod exit;
+mod github;
+mod gitlab;
 mod json;
+mod ndjson;
 mod options;
 mod output;
 mod overview;
@@ -62,6 +68,12 @@ macro_rules! formats {
 
 formats! {
     Json = "json", "kvops-audit.json", json, "Everything, as one versioned JSON document.";
+    Ndjson = "ndjson", "kvops-audit.ndjson", ndjson, "A line of JSON for each finding, for log stores.";
+    Csv = "csv", "kvops-findings.csv", csv, "Rows for a spreadsheet.";
+    ActionPlan = "action-plan", "kvops-action-plan.csv", action_plan, "Rows for a spreadsheet in which people plan who mends what.";
+    Github = "github", "kvops-annotations.txt", github, "Annotations of GitHub Actions.";
+    AzureDevops = "azuredevops", "kvops-logging-commands.txt", azure_devops, "Logging commands of Azure Pipelines.";
+    Gitlab = "gitlab", "gl-code-quality-report.json", gitlab, "GitLab's Code Quality report.";
 }
 
 /// Writes a report in a format.

@@ -18,6 +18,8 @@ pub struct Options {
     pub manifest: Manifest,
     /// Whether SARIF lists what was waived, with its justification.
     pub sarif_include_suppressed: bool,
+    /// Where this run writes the Markdown summary, for pipelines that are told of the file.
+    pub markdown_file: Option<PathBuf>,
     /// The class of OCSF events.
     pub ocsf_class: OcsfClass,
 }
@@ -57,6 +59,7 @@ impl Default for Options {
             locations: Locations::default(),
             manifest: Manifest::default(),
             sarif_include_suppressed: false,
+            markdown_file: None,
             ocsf_class: OcsfClass::default(),
         }
     }

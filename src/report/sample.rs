@@ -5,7 +5,8 @@ use time::macros::{date, datetime};
 use super::{Format, Options, write};
 use crate::audit::rules::rule;
 use crate::audit::{
-    Adjustment, Fact, Finding, Fingerprint, ObjectKind, Report, Severity, State, Subject, Tally, Unknown,
+    Adjustment, Delta, Fact, Finding, Fingerprint, Gone, ObjectKind, Report, Severity, State, Subject, Tally, Unknown,
+    WaiverState, WaiverUse,
 };
 use crate::domain::{AppId, TenantId};
 use crate::inventory::{Coverage, Evidence, Gap, Header, Reason};
@@ -29,6 +30,9 @@ pub(super) fn report() -> Report {
     });
     report.findings = vec![finding(), waived(), existing()];
     report.unknowns = vec![unknown(), outside()];
+    report.waivers = vec![waiver()];
+    report.delta = Some(delta());
+    report.warnings = vec!["the limit of an application no longer holds".to_owned()];
     for tally in &mut report.tallies {
         (tally.objects, tally.findings, tally.passed, tally.unknown) = (4, 2, 1, 1);
     }
@@ -41,21 +45,21 @@ pub(super) fn clean() -> Report {
     coverage.read(Evidence::Applications, 12);
     coverage.read(Evidence::Certificates, 3);
     let tally = |id| Tally { rule: rule(id).unwrap(), objects: 4, passed: 4, findings: 0, unknown: 0 };
+    let header = Header {
+        schema_version: "1.0".to_owned(),
+        tenant: tenant(),
+        tenant_created_at: None,
+        cloud: "public".to_owned(),
+        collected_at: datetime!(2026-11-21 12:00 UTC),
+        is_narrowed_to_applications: false,
+        is_narrowed_to_vaults: false,
+    };
     Report {
-        header: Header {
-            schema_version: "1.0".to_owned(),
-            tenant: tenant(),
-            tenant_created_at: None,
-            cloud: "public".to_owned(),
-            collected_at: datetime!(2026-11-21 12:00 UTC),
-            is_narrowed_to_applications: false,
-            is_narrowed_to_vaults: false,
-        },
         profile: "default".to_owned(),
+        policy_hash: "c0ffee".repeat(10) + "c0de",
         coverage,
-        findings: Vec::new(),
-        unknowns: Vec::new(),
         tallies: vec![tally("KVO101"), tally("KVO201")],
+        ..Report::new(header)
     }
 }
 
@@ -171,6 +175,41 @@ fn existing() -> Finding {
         fingerprint: Fingerprint::of("KVO201", &tenant(), &subject),
         subject,
         state: State::Existing { first_seen: date!(2026 - 10 - 01) },
+    }
+}
+
+fn waiver() -> WaiverUse {
+    WaiverUse {
+        rule: "KVO101".into(),
+        subject: format!("app {APP}, key *"),
+        owner: "jane@contoso.example".into(),
+        reason: "vendor supports secrets only | until v9 <b>".into(),
+        ticket: Some("SEC-4711".into()),
+        expires: date!(2027 - 02 - 28),
+        days_left: 99,
+        findings: 1,
+        state: WaiverState::Active,
+        file: "waivers.toml".to_owned(),
+        line: 3,
+    }
+}
+
+fn delta() -> Delta {
+    let subject = application("Payroll").part("aaaa0000-0000-4000-8000-000000000003");
+    let gone = Gone {
+        fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
+        rule: "KVO101".into(),
+        severity: Severity::High,
+        subject,
+        first_seen: date!(2026 - 10 - 01),
+    };
+    Delta {
+        since: date!(2026 - 10 - 01),
+        is_same_policy: true,
+        new: 2,
+        existing: 1,
+        fixed: vec![gone],
+        undecided: vec![],
     }
 }
 

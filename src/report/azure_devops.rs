@@ -1,0 +1,106 @@
+//! Logging commands of Azure Pipelines.
+
+use std::io::{self, Write};
+
+use super::Options;
+use super::overview::{active, coverage_sentence, is_complete, waived};
+use super::subject::label;
+use crate::audit::{Finding, Report, Severity};
+use crate::domain::printable;
+
+/// Issues of a kind; a pipeline's page becomes unreadable beyond, and the report holds them all.
+const MAX_OF_A_KIND: usize = 100;
+
+pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let is_complete = is_complete(&report.coverage);
+    let mut first = coverage_sentence(&report.coverage);
+    let waivers = waived(report).count();
+    if waivers > 0 {
+        first.push_str(&format!("; {waivers} findings are waived"));
+    }
+    if !report.unknowns.is_empty() {
+        first.push_str(&format!("; {} could not be evaluated", report.unknowns.len()));
+    }
+    if is_complete {
+        writeln!(out, "kvops audit: {}", plain(&first))?;
+    } else {
+        writeln!(out, "##vso[task.logissue type=warning]{}", escaped(&first))?;
+    }
+    for level in ["error", "warning"] {
+        let findings: Vec<_> = active(report).filter(|finding| level_of(finding.severity) == level).collect();
+        for finding in findings.iter().take(MAX_OF_A_KIND) {
+            issue(options, level, finding, out)?;
+        }
+        let more = findings.len().saturating_sub(MAX_OF_A_KIND);
+        if more > 0 {
+            writeln!(out, "##vso[task.logissue type={level}]{more} more findings are in the report")?;
+        }
+    }
+    if let Some(file) = &options.markdown_file {
+        writeln!(out, "##vso[task.uploadsummary]{}", escaped(&file.to_string_lossy()))?;
+    }
+    if !is_complete || active(report).next().is_some() {
+        writeln!(out, "##vso[task.complete result=SucceededWithIssues;]")?;
+    }
+    Ok(())
+}
+
+fn issue(options: &Options, level: &str, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    let location = options.locations.of(&finding.subject);
+    let message = format!("{}: {}: {}. {}", finding.severity, label(&finding.subject), finding.message, finding.fix);
+    writeln!(
+        out,
+        "##vso[task.logissue type={level};sourcepath={};linenumber={};code={}]{}",
+        escaped(&location.file),
+        location.line,
+        escaped(&finding.rule),
+        escaped(&message)
+    )
+}
+
+/// Pipelines know two kinds of issues.
+const fn level_of(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium | Severity::Low | Severity::Info => "warning",
+    }
+}
+
+/// A property or message of a logging command; the agent turns these back.
+fn escaped(text: &str) -> String {
+    plain(text).replace('%', "%AZP25").replace(';', "%3B").replace(']', "%5D")
+}
+
+/// Text of a line: one that begins no command, wherever in the line the agent looks for it.
+fn plain(text: &str) -> String {
+    printable(text).replace("##", "# #")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Format, sample};
+
+    #[test]
+    fn issues_carry_file_line_and_rule_and_hostile_names_begin_no_command() {
+        let options = Options { markdown_file: Some("/agent/_temp/kvops.md".into()), ..Options::default() };
+        insta::assert_snapshot!(sample::written_with(&sample::report(), Format::AzureDevops, &options), @"");
+    }
+
+    #[test]
+    fn a_clean_report_issues_nothing() {
+        insta::assert_snapshot!(sample::written_of(&sample::clean(), Format::AzureDevops), @"");
+    }
+
+    #[test]
+    fn what_a_command_would_read_is_escaped() {
+        assert_eq!(escaped("50%;x]\n##vso[y]"), "50%AZP25%3Bx%5D\\u{a}# #vso[y%5D");
+    }
+
+    #[test]
+    fn there_are_at_most_a_hundred_of_a_kind_and_a_word_on_the_others() {
+        let text = sample::written_of(&sample::large(100_000), Format::AzureDevops);
+        assert!(text.lines().count() < 2 * MAX_OF_A_KIND + 5);
+        assert!(text.contains("type=error]9900 more findings"), "{}", text.lines().nth(101).unwrap());
+    }
+}
