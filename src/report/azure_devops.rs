@@ -84,12 +84,18 @@ mod tests {
     #[test]
     fn issues_carry_file_line_and_rule_and_hostile_names_begin_no_command() {
         let options = Options { markdown_file: Some("/agent/_temp/kvops.md".into()), ..Options::default() };
-        insta::assert_snapshot!(sample::written_with(&sample::report(), Format::AzureDevops, &options), @"");
+        insta::assert_snapshot!(sample::written_with(&sample::report(), Format::AzureDevops, &options), @r#"
+        ##vso[task.logissue type=warning]coverage 93.7 %AZP25: 15 of 16 read (1 denied)%3B 1 findings are waived%3B 2 could not be evaluated
+        ##vso[task.logissue type=error;sourcepath=kvops.toml;linenumber=1;code=KVO101]critical: =cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x%5D(javascript:1) @everyone\u{d}\u{a}::error::%AZP250A%5D%5D> \u{202e}gnp%3B# #vso[task.complete… (7b0f0000-0000-4000-8000-000000000001): a client secret lives 730 days, past the limit of 180. kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME
+        ##vso[task.logissue type=warning;sourcepath=kvops.toml;linenumber=1;code=KVO201]medium: kv-billing/billing: whoever may read the vault's secrets can download the private key. kvops provision --vault kv-billing --name billing --app APP makes a new version
+        ##vso[task.uploadsummary]/agent/_temp/kvops.md
+        ##vso[task.complete result=SucceededWithIssues;]
+        "#);
     }
 
     #[test]
     fn a_clean_report_issues_nothing() {
-        insta::assert_snapshot!(sample::written_of(&sample::clean(), Format::AzureDevops), @"");
+        insta::assert_snapshot!(sample::written_of(&sample::clean(), Format::AzureDevops), @r#"kvops audit: coverage 100 %: 15 of 15 read"#);
     }
 
     #[test]

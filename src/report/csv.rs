@@ -143,7 +143,15 @@ mod tests {
 
     #[test]
     fn coverage_is_the_first_row_and_what_is_unknown_or_waived_is_there_too() {
-        insta::assert_snapshot!(sample::written(Format::Csv), @"");
+        insta::assert_snapshot!(sample::written(Format::Csv), @r#"
+        record,rule,severity,state,kind,id,app_id,name,part,message,evidence,fix,owner,expires,reason,fingerprint
+        coverage,,,,,,,,,coverage 93.7 %: 15 of 16 read (1 denied),,,,,,
+        finding,KVO101,critical,new,application,11110000-0000-4000-8000-000000000001,7b0f0000-0000-4000-8000-000000000001,'=cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x](javascript:1) @everyone\u{d}\u{a}::error::%0A]]> \u{202e}gnp;##vso[task.complete…,aaaa0000-0000-4000-8000-000000000001,"a client secret lives 730 days, past the limit of 180",passwordCredentials[aaaa0000-0000-4000-8000-000000000001].endDateTime = 2028-11-20T12:00:00Z,kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME,,,,0337df410b96ef459c3d5bbff7dd96bd2ca262108ce67e539f6df32ad90e8210
+        finding,KVO101,high,waived,application,11110000-0000-4000-8000-000000000001,7b0f0000-0000-4000-8000-000000000001,Invoices,aaaa0000-0000-4000-8000-000000000002,"a client secret lives 730 days, past the limit of 180",passwordCredentials[aaaa0000-0000-4000-8000-000000000001].endDateTime = 2028-11-20T12:00:00Z,kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME,jane@contoso.example,2027-02-28,vendor supports secrets only | until v9 <b>,9a5c620e7dfb1b9e98751fcd722f68e19130e35b16e0e662800bd2a502a516dd
+        finding,KVO201,medium,existing,certificate,kv-billing/billing,,kv-billing/billing,0123abcd,whoever may read the vault's secrets can download the private key,policy.key_props.exportable = true,kvops provision --vault kv-billing --name billing --app APP makes a new version,,,,98686b219af311512c53017381d678f7bed4ef93157059964863d012b1ed5e26
+        unknown,KVO201,,unknown,vault,kv-private,,kv-private,,its certificates were not read,certificates,,,,firewall,
+        unknown,KVO201,,unknown,application,11110000-0000-4000-8000-000000000001,7b0f0000-0000-4000-8000-000000000001,Invoices,,nobody asked when it last signed in,sign-in-activity,,,,not-asked,
+        "#);
     }
 
     #[test]

@@ -82,7 +82,11 @@ mod tests {
 
     #[test]
     fn the_worst_come_first_and_hostile_names_begin_no_command() {
-        insta::assert_snapshot!(sample::written(Format::Github), @"");
+        insta::assert_snapshot!(sample::written(Format::Github), @r#"
+        ::warning title=kvops audit::coverage 93.7 %25: 15 of 16 read (1 denied); what was not read did not pass; 1 findings are waived; 2 could not be evaluated
+        ::error file=kvops.toml,line=1,title=critical KVO101 Client secret on an application::=cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x](javascript:1) @everyone\u{d}\u{a}::error::%250A]]> \u{202e}gnp;##vso[task.complete… (7b0f0000-0000-4000-8000-000000000001): a client secret lives 730 days, past the limit of 180. kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME
+        ::warning file=kvops.toml,line=1,title=medium KVO201 Private key of a vault certificate is exportable::kv-billing/billing: whoever may read the vault's secrets can download the private key. kvops provision --vault kv-billing --name billing --app APP makes a new version
+        "#);
     }
 
     #[test]

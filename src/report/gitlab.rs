@@ -94,7 +94,82 @@ mod tests {
     #[test]
     fn coverage_comes_first_and_every_issue_has_what_gitlab_reads() {
         let issues: serde_json::Value = serde_json::from_str(&sample::written(Format::Gitlab)).unwrap();
-        insta::assert_json_snapshot!(issues, @"");
+        insta::assert_json_snapshot!(issues, @r#"
+        [
+          {
+            "description": "coverage 93.7 %: 15 of 16 read (1 denied)",
+            "check_name": "coverage",
+            "fingerprint": "9edeef0d4113fd6835eff35c8abec9113a3837a8969fce67dab04e9e8f4114bb",
+            "severity": "major",
+            "location": {
+              "path": "kvops.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          },
+          {
+            "description": "certificates not read (firewall): 1 could not be evaluated. Grant: network access to kv-private",
+            "check_name": "could-not-be-evaluated",
+            "fingerprint": "aed905e33e2c541994d21ae0e84754d807fa7bb6548a27b0e86b59570fe49d91",
+            "severity": "minor",
+            "location": {
+              "path": "kvops.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          },
+          {
+            "description": "sign-in-activity not read (not-asked): 1 could not be evaluated",
+            "check_name": "could-not-be-evaluated",
+            "fingerprint": "b0f9dab6bded24d472269b60c12f53120deb24d71bca60c63b71471187b5969f",
+            "severity": "info",
+            "location": {
+              "path": "kvops.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          },
+          {
+            "description": "=cmd|' /C calc'!A0 \\u{1b}[2J<script>alert(1)</script> | [x](javascript:1) @everyone\\u{d}\\u{a}::error::%0A]]> \\u{202e}gnp;##vso[task.complete… (7b0f0000-0000-4000-8000-000000000001): a client secret lives 730 days, past the limit of 180. kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME",
+            "check_name": "KVO101",
+            "fingerprint": "0337df410b96ef459c3d5bbff7dd96bd2ca262108ce67e539f6df32ad90e8210",
+            "severity": "blocker",
+            "location": {
+              "path": "kvops.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          },
+          {
+            "description": "Waived until 2027-02-28 by jane@contoso.example, vendor supports secrets only | until v9 <b>: Invoices (7b0f0000-0000-4000-8000-000000000001): a client secret lives 730 days, past the limit of 180. kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME",
+            "check_name": "KVO101",
+            "fingerprint": "9a5c620e7dfb1b9e98751fcd722f68e19130e35b16e0e662800bd2a502a516dd",
+            "severity": "info",
+            "location": {
+              "path": "kvops.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          },
+          {
+            "description": "kv-billing/billing: whoever may read the vault's secrets can download the private key. kvops provision --vault kv-billing --name billing --app APP makes a new version",
+            "check_name": "KVO201",
+            "fingerprint": "98686b219af311512c53017381d678f7bed4ef93157059964863d012b1ed5e26",
+            "severity": "major",
+            "location": {
+              "path": "kvops.toml",
+              "lines": {
+                "begin": 1
+              }
+            }
+          }
+        ]
+        "#);
         // Issues with the same fingerprint are shown once.
         let issues = issues.as_array().unwrap();
         let fingerprints: BTreeSet<_> = issues.iter().map(|issue| issue["fingerprint"].as_str().unwrap()).collect();

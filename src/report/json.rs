@@ -329,8 +329,50 @@ mod tests {
           "unknown": 2
         }
         "#);
-        insta::assert_json_snapshot!(document["findings"][0], @"");
-        insta::assert_json_snapshot!(document["unknown"][0], @"");
+        insta::assert_json_snapshot!(document["findings"][0], @r#"
+        {
+          "rule": "KVO101",
+          "severity": "critical",
+          "adjustments": [
+            {
+              "from": "high",
+              "to": "critical",
+              "why": "the application can become Global Administrator"
+            }
+          ],
+          "subject": {
+            "kind": "application",
+            "id": "11110000-0000-4000-8000-000000000001",
+            "part": "aaaa0000-0000-4000-8000-000000000001",
+            "appId": "7b0f0000-0000-4000-8000-000000000001",
+            "name": "=cmd|' /C calc'!A0 \u001b[2J<script>alert(1)</script> | [x](javascript:1) @everyone\r\n::error::%0A]]> ‮gnp;##vso[task.complete]\u0000￾ & \"`"
+          },
+          "message": "a client secret lives 730 days, past the limit of 180",
+          "evidence": [
+            {
+              "evidence": "applications",
+              "field": "passwordCredentials[aaaa0000-0000-4000-8000-000000000001].endDateTime",
+              "value": "2028-11-20T12:00:00Z"
+            }
+          ],
+          "fix": "kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME",
+          "fingerprint": "0337df410b96ef459c3d5bbff7dd96bd2ca262108ce67e539f6df32ad90e8210",
+          "state": "new"
+        }
+        "#);
+        insta::assert_json_snapshot!(document["unknown"][0], @r#"
+        {
+          "rule": "KVO201",
+          "subject": {
+            "kind": "vault",
+            "id": "kv-private",
+            "name": "kv-private"
+          },
+          "evidence": "certificates",
+          "reason": "firewall",
+          "why": "its certificates were not read"
+        }
+        "#);
         // Hostile text is data: it comes out as it went in.
         assert_eq!(document["findings"][0]["subject"]["name"], sample::HOSTILE);
     }

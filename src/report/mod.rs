@@ -12,12 +12,16 @@ mod exit;
 mod github;
 mod gitlab;
 mod json;
+mod junit;
+mod markdown;
 mod ndjson;
+mod ocsf;
 mod options;
 mod output;
 mod overview;
 #[cfg(test)]
 mod sample;
+mod sarif;
 mod subject;
 
 use std::fmt;
@@ -33,7 +37,7 @@ use crate::audit::Report;
 /// The formats: their names, the files that they are usually written to, and who writes them.
 /// Flag values, help and the tests over all formats follow from this list.
 macro_rules! formats {
-    ($($variant:ident = $name:literal, $file:literal, $module:ident, $about:literal;)*) => {
+    ($($variant:ident = $name:literal, $file:literal, $module:path, $about:literal;)*) => {
         /// A form of the report.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         pub enum Format {
@@ -60,7 +64,10 @@ macro_rules! formats {
             }
 
             fn write(self, report: &Report, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-                match self { $(Self::$variant => $module::write(report, options, out),)* }
+                match self { $(Self::$variant => {
+                        use $module as form;
+                        form::write(report, options, out)
+                    },)* }
             }
         }
     };
@@ -71,9 +78,14 @@ formats! {
     Ndjson = "ndjson", "kvops-audit.ndjson", ndjson, "A line of JSON for each finding, for log stores.";
     Csv = "csv", "kvops-findings.csv", csv, "Rows for a spreadsheet.";
     ActionPlan = "action-plan", "kvops-action-plan.csv", action_plan, "Rows for a spreadsheet in which people plan who mends what.";
+    Markdown = "markdown", "kvops-audit.md", markdown, "A page for the summary of a pipeline.";
+    MarkdownComment = "markdown-comment", "kvops-comment.md", markdown::comment, "A page that fits a comment on a change.";
+    Sarif = "sarif", "kvops-audit.sarif", sarif, "SARIF 2.1.0, for code scanning.";
+    Junit = "junit", "kvops-junit.xml", junit, "JUnit XML, a suite for each rule.";
     Github = "github", "kvops-annotations.txt", github, "Annotations of GitHub Actions.";
     AzureDevops = "azuredevops", "kvops-logging-commands.txt", azure_devops, "Logging commands of Azure Pipelines.";
     Gitlab = "gitlab", "gl-code-quality-report.json", gitlab, "GitLab's Code Quality report.";
+    Ocsf = "ocsf", "kvops-audit.ocsf.json", ocsf, "OCSF Compliance Findings, for security lakes.";
 }
 
 /// Writes a report in a format.

@@ -1,5 +1,8 @@
 //! How an object is called: for machines, for people, and in the portal.
 
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
 use crate::audit::{Fact, ObjectKind, Subject};
 use crate::domain::{TenantId, printable};
 use crate::inventory::Header;
@@ -102,4 +105,11 @@ pub(super) fn portal(header: &Header, subject: &Subject) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// `2026-11-21 12:00`, in UTC.
+pub(super) fn minute(at: OffsetDateTime) -> String {
+    at.to_offset(UtcOffset::UTC)
+        .format(format_description!("[year]-[month]-[day] [hour]:[minute]"))
+        .unwrap_or_else(|_| at.to_string())
 }
