@@ -15,8 +15,9 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// Unicode's general category Cf, as far as it changes what a reader sees (UAX #9, UTS #39).
-fn is_invisible(c: char) -> bool {
+/// Whether a character is formatting that changes what a reader sees, and is not seen itself:
+/// Unicode's general category Cf, as far as that goes (UAX #9, UTS #39).
+pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

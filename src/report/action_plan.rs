@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::Options;
 use super::csv::Table;
-use super::overview::{active, coverage_sentence, is_complete, is_outside, missing};
+use super::overview::{active, coverage_sentence, is_complete, is_outside, missing, some};
 use super::subject::{kind_id, label};
 use crate::audit::{Finding, Report, Severity};
 
@@ -36,7 +36,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
             continue;
         }
         let grants: Vec<_> = missing.grants.iter().map(String::as_str).collect();
-        let wrong = format!("{evidence} not read: {reason}; {} objects could not be evaluated", missing.objects);
+        let wrong = format!("{evidence} not read: {reason}; {} not evaluated", some(missing.objects, "object"));
         table.row(note("audit", wrong, grants.join("; ")))?;
     }
     for finding in active(report) {
@@ -98,7 +98,7 @@ mod tests {
         insta::assert_snapshot!(sample::written_with(&sample::report(), Format::ActionPlan, &options), @r#"
         severity,rule,kind,object,part,what is wrong,what to do,owner,due,done on,justification,ticket,fingerprint
         ,,,,,coverage 93.7 %: 15 of 16 read (1 denied),let the audit read the rest; see the next rows,,,,,,
-        ,,audit,,,certificates not read: firewall; 1 objects could not be evaluated,network access to kv-private,,,,,,
+        ,,audit,,,certificates not read: firewall; 1 object not evaluated,network access to kv-private,,,,,,
         critical,KVO101,application,'=cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x](javascript:1) @everyone\u{d}\u{a}::error::%0A]]> \u{202e}gnp;##vso[task.complete… (7b0f0000-0000-4000-8000-000000000001),aaaa0000-0000-4000-8000-000000000001,"a client secret lives 730 days, past the limit of 180",kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME,'=team-billing,2026-11-28,,,,0337df410b96ef459c3d5bbff7dd96bd2ca262108ce67e539f6df32ad90e8210
         medium,KVO201,certificate,kv-billing/billing,0123abcd,whoever may read the vault's secrets can download the private key,kvops provision --vault kv-billing --name billing --app APP makes a new version,,2027-02-19,,,,98686b219af311512c53017381d678f7bed4ef93157059964863d012b1ed5e26
         "#);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::Options;
-use super::overview::{active, coverage_sentence, is_complete, waived};
+use super::overview::{active, first_line, is_complete};
 use super::subject::label;
 use crate::audit::{Finding, Report, Severity};
 use crate::domain::printable;
@@ -13,14 +13,7 @@ const MAX_OF_A_KIND: usize = 100;
 
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let is_complete = is_complete(&report.coverage);
-    let mut first = coverage_sentence(&report.coverage);
-    let waivers = waived(report).count();
-    if waivers > 0 {
-        first.push_str(&format!("; {waivers} findings are waived"));
-    }
-    if !report.unknowns.is_empty() {
-        first.push_str(&format!("; {} could not be evaluated", report.unknowns.len()));
-    }
+    let first = first_line(report);
     if is_complete {
         writeln!(out, "kvops audit: {}", plain(&first))?;
     } else {
@@ -85,7 +78,7 @@ mod tests {
     fn issues_carry_file_line_and_rule_and_hostile_names_begin_no_command() {
         let options = Options { markdown_file: Some("/agent/_temp/kvops.md".into()), ..Options::default() };
         insta::assert_snapshot!(sample::written_with(&sample::report(), Format::AzureDevops, &options), @r#"
-        ##vso[task.logissue type=warning]coverage 93.7 %AZP25: 15 of 16 read (1 denied)%3B 1 findings are waived%3B 2 could not be evaluated
+        ##vso[task.logissue type=warning]coverage 93.7 %AZP25: 15 of 16 read (1 denied)%3B what was not read did not pass%3B 1 finding waived%3B 2 objects not evaluated
         ##vso[task.logissue type=error;sourcepath=kvops.toml;linenumber=1;code=KVO101]critical: =cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x%5D(javascript:1) @everyone\u{d}\u{a}::error::%AZP250A%5D%5D> \u{202e}gnp%3B# #vso[task.complete… (7b0f0000-0000-4000-8000-000000000001): a client secret lives 730 days, past the limit of 180. kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME
         ##vso[task.logissue type=warning;sourcepath=kvops.toml;linenumber=1;code=KVO201]medium: kv-billing/billing: whoever may read the vault's secrets can download the private key. kvops provision --vault kv-billing --name billing --app APP makes a new version
         ##vso[task.uploadsummary]/agent/_temp/kvops.md

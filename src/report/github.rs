@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::Options;
-use super::overview::{active, coverage_sentence, is_complete, waived};
+use super::overview::{active, first_line, is_complete};
 use super::subject::label;
 use crate::audit::{Finding, Report, Severity};
 use crate::domain::printable;
@@ -14,18 +14,7 @@ const MAX_OF_A_KIND: usize = 10;
 
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let kind = if is_complete(&report.coverage) { "notice" } else { "warning" };
-    let mut coverage = coverage_sentence(&report.coverage);
-    if kind == "warning" {
-        coverage.push_str("; what was not read did not pass");
-    }
-    let waivers = waived(report).count();
-    if waivers > 0 {
-        coverage.push_str(&format!("; {waivers} findings are waived"));
-    }
-    if !report.unknowns.is_empty() {
-        coverage.push_str(&format!("; {} could not be evaluated", report.unknowns.len()));
-    }
-    writeln!(out, "::{kind} title={}::{}", property("kvops audit"), data(&coverage))?;
+    writeln!(out, "::{kind} title={}::{}", property("kvops audit"), data(&first_line(report)))?;
     for level in ["error", "warning", "notice"] {
         let findings: Vec<_> = active(report).filter(|finding| level_of(finding.severity) == level).collect();
         let room = MAX_OF_A_KIND - usize::from(level == kind);
@@ -83,7 +72,7 @@ mod tests {
     #[test]
     fn the_worst_come_first_and_hostile_names_begin_no_command() {
         insta::assert_snapshot!(sample::written(Format::Github), @r#"
-        ::warning title=kvops audit::coverage 93.7 %25: 15 of 16 read (1 denied); what was not read did not pass; 1 findings are waived; 2 could not be evaluated
+        ::warning title=kvops audit::coverage 93.7 %25: 15 of 16 read (1 denied); what was not read did not pass; 1 finding waived; 2 objects not evaluated
         ::error file=kvops.toml,line=1,title=critical KVO101 Client secret on an application::=cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> | [x](javascript:1) @everyone\u{d}\u{a}::error::%250A]]> \u{202e}gnp;##vso[task.complete… (7b0f0000-0000-4000-8000-000000000001): a client secret lives 730 days, past the limit of 180. kvops provision --app 7b0f0000-0000-4000-8000-000000000001 --vault VAULT --name NAME
         ::warning file=kvops.toml,line=1,title=medium KVO201 Private key of a vault certificate is exportable::kv-billing/billing: whoever may read the vault's secrets can download the private key. kvops provision --vault kv-billing --name billing --app APP makes a new version
         "#);

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Options;
 use super::options::Location;
-use super::overview::{coverage_sentence, is_complete, is_outside, missing};
+use super::overview::{coverage_sentence, is_complete, is_outside, missing, some};
 use super::subject::label;
 use crate::audit::{Finding, Report, Severity, State};
 use crate::domain::printable;
@@ -35,14 +35,14 @@ struct Lines {
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut issues = Vec::new();
     if !is_complete(&report.coverage) {
-        issues.push(note(report, options, "coverage", coverage_sentence(&report.coverage), "major"));
+        issues.push(note(report, options, "coverage", "", coverage_sentence(&report.coverage), "major"));
     }
     for ((evidence, reason), missing) in missing(report) {
         let grants: Vec<_> = missing.grants.iter().map(|grant| printable(grant)).collect();
         let severity = if is_outside(reason) { "info" } else { "minor" };
-        let what = format!("{evidence} not read ({reason}): {} could not be evaluated", missing.objects);
+        let what = format!("{evidence} not read ({reason}): {} not evaluated", some(missing.objects, "object"));
         let what = if grants.is_empty() { what } else { format!("{what}. Grant: {}", grants.join(", ")) };
-        issues.push(note(report, options, "could-not-be-evaluated", what, severity));
+        issues.push(note(report, options, "not-evaluated", &format!("{evidence}/{reason}"), what, severity));
     }
     issues.extend(report.findings.iter().map(|finding| issue(options, finding)));
     serde_json::to_writer_pretty(&mut *out, &issues)?;
@@ -62,9 +62,16 @@ fn issue<'a>(options: &Options, finding: &'a Finding) -> Issue<'a> {
     Issue { description, check_name: &finding.rule, fingerprint, severity, location: place }
 }
 
-/// Something about the audit itself, the same one in every run of a tenant.
-fn note<'a>(report: &Report, options: &Options, name: &'a str, what: String, severity: &'static str) -> Issue<'a> {
-    let digest = Sha256::digest(format!("{name}\0{}\0{what}", report.header.tenant));
+/// Something about the audit itself, the same one in every run of a tenant however its numbers change.
+fn note<'a>(
+    report: &Report,
+    options: &Options,
+    name: &'a str,
+    key: &str,
+    what: String,
+    severity: &'static str,
+) -> Issue<'a> {
+    let digest = Sha256::digest(format!("{name}\0{}\0{key}", report.header.tenant));
     let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     Issue { description: what, check_name: name, fingerprint, severity, location: options.locations.fallback().into() }
 }
@@ -99,7 +106,7 @@ mod tests {
           {
             "description": "coverage 93.7 %: 15 of 16 read (1 denied)",
             "check_name": "coverage",
-            "fingerprint": "9edeef0d4113fd6835eff35c8abec9113a3837a8969fce67dab04e9e8f4114bb",
+            "fingerprint": "7fb4d2a9496edbe69bd2adb8c35f5c2650082417fbd8a5423f2b8dba04ba7aff",
             "severity": "major",
             "location": {
               "path": "kvops.toml",
@@ -109,9 +116,9 @@ mod tests {
             }
           },
           {
-            "description": "certificates not read (firewall): 1 could not be evaluated. Grant: network access to kv-private",
-            "check_name": "could-not-be-evaluated",
-            "fingerprint": "aed905e33e2c541994d21ae0e84754d807fa7bb6548a27b0e86b59570fe49d91",
+            "description": "certificates not read (firewall): 1 object not evaluated. Grant: network access to kv-private",
+            "check_name": "not-evaluated",
+            "fingerprint": "6aed020205296e0a7e5de50efdd979a832d030b398b780f42df8529ba77c9c7a",
             "severity": "minor",
             "location": {
               "path": "kvops.toml",
@@ -121,9 +128,9 @@ mod tests {
             }
           },
           {
-            "description": "sign-in-activity not read (not-asked): 1 could not be evaluated",
-            "check_name": "could-not-be-evaluated",
-            "fingerprint": "b0f9dab6bded24d472269b60c12f53120deb24d71bca60c63b71471187b5969f",
+            "description": "sign-in-activity not read (not-asked): 1 object not evaluated",
+            "check_name": "not-evaluated",
+            "fingerprint": "13f208dbc2161928641fbc1d89b9232111cf7d1404c401480cb6df5d65559816",
             "severity": "info",
             "location": {
               "path": "kvops.toml",

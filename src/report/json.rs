@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::Options;
 use super::overview::{Overview, is_complete, total};
+use super::visible::Visible;
 use crate::audit::{
     Adjustment, Delta, Fact, Finding, Fingerprint, Gone, Group, Report, Severity, State, Subject, Tally, Unknown,
     WaiverUse,
@@ -175,7 +176,7 @@ pub(super) struct Undecided<'a> {
 }
 
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &Document::of(report))?;
+    serde_json::to_writer_pretty(Visible(out), &Document::of(report))?;
     out.write_all(b"\n")
 }
 
@@ -329,7 +330,7 @@ mod tests {
           "unknown": 2
         }
         "#);
-        insta::assert_json_snapshot!(document["findings"][0], @r#"
+        insta::assert_json_snapshot!(document["findings"][0], { ".subject.name" => "[hostile]" }, @r#"
         {
           "rule": "KVO101",
           "severity": "critical",
@@ -345,7 +346,7 @@ mod tests {
             "id": "11110000-0000-4000-8000-000000000001",
             "part": "aaaa0000-0000-4000-8000-000000000001",
             "appId": "7b0f0000-0000-4000-8000-000000000001",
-            "name": "=cmd|' /C calc'!A0 \u001b[2J<script>alert(1)</script> | [x](javascript:1) @everyone\r\n::error::%0A]]> ‮gnp;##vso[task.complete]\u0000￾ & \"`"
+            "name": "[hostile]"
           },
           "message": "a client secret lives 730 days, past the limit of 180",
           "evidence": [

@@ -23,6 +23,8 @@ mod overview;
 mod sample;
 mod sarif;
 mod subject;
+mod table;
+mod visible;
 
 use std::fmt;
 use std::io;
@@ -74,6 +76,7 @@ macro_rules! formats {
 }
 
 formats! {
+    Table = "table", "kvops-audit.txt", table, "For people: what is wrong with each object, and what to do next.";
     Json = "json", "kvops-audit.json", json, "Everything, as one versioned JSON document.";
     Ndjson = "ndjson", "kvops-audit.ndjson", ndjson, "A line of JSON for each finding, for log stores.";
     Csv = "csv", "kvops-findings.csv", csv, "Rows for a spreadsheet.";

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use super::Options;
 use super::json::{Cover, Item, SCHEMA_VERSION, Undecided};
+use super::visible::Visible;
 use crate::audit::Report;
 use crate::domain::TenantId;
 
@@ -56,7 +57,7 @@ fn line<'a>(report: &'a Report, record: &'static str, body: Body<'a>, out: &mut 
         policy_hash: &report.policy_hash,
         body,
     };
-    serde_json::to_writer(&mut *out, &line)?;
+    serde_json::to_writer(Visible(out), &line)?;
     out.write_all(b"\n")
 }
 

@@ -8,6 +8,7 @@ use super::Options;
 use super::options::OcsfClass;
 use super::overview::{coverage_sentence, is_complete};
 use super::subject::{kind, label, qualified, short};
+use super::visible::Visible;
 use crate::audit::{Fact, Finding, ObjectKind, Report, Severity, State, Subject, Unknown};
 use crate::domain::printable;
 
@@ -137,7 +138,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
         if index > 0 {
             out.write_all(b",\n")?;
         }
-        serde_json::to_writer(&mut *out, &event(report, options.ocsf_class, statement))?;
+        serde_json::to_writer(Visible(out), &event(report, options.ocsf_class, statement))?;
     }
     out.write_all(b"\n]\n")
 }

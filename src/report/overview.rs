@@ -48,6 +48,28 @@ impl Overview {
     }
 }
 
+/// `1 finding`, `2 findings`.
+pub(super) fn some(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How much was read, and what is not in the list of faults: for formats with one line for it.
+pub(super) fn first_line(report: &Report) -> String {
+    let Overview { waived, unknown, .. } = Overview::of(report);
+    let mut line = coverage_sentence(&report.coverage);
+    if !is_complete(&report.coverage) {
+        line.push_str("; what was not read did not pass");
+    }
+    if waived > 0 {
+        line.push_str(&format!("; {} waived", some(waived, "finding")));
+    }
+    if unknown > 0 {
+        line.push_str(&format!("; {} not evaluated", some(unknown, "object")));
+    }
+    line
+}
+
 /// Findings that count: nobody waived them.
 pub(super) fn active(report: &Report) -> impl Iterator<Item = &Finding> {
     report.findings.iter().filter(|finding| !finding.is_waived())

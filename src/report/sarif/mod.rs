@@ -19,7 +19,7 @@ use log::{
 use text::{link, markdown, plain, uri};
 
 use super::Options;
-use super::overview::{Overview, coverage_sentence, is_complete, is_outside, missing};
+use super::overview::{Overview, coverage_sentence, is_complete, is_outside, missing, some};
 use super::subject::{label, portal, qualified};
 use crate::audit::{Finding, ObjectKind, Report, Severity, State, Subject};
 
@@ -255,7 +255,7 @@ fn invocation(report: &Report) -> Invocation {
             }
             if missing.objects > 0 {
                 let rules = list(missing.rules.iter().take(10).map(|rule| &**rule).collect());
-                text.push_str(&format!("; {} objects could not be evaluated by {rules}", missing.objects));
+                text.push_str(&format!("; {} not evaluated by {rules}", some(missing.objects, "object")));
             }
             if !missing.grants.is_empty() {
                 text.push_str(&format!(

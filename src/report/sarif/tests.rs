@@ -108,7 +108,7 @@ fn incomplete_coverage_is_no_success_and_says_what_to_grant() {
             },
             "level": "warning",
             "message": {
-              "text": "certificates not read: firewall at kv-private; 1 objects could not be evaluated by KVO201; grant network access to kv-private."
+              "text": "certificates not read: firewall at kv-private; 1 object not evaluated by KVO201; grant network access to kv-private."
             }
           }
         ]
