@@ -8,6 +8,7 @@
 mod action_plan;
 mod azure_devops;
 mod csv;
+mod diff;
 mod exit;
 mod github;
 mod gitlab;
@@ -30,6 +31,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+pub use diff::{Diff, InvalidReport, OtherTenant, Snapshot};
 pub use exit::{FailOn, InvalidFailOn, Outcome, Thresholds, Verdict, verdict};
 pub use options::{Location, Locations, OcsfClass, Options};
 pub use output::{Conflict, InvalidOutput, Output};

@@ -1,7 +1,7 @@
 //! The report for people at a terminal: how much was read, how much is wrong, then what is wrong
 //! with each application, vault and tenant, and what to do next.
 
-mod page;
+pub(super) mod page;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -37,25 +37,10 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 }
 
 fn head(page: &mut Page, report: &Report, overview: &Overview) {
-    let header = &report.header;
-    page.field("tenant", &[(Tone::Plain, &format!("{} ({})", header.tenant, header.cloud))]);
-    page.field("read", &[(Tone::Plain, &format!("{} UTC", minute(header.collected_at)))]);
-    let policy = report.policy_hash.get(..12).map(|hash| format!("policy {hash}")).unwrap_or_default();
-    page.field("profile", &[(Tone::Plain, &report.profile), (Tone::Faint, &policy)]);
     let coverage = coverage_sentence(&report.coverage);
     let coverage = coverage.strip_prefix("coverage ").unwrap_or(&coverage);
     let tone = if is_complete(&report.coverage) { Tone::Good } else { Tone::Warning };
     page.field("coverage", &[(tone, coverage)]);
-    let mut narrowed = Vec::new();
-    if header.is_narrowed_to_applications {
-        narrowed.push("applications");
-    }
-    if header.is_narrowed_to_vaults {
-        narrowed.push("vaults");
-    }
-    if !narrowed.is_empty() {
-        page.field("narrowed", &[(Tone::Warning, &format!("only some {} were asked for", narrowed.join(" and ")))]);
-    }
     let counts: Vec<_> =
         overview.severities().map(|(severity, number)| (tone_of(severity), format!("{number} {severity}"))).collect();
     let mut parts: Vec<_> = counts.iter().map(|(tone, text)| (*tone, text.as_str())).collect();
@@ -78,6 +63,21 @@ fn head(page: &mut Page, report: &Report, overview: &Overview) {
         let (new, fixed) = (delta.new, delta.fixed.len());
         let text = format!("{new} new, {fixed} fixed, {} unchanged since {}{policy}", delta.existing, delta.since);
         page.field("baseline", &[(Tone::Plain, &text)]);
+    }
+    let header = &report.header;
+    page.field("tenant", &[(Tone::Plain, &format!("{} ({})", header.tenant, header.cloud))]);
+    page.field("read", &[(Tone::Plain, &format!("{} UTC", minute(header.collected_at)))]);
+    let policy = report.policy_hash.get(..12).map(|hash| format!("policy {hash}")).unwrap_or_default();
+    page.field("profile", &[(Tone::Plain, &report.profile), (Tone::Faint, &policy)]);
+    let mut narrowed = Vec::new();
+    if header.is_narrowed_to_applications {
+        narrowed.push("applications");
+    }
+    if header.is_narrowed_to_vaults {
+        narrowed.push("vaults");
+    }
+    if !narrowed.is_empty() {
+        page.field("narrowed", &[(Tone::Warning, &format!("only some {} were asked for", narrowed.join(" and ")))]);
     }
 }
 
@@ -224,7 +224,7 @@ const fn reason_text(reason: Reason) -> &'static str {
     }
 }
 
-const fn tone_of(severity: Severity) -> Tone {
+pub(super) const fn tone_of(severity: Severity) -> Tone {
     match severity {
         Severity::Critical => Tone::Critical,
         Severity::High => Tone::Bad,
@@ -242,12 +242,12 @@ mod tests {
     #[test]
     fn what_is_wrong_stands_below_what_it_is_wrong_with_and_coverage_above_all() {
         insta::assert_snapshot!(sample::written(Format::Table), @r#"
-        tenant     72f988bf-0000-4000-8000-2d7cd011db47 (public)
-        read       2026-11-21 12:00 UTC
-        profile    default  policy c0ffeec0ffee
         coverage   93.7 %: 15 of 16 read (1 denied)
         findings   1 critical  1 medium  1 known  1 waived  2 not evaluated
         baseline   2 new, 1 fixed, 1 unchanged since 2026-10-01
+        tenant     72f988bf-0000-4000-8000-2d7cd011db47 (public)
+        read       2026-11-21 12:00 UTC
+        profile    default  policy c0ffeec0ffee
 
         application =cmd|' /C calc'!A0 \u{1b}[2J<script>alert(1)</script> |
           [x](javascript:1) @everyone\u{d}\u{a}::error::%0A]]>
@@ -287,11 +287,11 @@ mod tests {
     #[test]
     fn a_clean_report_is_short() {
         insta::assert_snapshot!(sample::written_of(&sample::clean(), Format::Table), @r#"
+        coverage   100 %: 15 of 15 read
+        findings   none: 2 rules looked at 8 objects
         tenant     72f988bf-0000-4000-8000-2d7cd011db47 (public)
         read       2026-11-21 12:00 UTC
         profile    default  policy c0ffeec0ffee
-        coverage   100 %: 15 of 15 read
-        findings   none: 2 rules looked at 8 objects
         "#);
     }
 

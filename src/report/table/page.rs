@@ -17,7 +17,7 @@ const FIELDS: usize = 10;
 
 /// What a piece of text is. Colour never carries meaning alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Tone {
+pub(in crate::report) enum Tone {
     Plain,
     Good,
     Critical,
@@ -30,27 +30,27 @@ pub(super) enum Tone {
 
 /// A page in the making.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(in crate::report) struct Page {
     text: String,
     width: usize,
     has_colour: bool,
 }
 
 impl Page {
-    pub(super) fn new(width: usize, has_colour: bool) -> Self {
+    pub(in crate::report) fn new(width: usize, has_colour: bool) -> Self {
         Self { text: String::new(), width: width.clamp(NARROWEST, WIDEST), has_colour }
     }
 
-    pub(super) fn text(self) -> String {
+    pub(in crate::report) fn text(self) -> String {
         self.text
     }
 
-    pub(super) fn blank(&mut self) {
+    pub(in crate::report) fn blank(&mut self) {
         self.text.push('\n');
     }
 
     /// A name and its values, in columns.
-    pub(super) fn field(&mut self, name: &str, values: &[(Tone, &str)]) {
+    pub(in crate::report) fn field(&mut self, name: &str, values: &[(Tone, &str)]) {
         let mut line = self.painted(Tone::Faint, &format!("{name:FIELDS$}"));
         let mut width = display_width(name).max(FIELDS);
         for (index, (tone, value)) in values.iter().enumerate() {
@@ -67,7 +67,7 @@ impl Page {
     }
 
     /// What the lines below are about.
-    pub(super) fn heading(&mut self, kind: &str, name: &str) {
+    pub(in crate::report) fn heading(&mut self, kind: &str, name: &str) {
         let lead = format!("{kind} ");
         let lines = self.lines(name, lead.len(), 2);
         for (index, line) in lines.iter().enumerate() {
@@ -78,7 +78,7 @@ impl Page {
     }
 
     /// Text behind labels, wrapped to stand below itself.
-    pub(super) fn wrapped(&mut self, labels: &[(Tone, &str)], text: &str, indent: usize) {
+    pub(in crate::report) fn wrapped(&mut self, labels: &[(Tone, &str)], text: &str, indent: usize) {
         let width = indent + labels.iter().map(|(_, label)| display_width(label) + 1).sum::<usize>();
         // Behind very long labels there is no room to stand in.
         let below = if width > 24 { indent + 9 } else { width };
@@ -96,7 +96,7 @@ impl Page {
     }
 
     /// Something less important.
-    pub(super) fn faint(&mut self, text: &str, indent: usize) {
+    pub(in crate::report) fn faint(&mut self, text: &str, indent: usize) {
         for part in self.lines(text, indent, indent) {
             let line = format!("{}{}", " ".repeat(indent), self.painted(Tone::Faint, &part));
             self.line(&line);
@@ -105,7 +105,7 @@ impl Page {
 
     /// What to do next, behind an arrow. A command that is too long goes on behind a backslash, so
     /// that it can be pasted.
-    pub(super) fn remedy(&mut self, text: &str, indent: usize) {
+    pub(in crate::report) fn remedy(&mut self, text: &str, indent: usize) {
         let (command, rest) = command(text);
         let mut lines = Vec::new();
         if !command.is_empty() {
