@@ -39,7 +39,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
             Check::Vault(check) => Some(check(&vault, case, verdicts)),
             _ => None,
         });
-        summary.vault(vault.certificates.len() as u64);
+        summary.vault(&vault, &run.case(None), &facts);
         for certificate in &vault.certificates {
             run.certificate(certificate);
         }

@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 
 use super::risk::Points;
 use super::{Identity, Ranked};
-use crate::audit::facts::{CertificateFacts, Custody, Export, Facts, KeyFacts, Level, Match, PasswordFacts};
+use crate::audit::facts::{
+    Access, By, CertificateFacts, Custody, Export, Facts, Holder, Holders, KeyFacts, Level, Match, PasswordFacts,
+    PrincipalKind,
+};
 use crate::audit::finding::Subject;
 use crate::inventory::Certificate;
 
@@ -15,6 +18,8 @@ const CREDENTIALS: usize = 40;
 const CERTIFICATES: usize = 12;
 /// Versions of one certificate that are shown, newest first.
 const VERSIONS: usize = 24;
+/// Principals that are named for one right on one certificate.
+const HANDS: usize = 20;
 
 /// What opens a sign-in, or did.
 #[derive(Clone, Debug, Serialize)]
@@ -81,6 +86,40 @@ pub struct HeldCertificate {
     pub versions: Vec<HeldVersion>,
     /// Versions that are too many to show.
     pub versions_left_out: u64,
+    /// Who can sign with its key: tokens, and proofs that attach another key.
+    pub signers: Hands,
+    /// Who can read the secret behind it, which holds the private key if that is exportable.
+    pub readers: Hands,
+}
+
+/// Everybody who may do one thing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Hands {
+    /// How many principals there are, certain or not.
+    pub total: u64,
+    /// The first of them.
+    pub hands: Vec<Hand>,
+    /// What was not read, so that there may be more.
+    pub missing: Vec<String>,
+}
+
+/// One principal that may do something.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hand {
+    /// Object id.
+    pub id: Box<str>,
+    /// Name of a service principal. Hostile text; empty where nobody looked.
+    pub name: Box<str>,
+    /// What it is.
+    pub kind: PrincipalKind,
+    /// What lets it: a role, or an access policy. Hostile text, if it is a custom role.
+    pub by: Box<str>,
+    /// Where the role was assigned; empty for an access policy.
+    pub scope: Box<str>,
+    /// Whether it goes through a group.
+    pub is_by_group: bool,
+    /// Whether it may perhaps only: a condition, or a scope that nobody could place.
+    pub is_doubtful: bool,
 }
 
 /// A version of a certificate.
@@ -206,6 +245,7 @@ impl Held {
 impl HeldCertificate {
     fn new<'a>(place: &Match<'a>, certificate: &'a Certificate, facts: &Facts<'a>) -> Self {
         let derived = CertificateFacts::new(place.vault, certificate, facts);
+        let access = facts.access(place.vault);
         let versions = derived.versions.iter().take(VERSIONS).map(|version| HeldVersion {
             version: version.version.version.to_string().into(),
             created: version.version.created,
@@ -220,6 +260,38 @@ impl HeldCertificate {
             name: certificate.name.as_str().into(),
             versions: versions.collect(),
             versions_left_out: derived.versions.len().saturating_sub(VERSIONS) as u64,
+            signers: Hands::of(&access.signers(&certificate.name), &access),
+            readers: Hands::of(&access.readers(&certificate.name), &access),
+        }
+    }
+}
+
+impl Hands {
+    fn of(holders: &Holders<'_>, access: &Access<'_>) -> Self {
+        // Of several ways that somebody has, the first that is certain is shown.
+        let mut ways: Vec<&Holder<'_>> = holders.ways.iter().collect();
+        ways.sort_by_key(|way| (way.principal, way.doubt.is_some()));
+        ways.dedup_by_key(|way| way.principal);
+        ways.sort_by_key(|way| (way.doubt.is_some(), way.kind, way.principal));
+        let hands = ways.iter().take(HANDS).map(|way| {
+            let (by, scope) = match way.by {
+                By::Role { name, scope } => (name, scope),
+                By::AccessPolicy => ("an access policy", ""),
+            };
+            Hand {
+                id: way.principal.to_string().into(),
+                name: access.service(way.principal).map(|service| service.display_name.clone()).unwrap_or_default(),
+                kind: way.kind,
+                by: by.into(),
+                scope: scope.into(),
+                is_by_group: way.group.is_some(),
+                is_doubtful: way.doubt.is_some(),
+            }
+        });
+        Self {
+            total: ways.len() as u64,
+            hands: hands.collect(),
+            missing: holders.missing.iter().map(|gap| format!("{} ({})", gap.what, gap.reason)).collect(),
         }
     }
 }

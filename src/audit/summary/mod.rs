@@ -13,12 +13,12 @@ use std::collections::{BinaryHeap, HashMap};
 
 use serde::Serialize;
 
-pub use chain::{Credential, CredentialKind, Held, HeldCertificate, HeldVersion};
+pub use chain::{Credential, CredentialKind, Hand, Hands, Held, HeldCertificate, HeldVersion};
 pub use expiry::{Expiry, Week};
 pub use risk::Points;
 
 use self::risk::Privileges;
-use super::facts::{ApplicationFacts, Custody, Facts, KeyFacts, PasswordFacts, PrincipalFacts};
+use super::facts::{ApplicationFacts, Custody, Facts, KeyFacts, PasswordFacts, PrincipalFacts, VaultFacts};
 use super::finding::Subject;
 use super::rule::Case;
 use crate::inventory::{Application, DirectoryRole, ServicePrincipal};
@@ -45,6 +45,12 @@ pub struct Summary {
     pub expiring: u64,
     /// The days that count as soon.
     pub expiring_days: u32,
+    /// Certificates that applications trust, and with whose keys more principals can sign than the limit.
+    pub many_signers: u64,
+    /// Certificates of which nobody can say how many can sign.
+    pub unsure_signers: u64,
+    /// The limit.
+    pub max_signers: u32,
     /// When credentials end.
     pub expiry: Expiry,
     /// The riskiest first.
@@ -187,10 +193,20 @@ impl<'a> Collector<'a> {
         self.identity(&identity, principal.subject(), case, facts);
     }
 
-    /// Takes note of a vault with so many certificates.
-    pub(super) const fn vault(&mut self, certificates: u64) {
+    /// Takes note of a vault with its certificates.
+    pub(super) fn vault(&mut self, vault: &VaultFacts<'_>, case: &Case<'_>, facts: &Facts<'_>) {
         self.summary.vaults += 1;
-        self.summary.certificates += certificates;
+        self.summary.certificates += vault.certificates.len() as u64;
+        self.summary.max_signers = case.params.max_signers;
+        let access = facts.access(vault.vault);
+        for certificate in vault.certificates.iter().filter(|certificate| certificate.is_trusted()) {
+            let signers = access.signers(&certificate.certificate.name);
+            if signers.certain().len() > case.params.max_signers as usize {
+                self.summary.many_signers += 1;
+            } else if signers.doubt().is_some() {
+                self.summary.unsure_signers += 1;
+            }
+        }
     }
 
     /// The summary, the riskiest first.

@@ -88,6 +88,31 @@ fn the_way_to_a_key_names_the_version_and_why_it_can_be_copied() {
 }
 
 #[test]
+fn who_can_sign_is_counted_with_groups_taken_apart_and_named_on_the_way_to_a_key() {
+    let summary = summary(&tenant());
+    assert_eq!((summary.many_signers, summary.unsure_signers, summary.max_signers), (6, 0, 3));
+    let of = |name: &str| &summary.ranked.iter().find(|ranked| &*ranked.subject.name == name).unwrap().certificates[0];
+    let hr = of("hr-export");
+    assert_eq!((hr.signers.total, hr.readers.total), (5, 2));
+    let reader = hr.readers.hands.iter().find(|hand| !hand.name.is_empty()).unwrap();
+    assert_eq!(&*reader.name, "hr-export");
+    assert_eq!(&*reader.by, "Key Vault Secrets User");
+    assert!(reader.scope.ends_with("/vaults/contoso-prod-kv"), "{}", reader.scope);
+    assert_eq!(hr.signers.hands.iter().filter(|hand| hand.is_by_group).count(), 3);
+    assert_eq!(of("payments-gateway").signers.total, 1, "only who administers the subscription");
+}
+
+#[test]
+fn role_assignments_that_were_not_read_are_no_small_number_of_signers() {
+    let mut inventory = tenant();
+    inventory.assignments = Seen::unread(crate::inventory::Reason::Rbac);
+    let summary = summary(&inventory);
+    assert_eq!((summary.many_signers, summary.unsure_signers), (0, 7));
+    let hr = summary.ranked.iter().find(|ranked| &*ranked.subject.name == "hr-export").unwrap();
+    assert_eq!(hr.certificates[0].signers.missing, ["role assignments (rbac)"]);
+}
+
+#[test]
 fn the_ranking_is_bounded_and_says_how_many_it_left_out() {
     let mut inventory = tenant();
     let model = inventory.applications[1].clone();
