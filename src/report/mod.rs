@@ -12,6 +12,7 @@ mod diff;
 mod exit;
 mod github;
 mod gitlab;
+mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -79,6 +80,7 @@ macro_rules! formats {
 
 formats! {
     Table = "table", "kvops-audit.txt", table, "For people: what is wrong with each object, and what to do next.";
+    Html = "html", "kvops-audit.html", html, "One page for a browser, with charts, filters and no need of a network.";
     Json = "json", "kvops-audit.json", json, "Everything, as one versioned JSON document.";
     Ndjson = "ndjson", "kvops-audit.ndjson", ndjson, "A line of JSON for each finding, for log stores.";
     Csv = "csv", "kvops-findings.csv", csv, "Rows for a spreadsheet.";
