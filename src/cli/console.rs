@@ -60,6 +60,16 @@ impl Console {
         }
     }
 
+    /// Whether results are for people.
+    pub(crate) fn is_for_people(self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// Whether somebody sees colours on standard output.
+    pub(crate) fn has_colour(self) -> bool {
+        self.has_colour
+    }
+
     /// The same console, but with a format of its own.
     #[cfg(feature = "lab")]
     pub(crate) fn with_format(self, format: Format) -> Self {

@@ -151,6 +151,16 @@ impl Context {
         graph::Client::new(&self.http, &self.graph_tokens)
     }
 
+    /// What signs in to Graph.
+    pub(crate) fn graph_tokens(&self) -> &Arc<dyn TokenSource> {
+        &self.graph_tokens
+    }
+
+    /// What signs in to vaults.
+    pub(crate) fn vault_tokens(&self) -> &Arc<dyn TokenSource> {
+        &self.vault_tokens
+    }
+
     /// Client id of the identity for Graph, if it is an application that may write applications.
     pub(crate) async fn graph_writer(&self) -> Option<AppId> {
         let decoded = self.graph_token().await?;

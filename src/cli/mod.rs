@@ -1,6 +1,7 @@
 //! The command line: the only place that knows flags, standard output, colour and exit codes.
 
 mod attach;
+mod audit;
 mod cert;
 mod clock;
 mod completions;
@@ -59,6 +60,8 @@ enum Command {
     Provision(provision::Args),
     /// Attach a certificate to an application: the directory's half alone
     Attach(attach::Args),
+    /// Find shared secrets, keys that can be copied, and what is about to expire
+    Audit(Box<audit::Args>),
     /// What a vault's certificates are, and who trusts them
     #[command(subcommand)]
     Cert(cert::Command),
@@ -88,6 +91,7 @@ impl Command {
             Self::Demo | Self::Lab(_) => Some(Format::Table),
             Self::Provision(args) => args.output.output,
             Self::Attach(args) => args.output.output,
+            Self::Audit(args) => args.format(),
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
             Self::Token(args) => args.format(),
@@ -139,6 +143,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Demo => block_on(demo::run(&cli.global, environment)),
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
+        Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),

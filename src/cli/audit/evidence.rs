@@ -1,0 +1,147 @@
+//! Where the evidence comes from: the tenant, or a file.
+
+use std::fs;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::context::{Context, Onlooker};
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::rules::Loaded;
+use super::{Activity, Scope, outputs};
+use crate::audit::facts::Facts;
+use crate::audit::{self, InputFile, Manifest, ManifestEntry};
+use crate::domain::{Chain, Vault};
+use crate::inventory::{self, Clients, Inventory, Plan, State, collect};
+use crate::provision;
+
+/// What was seen, and from which file if from one.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) inventory: Inventory,
+    pub(super) file: Option<InputFile>,
+}
+
+/// Reads the tenant, or the file that stands for it.
+pub(super) async fn read(scope: &Scope, context: &Context) -> Result<Seen, Failure> {
+    match &scope.input {
+        Some(path) => from_file(path, context),
+        None => Ok(Seen { inventory: from_tenant(scope, context).await?, file: None }),
+    }
+}
+
+fn from_file(path: &Path, context: &Context) -> Result<Seen, Failure> {
+    let unusable = |error: &(dyn std::error::Error + 'static)| {
+        Failure::new(Exit::Usage, format!("{}: {}", path.display(), Chain(error)))
+            .hint("write one with `kvops audit --export FILE`")
+    };
+    let file = fs::File::open(path).map_err(|error| unusable(&error))?;
+    let imported = audit::import(&mut BufReader::new(file)).map_err(|error| unusable(&error))?;
+    let tenant = context.settings().tenant.as_ref().map(|tenant| tenant.value.clone());
+    // A domain names a tenant too, but not in a way that can be compared here.
+    let tenant = tenant.filter(|tenant| uuid::Uuid::try_parse(tenant.as_str()).is_ok());
+    Ok(Seen { inventory: imported.inventory, file: Some(InputFile { tenant, damage: imported.damage }) })
+}
+
+async fn from_tenant(scope: &Scope, context: &Context) -> Result<Inventory, Failure> {
+    let plan = context.reading(plan(scope, context)).await?;
+    let clients = Clients {
+        http: context.http().clone(),
+        graph: Arc::clone(context.graph_tokens()),
+        vaults: Arc::clone(context.vault_tokens()),
+    };
+    let mut state = match &scope.state {
+        None => State::none(),
+        Some(folder) => {
+            let (state, problem) = State::open(folder, context.http().cloud().name());
+            if let Some(problem) = problem {
+                context.console().warn(&format!("{}; everything is read anew", Chain(&problem)));
+            }
+            state
+        }
+    };
+    let onlooker = context.watcher();
+    let ended = context.reading(collect(&clients, &plan, &mut state, &onlooker)).await;
+    onlooker.clear();
+    let inventory = ended?;
+    if let Err(error) = state.save(&inventory) {
+        context.console().warn(&format!("what was read could not be kept for the next run: {error}"));
+    }
+    Ok(inventory)
+}
+
+async fn plan(scope: &Scope, context: &Context) -> Result<Plan, Failure> {
+    let graph = context.graph_client();
+    let mut plan = Plan {
+        all_certificates: scope.all_certificates,
+        activity: match scope.activity {
+            Activity::Auto => inventory::Activity::IfQuick,
+            Activity::Always => inventory::Activity::Always,
+            Activity::Never => inventory::Activity::Never,
+        },
+        ..Plan::all(context.tenant()?)
+    };
+    for app in scope.app.iter().chain(&scope.who_can_become) {
+        plan.applications.push(context.application(&graph, app).await?.id);
+    }
+    if !scope.vault.is_empty() {
+        let vaults: Result<Vec<Vault>, Failure> = scope.vault.iter().map(|vault| context.vault(vault)).collect();
+        plan.vaults = Some(vaults?);
+    }
+    Ok(plan)
+}
+
+/// What people wrote down in `kvops.toml`.
+pub(super) fn manifest(context: &Context) -> Manifest {
+    let settings = context.settings();
+    let entries = settings.apps().map(|(name, entry, path)| {
+        let known = ManifestEntry {
+            name: name.to_owned(),
+            file: path.to_owned(),
+            line: entry.line,
+            vault: entry.vault.clone(),
+            certificate: entry.certificate.clone(),
+            owner: entry.owner.clone(),
+            kind: entry.kind.clone(),
+            environment: entry.environment.clone(),
+            notify: entry.notify.clone(),
+            host: entry.host.clone(),
+            tenant: entry.tenant.as_ref().map(ToString::to_string),
+            custody: entry.custody.clone(),
+        };
+        (entry.app, known)
+    });
+    Manifest {
+        entries: entries.collect(),
+        is_complete: settings.is_manifest_complete(),
+        file: settings.files().next().map(Path::to_owned),
+    }
+}
+
+/// Writes the evidence down, with what was derived from it.
+pub(super) fn export(path: &Path, inventory: &Inventory, manifest: &Manifest, rules: &Loaded) -> Result<(), Failure> {
+    let history = rules.history();
+    let facts = Facts::new(inventory, manifest, &history, &rules.policy.data);
+    outputs::whole(path, |out| audit::export(&facts, out))
+}
+
+impl inventory::Watcher for Onlooker {
+    fn doing(&self, what: &str) {
+        provision::Watcher::doing(self, what);
+    }
+
+    fn done(&self, what: &str) {
+        provision::Watcher::done(self, what);
+    }
+}
+
+impl From<inventory::Error> for Failure {
+    fn from(error: inventory::Error) -> Self {
+        match &error {
+            inventory::Error::SignIn { .. } => Self::from_error(Exit::Denied, &error)
+                .hint("sign in with `az login`, or choose an identity with --credential; -v says which one was used"),
+            _ => Self::from_error(Exit::Upstream, &error),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The report's forms, each to its file or to standard output.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::Path;
+
+use super::super::console;
+use super::super::context::Context;
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::Args;
+use crate::audit::{Manifest, Report};
+use crate::report::{self, Format, Locations, Options, Output};
+
+/// Columns where nobody says how many there are.
+const USUAL_WIDTH: usize = 100;
+
+/// `--help` of `--format`: each form with what it is for.
+pub(super) fn help() -> String {
+    let width = Format::ALL.iter().map(|format| format.name().len()).max().unwrap_or(0);
+    let mut text = "A form of the report, and its file; can be repeated\n\n".to_owned();
+    for format in Format::ALL {
+        let _ = writeln!(text, "  {:width$}  {}", format.name(), format.about());
+    }
+    text.push_str("\n[default: table on a terminal, json when piped]");
+    text
+}
+
+/// The form of errors, where a form of the report goes to standard output.
+pub(super) fn console_format(outputs: &[Output]) -> Option<console::Format> {
+    let first = outputs.iter().find(|output| output.file.is_none())?;
+    Some(if first.format == Format::Json { console::Format::Json } else { console::Format::Table })
+}
+
+/// Writes every form that was asked for; a file appears whole or not at all.
+pub(super) fn write(report: &Report, args: &Args, manifest: &Manifest, context: &Context) -> Result<(), Failure> {
+    let mut outputs = args.report.format.clone();
+    if outputs.is_empty() {
+        let format = if context.console().is_for_people() { Format::Table } else { Format::Json };
+        outputs.push(Output { format, file: None });
+    }
+    let options = options(args, manifest, context);
+    for output in &outputs {
+        match &output.file {
+            None => to_stdout(output.format, report, &options)?,
+            Some(path) => to_file(output.format, path, report, &options)?,
+        }
+    }
+    Ok(())
+}
+
+fn options(args: &Args, manifest: &Manifest, context: &Context) -> Options {
+    let root = std::env::current_dir().unwrap_or_default();
+    Options {
+        width: width(),
+        has_colour: context.console().has_colour(),
+        locations: Locations::new(manifest.clone(), root),
+        manifest: manifest.clone(),
+        sarif_include_suppressed: args.report.sarif_include_suppressed,
+        markdown_file: args
+            .report
+            .format
+            .iter()
+            .find(|output| output.format == Format::Markdown)
+            .and_then(|output| output.file.clone()),
+        ocsf_class: args.report.ocsf_class,
+    }
+}
+
+/// Columns of the terminal.
+pub(super) fn width() -> usize {
+    if !io::stdout().is_terminal() {
+        return USUAL_WIDTH;
+    }
+    terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0))
+}
+
+fn to_stdout(format: Format, report: &Report, options: &Options) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    unless_gone(report::write(format, report, options, &mut out))
+}
+
+/// A reader that has gone away is not an error.
+pub(super) fn unless_gone(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        ended => ended.map_err(|error| Failure::from_error(Exit::Upstream, &error)),
+    }
+}
+
+fn to_file(format: Format, path: &Path, report: &Report, options: &Options) -> Result<(), Failure> {
+    whole(path, |out| report::write(format, report, options, out))
+}
+
+/// Writes a file that is there whole or not at all.
+pub(super) fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written =
+        fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)).and_then(|mut file| {
+            write(file.as_file_mut())?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)
+        });
+    written.map(drop).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+}

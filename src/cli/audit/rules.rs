@@ -1,0 +1,109 @@
+//! The rules of a run: profile, limits, waivers, baseline, rules of the user's own.
+
+use std::fs;
+use std::path::Path;
+
+use super::super::context::Context;
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::Rules;
+use super::evidence::Seen;
+use super::outputs;
+use crate::audit::{
+    self, Baseline, Choice, DeadRules, Error, File, Ground, Manifest, Policy, Report, check_canary, judge,
+};
+use crate::inventory::{self, Inventory};
+
+/// Rules that are in order.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) policy: Policy,
+    baseline: Option<(String, Baseline)>,
+}
+
+impl Loaded {
+    /// Reads and checks everything that judges, the canary included.
+    pub(super) fn new(args: &Rules, context: &Context) -> Result<Self, Failure> {
+        let team = args.params.as_deref().map(file).transpose()?;
+        let waivers = args.waivers.as_deref().map(file).transpose()?;
+        let today = context.http().clock().now().date();
+        let choice = Choice { profile: args.profile.as_deref(), team: team.as_ref(), waivers: waivers.as_ref(), today };
+        let policy = Policy::load(&choice)?;
+        check_canary(&policy)?;
+        let baseline = args.baseline.as_deref().or(args.new_since.as_deref()).map(baseline).transpose()?;
+        Ok(Self { policy, baseline })
+    }
+
+    /// A baseline of another tenant would hide nothing and find everything new.
+    pub(super) fn check_tenant(&self, inventory: &Inventory) -> Result<(), Failure> {
+        let Some((file, baseline)) = &self.baseline else { return Ok(()) };
+        let checked = baseline.check_tenant(file, &inventory.header.tenant);
+        checked.map_err(|error| Failure::from_error(Exit::Usage, &error))
+    }
+
+    /// What was known earlier.
+    pub(super) fn history(&self) -> inventory::Seen<audit::History> {
+        self.baseline.as_ref().map_or_else(inventory::Seen::default, |(_, baseline)| baseline.history())
+    }
+
+    /// Judges, and lays waivers and baseline over what was found.
+    pub(super) fn judge(&self, seen: &Seen, manifest: &Manifest, context: &Context) -> Result<Report, Failure> {
+        let mut report = judge(&seen.inventory, &self.policy, manifest, &self.history());
+        let now = match &seen.file {
+            Some(_) => context.http().clock().now(),
+            None => seen.inventory.header.collected_at,
+        };
+        let ground = Ground {
+            policy: &self.policy,
+            baseline: self.baseline.as_ref().map(|(_, baseline)| baseline),
+            input: seen.file.as_ref(),
+            now,
+        };
+        report.conclude(&ground, &seen.inventory);
+        for warning in &report.warnings {
+            context.console().warn(warning);
+        }
+        Ok(report)
+    }
+
+    /// Writes down what is known now, for the next run to compare with.
+    pub(super) fn write_baseline(
+        &self,
+        path: &Path,
+        report: &Report,
+        inventory: &Inventory,
+        manifest: &Manifest,
+    ) -> Result<(), Failure> {
+        let before = self.baseline.as_ref().map(|(_, baseline)| baseline);
+        let baseline = Baseline::after(report, inventory, manifest, before);
+        outputs::whole(path, |out| out.write_all(baseline.text().as_bytes()))
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+}
+
+fn file(path: &Path) -> Result<File, Failure> {
+    Ok(File::new(path.display().to_string(), read(path)?))
+}
+
+fn baseline(path: &Path) -> Result<(String, Baseline), Failure> {
+    let name = path.display().to_string();
+    let baseline = Baseline::read(&name, &read(path)?).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    Ok((name, baseline))
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from_error(Exit::Usage, &error)
+    }
+}
+
+impl From<DeadRules> for Failure {
+    fn from(error: DeadRules) -> Self {
+        Self::from_error(Exit::Usage, &error).hint(
+            "a rule that finds nothing where a fault was planted would find nothing in the tenant: check the limits",
+        )
+    }
+}
