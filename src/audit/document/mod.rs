@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
 use super::facts::{ApplicationFacts, Facts, PrincipalFacts, VaultFacts};
-use crate::inventory::{Coverage, Header, Inventory, Policies, SCHEMA_VERSION, Seen};
+use crate::inventory::{Header, Inventory, SCHEMA_VERSION, Seen};
 
 /// An inventory that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -67,23 +67,8 @@ pub struct Imported {
     pub damage: Option<String>,
 }
 
-/// Everything of the tenant that is one of a kind.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Tenant {
-    #[serde(default)]
-    deleted_applications: Seen<Vec<crate::inventory::DeletedApplication>>,
-    #[serde(default)]
-    directory_roles: Seen<Vec<crate::inventory::DirectoryRole>>,
-    #[serde(default)]
-    policies: Policies,
-    #[serde(default)]
-    assignments: Seen<Vec<crate::inventory::Assignment>>,
-    #[serde(default)]
-    role_definitions: Vec<crate::inventory::RoleDefinition>,
-    #[serde(default)]
-    coverage: Coverage,
-}
+/// Members of an inventory whose objects have lines of their own.
+const LISTED: [&str; 4] = ["header", "applications", "servicePrincipals", "vaults"];
 
 #[derive(Deserialize)]
 struct Kind {
@@ -148,17 +133,7 @@ fn each<'a>(facts: &'a Facts<'a>, out: &mut dyn FnMut(Json) -> io::Result<()>) -
     let mut header = derive::record("header", &inventory.header);
     header.insert("now_ns".to_owned(), derive::nanoseconds(header["collectedAt"].as_str().unwrap_or_default()).into());
     write(header)?;
-    write(derive::record(
-        "tenant",
-        &json!({
-            "deletedApplications": inventory.deleted_applications,
-            "directoryRoles": inventory.directory_roles,
-            "policies": inventory.policies,
-            "assignments": inventory.assignments,
-            "roleDefinitions": inventory.role_definitions,
-            "coverage": inventory.coverage,
-        }),
-    ))?;
+    write(tenant(inventory))?;
     for app in &inventory.applications {
         write(derive::application(&ApplicationFacts::new(app, facts), facts))?;
     }
@@ -173,6 +148,27 @@ fn each<'a>(facts: &'a Facts<'a>, out: &mut dyn FnMut(Json) -> io::Result<()>) -
         }
     }
     Ok(())
+}
+
+/// Everything of the tenant that is one of a kind.
+fn tenant(inventory: &Inventory) -> Map<String, Json> {
+    // Every field by name, so that a new one is not forgotten here.
+    let shell = Inventory {
+        header: inventory.header.clone(),
+        applications: Vec::new(),
+        service_principals: Vec::new(),
+        vaults: Vec::new(),
+        deleted_applications: inventory.deleted_applications.clone(),
+        directory_roles: inventory.directory_roles.clone(),
+        role_resources: inventory.role_resources.clone(),
+        policies: inventory.policies.clone(),
+        assignments: inventory.assignments.clone(),
+        role_definitions: inventory.role_definitions.clone(),
+        coverage: inventory.coverage.clone(),
+    };
+    let mut object = derive::record("tenant", &shell);
+    object.retain(|name, _| !LISTED.contains(&name.as_str()));
+    object
 }
 
 /// Lines that are counted and summed up while they are written.
@@ -258,13 +254,15 @@ impl Reader {
     fn add(&self, inventory: &mut Inventory, kind: &str, text: &str) -> Result<(), ImportError> {
         match kind {
             "tenant" => {
-                let tenant: Tenant = self.parsed(kind, text)?;
-                inventory.deleted_applications = tenant.deleted_applications;
-                inventory.directory_roles = tenant.directory_roles;
-                inventory.policies = tenant.policies;
-                inventory.assignments = tenant.assignments;
-                inventory.role_definitions = tenant.role_definitions;
-                inventory.coverage = tenant.coverage;
+                let mut tenant: Map<String, Json> = self.parsed(kind, text)?;
+                let shell = serde_json::to_value(Inventory::empty(inventory.header.clone())).unwrap_or_default();
+                tenant.retain(|name, _| shell.get(name).is_some() && !LISTED.contains(&name.as_str()));
+                tenant.insert("header".to_owned(), shell["header"].clone());
+                let tenant: Inventory = self.valued(kind, Json::Object(tenant))?;
+                let listed = std::mem::replace(inventory, tenant);
+                inventory.applications = listed.applications;
+                inventory.service_principals = listed.service_principals;
+                inventory.vaults = listed.vaults;
             }
             "application" => inventory.applications.push(self.parsed(kind, text)?),
             "service-principal" => inventory.service_principals.push(self.parsed(kind, text)?),
@@ -286,6 +284,14 @@ impl Reader {
 
     fn parsed<T: DeserializeOwned>(&self, kind: &str, text: &str) -> Result<T, ImportError> {
         serde_json::from_str(text).map_err(|source| ImportError::Line {
+            line: self.line,
+            kind: kind.to_owned(),
+            source,
+        })
+    }
+
+    fn valued<T: DeserializeOwned>(&self, kind: &str, value: Json) -> Result<T, ImportError> {
+        serde_json::from_value(value).map_err(|source| ImportError::Line {
             line: self.line,
             kind: kind.to_owned(),
             source,
