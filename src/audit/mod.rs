@@ -5,6 +5,7 @@
 
 mod baseline;
 mod canary;
+mod catalogue;
 mod conclude;
 mod data;
 mod day;
@@ -26,6 +27,7 @@ mod waiver;
 
 pub use baseline::{Baseline, BaselineError};
 pub use canary::{DeadRules, check_canary};
+pub use catalogue::{book, index};
 pub use conclude::{Ground, InputFile};
 pub use data::{Data, FirstParty, Issuers, Tiers};
 pub use document::{ImportError, Imported, export, import, whole};

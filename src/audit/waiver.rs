@@ -84,6 +84,16 @@ impl Waivers {
         Ok(Self { file: file.name.clone(), entries })
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// What they say, for the hash of the policy: order and place do not matter.
     pub(super) fn canonical(&self) -> Vec<&Waiver> {
         let mut entries: Vec<&Waiver> = self.entries.iter().collect();

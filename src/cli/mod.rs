@@ -22,6 +22,7 @@ mod ledger;
 mod logging;
 mod manifest;
 mod plan_view;
+mod policy;
 mod provision;
 mod token;
 mod token_view;
@@ -71,6 +72,9 @@ enum Command {
     #[cfg(feature = "lab")]
     #[command(subcommand)]
     Lab(lab::Command),
+    /// The rules of `kvops audit`: what each finds, and whether your own are sound
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// What kvops did, and whether the record of it is whole
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -98,6 +102,9 @@ impl Command {
             Self::Ledger(ledger::Command::Show(args)) => args.output.output,
             Self::Ledger(ledger::Command::Verify(args)) => args.output.output,
             Self::Config(config::Command::Show(output) | config::Command::Variables(output)) => output.output,
+            Self::Policy(policy::Command::List(args)) => args.output.output,
+            Self::Policy(policy::Command::Show(args)) => args.output.output,
+            Self::Policy(policy::Command::Doc(_) | policy::Command::Test(_)) => Some(Format::Table),
             Self::Completions(_) | Self::Man => None,
         }
     }
@@ -147,6 +154,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),
+        Command::Policy(command) => policy::run(command, &cli.global, environment),
         Command::Config(command) => config::run(command, &cli.global, environment),
         Command::Completions(args) => completions::run(args, &mut Cli::command()),
         Command::Man => completions::man(Cli::command()),
