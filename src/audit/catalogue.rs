@@ -14,10 +14,15 @@ pub fn index() -> String {
     let mut group = None;
     for rule in RULES.iter() {
         if group.replace(rule.group) != Some(rule.group) {
-            let _ = write!(text, "\n## {}\n\n| rule | | severity | needs |\n| --- | --- | --- | --- |\n", title(rule.group));
+            let _ = write!(
+                text,
+                "\n## {}\n\n| rule | | severity | needs |\n| --- | --- | --- | --- |\n",
+                title(rule.group)
+            );
         }
         let needs: Vec<String> = rule.needs.iter().map(|evidence| Evidence::name(*evidence)).collect();
-        let _ = writeln!(text, "| [{0}]({0}.md) | {1} | {2} | {3} |", rule.id, rule.title, rule.severity, needs.join(", "));
+        let _ =
+            writeln!(text, "| [{0}]({0}.md) | {1} | {2} | {3} |", rule.id, rule.title, rule.severity, needs.join(", "));
     }
     text
 }
@@ -50,7 +55,7 @@ fn facts(rule: &Rule) -> String {
 }
 
 /// A group, for people.
-pub const fn title(group: Group) -> &'static str {
+const fn title(group: Group) -> &'static str {
     match group {
         Group::Credentials => "1xx: credentials of applications",
         Group::Certificates => "2xx: certificates and keys in vaults",

@@ -152,7 +152,8 @@ fn file(path: &Path) -> Result<File, Failure> {
 
 fn known(id: &str) -> Result<&'static Rule, Failure> {
     crate::audit::rules::rule(id).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("there is no rule `{id}`")).hint("run `kvops policy list --profile strict` for all of them")
+        Failure::new(Exit::Usage, format!("there is no rule `{id}`"))
+            .hint("run `kvops policy list --profile strict` for all of them")
     })
 }
 
@@ -164,7 +165,10 @@ fn test(args: &Test, console: Console) -> Result<String, Failure> {
     check_canary(&policy).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
     let good = console.paint(Tone::Good, "sound:");
     let (rules, waivers) = (policy.rules.len(), policy.waivers.len());
-    Ok(format!("{good} {rules} rules of profile {}, each found what was planted for it; {waivers} waivers", policy.profile))
+    Ok(format!(
+        "{good} {rules} rules of profile {}, each found what was planted for it; {waivers} waivers",
+        policy.profile
+    ))
 }
 
 impl Row {
@@ -210,7 +214,9 @@ fn page(markdown: &str, console: Console) -> String {
 
 fn strong(line: &str, console: Console) -> String {
     let parts = line.split("**").enumerate();
-    parts.map(|(index, part)| if index % 2 == 1 { console.paint(Tone::Strong, part) } else { part.to_owned() }).collect()
+    parts
+        .map(|(index, part)| if index % 2 == 1 { console.paint(Tone::Strong, part) } else { part.to_owned() })
+        .collect()
 }
 
 fn facts(rule: &Rule, row: &Row, policy: &Policy, console: Console) -> String {

@@ -15,6 +15,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/guides/configuration.md",
     "docs/guides/identities.md",
     "docs/guides/lab.md",
+    "docs/guides/policy.md",
     "docs/guides/provision.md",
     "docs/guides/tokens.md",
 ];
