@@ -80,7 +80,7 @@ impl Client {
 
 impl<T: DeserializeOwned> Rows<'_, T> {
     /// The same query with what management groups pass down.
-    pub(super) fn from_above(self) -> Self {
+    pub(super) fn seen_from_above(self) -> Self {
         Self { is_from_above: true, ..self }
     }
 

@@ -99,12 +99,12 @@ impl Definition {
 impl Client {
     /// Every role assignment that the identity can see, at whatever scope.
     pub fn role_assignments(&self) -> Rows<'_, Assignment> {
-        self.query(&ASSIGNMENTS, ALL_ASSIGNMENTS).from_above()
+        self.query(&ASSIGNMENTS, ALL_ASSIGNMENTS).seen_from_above()
     }
 
     /// Every role, built in or custom.
     pub fn role_definitions(&self) -> Rows<'_, Definition> {
-        self.query(&DEFINITIONS, ALL_DEFINITIONS).from_above()
+        self.query(&DEFINITIONS, ALL_DEFINITIONS).seen_from_above()
     }
 }
 

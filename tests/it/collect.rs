@@ -3,6 +3,7 @@
 mod gaps;
 mod narrow;
 mod pages;
+mod scale;
 
 use kvops::inventory::Evidence;
 use kvops::inventory::Inventory;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures::future::{join, join5};
+use futures::future::{join, join3, join4};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::objects::{self, Listed, Objects};
 use super::parts;
 use super::record;
 use super::refusal::NotSignedIn;
-use super::relations::{self, Owners};
+use super::relations;
 use super::run::Run;
 use super::tenant;
 use crate::domain::{AppId, ObjectId};
@@ -41,14 +41,6 @@ struct Before<T> {
     is_kept: bool,
 }
 
-/// One class as it is now.
-#[derive(Debug)]
-struct Now<T> {
-    objects: Objects<T>,
-    parts: Vec<parts::Sized>,
-    mark: Option<Mark>,
-}
-
 /// Reads what the plan asks of the directory.
 pub(super) async fn read(run: &Run<'_>, header: &Header, state: &mut State) -> Result<Directory, NotSignedIn> {
     let read = match run.plan.applications.is_empty() {
@@ -61,88 +53,102 @@ pub(super) async fn read(run: &Run<'_>, header: &Header, state: &mut State) -> R
 async fn all(run: &Run<'_>, created: Option<OffsetDateTime>, state: &mut State) -> Result<Directory, NotSignedIn> {
     run.watcher.doing("reading the directory");
     let is_kept = state.is_kept();
-    let applications = std::mem::take(&mut state.applications);
-    let applications = Before { records: applications, mark: state.marks.applications.take(), is_kept };
-    let principals = std::mem::take(&mut state.service_principals);
-    let principals = Before { records: principals, mark: state.marks.service_principals.take(), is_kept };
-    let (applications, principals, relations, of_tenant, deleted) = Box::pin(join5(
-        with_owners(run, created, applications),
-        class::<ServicePrincipal>(run, created, principals),
-        join(relations::role_holders(run), relations::grants(run)),
-        join(tenant::policies(run), tenant::directory_roles(run)),
-        tenant::deleted(run),
-    ))
-    .await;
-    let ((applications, owners), principals) = (applications?, principals?);
-    state.marks.applications = applications.mark;
+    let before = std::mem::take(&mut state.applications);
+    let before = Before { records: before, mark: state.marks.applications.take(), is_kept };
+    let applications = applications(run, created, before);
+    let before = std::mem::take(&mut state.service_principals);
+    let before = Before { records: before, mark: state.marks.service_principals.take(), is_kept };
+    let principals = principals(run, created, before);
+    let (applications, principals, policies, deleted) =
+        Box::pin(join4(applications, principals, tenant::policies(run), tenant::deleted(run))).await;
+    let ((Objects { records: mut applications, unproven }, mark), principals) = (applications?, principals?);
+    state.marks.applications = mark;
     state.marks.service_principals = principals.mark;
-    let (policies, roles) = (of_tenant.0?, of_tenant.1?);
+    let Objects { records: mut service_principals, unproven: unproven_principals } = principals.objects;
 
-    let Objects { records: mut applications, unproven } = applications.objects;
-    relations::put_owners(&mut applications, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    let (parts, of_principals) = (principals.parts, principals.objects);
-    let mut principals = of_principals.records;
-    let holders = relations.0?;
-    let role_resources = relations::resources(&holders);
-    relations::put_roles(holders, &mut principals);
-    relations::put_grants(relations.1?, &mut principals);
-
-    let held = tenant::holders(&roles);
-    let (owners, federated) = Box::pin(join(
-        relations::owners_of_principals(run, &principals, &parts, &held),
-        relations::federation(run, &mut applications),
-    ))
-    .await;
-    federated?;
-    relations::put_owners(&mut principals, owners?, |one| one.id, |one| &mut one.owners, Reason::NotAsked);
-
-    let (first, first_principals) = powerful(&applications, &principals, &held);
+    let (first, first_principals) = powerful(&applications, &service_principals, &tenant::holders(&principals.roles));
     let proven = join(
         objects::prove(run, &mut applications, &unproven, &first),
-        objects::prove(run, &mut principals, &of_principals.unproven, &first_principals),
+        objects::prove(run, &mut service_principals, &unproven_principals, &first_principals),
     );
     let proven = Box::pin(proven).await;
     proven.0?;
     proven.1?;
-    tenant::activity(run, &mut applications, &mut principals).await?;
-    Ok(Directory { applications, service_principals: principals, deleted: deleted?, roles, role_resources, policies })
+    tenant::activity(run, &mut applications, &mut service_principals).await?;
+    Ok(Directory {
+        applications,
+        service_principals,
+        deleted: deleted?,
+        roles: principals.roles,
+        role_resources: principals.role_resources,
+        policies: policies?,
+    })
 }
 
-/// The applications with their owners, both in the same parts.
-async fn with_owners(
+/// The applications with their owners and federated credentials.
+async fn applications(
     run: &Run<'_>,
     created: Option<OffsetDateTime>,
     before: Before<Application>,
-) -> Result<(Now<Application>, Owners), NotSignedIn> {
+) -> Result<(Objects<Application>, Option<Mark>), NotSignedIn> {
     let parts = parts::of(&run.graph, Class::Applications, created, run.now).await;
-    let owners = relations::owners_of_all(run, Class::Applications, &parts);
-    let (now, owners) = Box::pin(join(in_parts(run, parts.clone(), before), owners)).await;
-    Ok((now?, owners?))
+    let (now, owners, federated) = Box::pin(join3(
+        in_parts(run, &parts, before),
+        relations::owners_of_all(run, Class::Applications, &parts, created),
+        relations::with_federation(run),
+    ))
+    .await;
+    let (mut objects, mark) = now?;
+    relations::put_owners(&mut objects.records, owners?, |one| one.id, |one| &mut one.owners, Reason::Failed);
+    relations::federation(run, &mut objects.records, federated?).await?;
+    Ok((objects, mark))
 }
 
-async fn class<T: Listed>(
+/// The service principals with what they may do.
+#[derive(Debug)]
+struct Principals {
+    objects: Objects<ServicePrincipal>,
+    mark: Option<Mark>,
+    roles: Seen<Vec<DirectoryRole>>,
+    role_resources: Seen<Vec<AppId>>,
+}
+
+async fn principals(
     run: &Run<'_>,
     created: Option<OffsetDateTime>,
-    before: Before<T>,
-) -> Result<Now<T>, NotSignedIn> {
-    let parts = parts::of(&run.graph, T::CLASS, created, run.now).await;
-    in_parts(run, parts, before).await
+    before: Before<ServicePrincipal>,
+) -> Result<Principals, NotSignedIn> {
+    let parts = parts::of(&run.graph, Class::ServicePrincipals, created, run.now).await;
+    let (now, holders, grants, roles) = Box::pin(join4(
+        in_parts(run, &parts, before),
+        relations::role_holders(run),
+        relations::grants(run),
+        tenant::directory_roles(run),
+    ))
+    .await;
+    let ((mut objects, mark), holders, roles) = (now?, holders?, roles?);
+    let role_resources = relations::resources(&holders);
+    relations::put_roles(holders, &mut objects.records);
+    relations::put_grants(grants?, &mut objects.records);
+    let held = tenant::holders(&roles);
+    let owners = relations::owners_of_principals(run, &objects.records, &parts, created, &held).await?;
+    relations::put_owners(&mut objects.records, owners, |one| one.id, |one| &mut one.owners, Reason::NotAsked);
+    Ok(Principals { objects, mark, roles, role_resources })
 }
 
 /// A class by its changes, if an earlier run left enough for that, else in full.
 async fn in_parts<T: Listed>(
     run: &Run<'_>,
-    parts: Vec<parts::Sized>,
+    parts: &[parts::Sized],
     before: Before<T>,
-) -> Result<Now<T>, NotSignedIn> {
+) -> Result<(Objects<T>, Option<Mark>), NotSignedIn> {
     if let Some(mark) = before.mark
         && let Some((objects, mark)) = changes::since(run, before.records, &mark).await?
     {
-        return Ok(Now { objects, parts, mark: Some(mark) });
+        return Ok((objects, Some(mark)));
     }
     let mark = if before.is_kept { changes::mark(run, T::CLASS).await } else { None };
-    let objects = objects::all(run, &parts).await?;
-    Ok(Now { objects, parts, mark })
+    Ok((objects::all(run, parts).await?, mark))
 }
 
 /// The applications that the plan names, and what belongs to them.
@@ -175,7 +181,8 @@ async fn some(run: &Run<'_>) -> Result<Directory, NotSignedIn> {
     relations::put_owners(&mut principals, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
     relations::roles_of(run, &mut principals).await?;
     relations::grants_of(run, &mut principals).await?;
-    relations::federation(run, &mut applications).await?;
+    let federated = Seen::Read(applications.iter().map(|application| application.id).collect());
+    relations::federation(run, &mut applications, federated).await?;
     let nobody = HashSet::new();
     objects::prove(run, &mut applications, &unproven, &nobody).await?;
     objects::prove(run, &mut principals, &unproven_principals, &nobody).await?;

@@ -11,6 +11,9 @@ const PAGES: usize = 3;
 /// So many parts are read side by side at most.
 const MOST_PARTS: usize = 16;
 
+/// A part is cut into so many pieces at most.
+const MOST_PIECES: usize = 4;
+
 /// A moment that no application of any tenant is older than.
 const BEFORE_ALL: OffsetDateTime = time::macros::datetime!(2010-01-01 00:00 UTC);
 
@@ -53,6 +56,33 @@ pub(super) async fn of(
         parts.push((Part::Undated, all - dated));
     }
     parts
+}
+
+/// The same parts in smaller pieces, for readings whose pages are small. Nobody is asked how even the
+/// pieces are.
+pub(super) fn finer(
+    parts: &[Sized],
+    page: usize,
+    tenant_created: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Vec<Part> {
+    let (first, last) = (tenant_created.unwrap_or(BEFORE_ALL), now);
+    let piece = |part: &Sized| {
+        let (Part::Between(from, to), objects) = *part else { return vec![part.0] };
+        let number = objects.div_ceil(page * PAGES).clamp(1, MOST_PIECES);
+        let mut pieces: Vec<_> = cut((from.unwrap_or(first), to.unwrap_or(last)), number)
+            .into_iter()
+            .map(|(from, to)| (Some(from), Some(to)))
+            .collect();
+        if let Some(first) = pieces.first_mut() {
+            first.0 = from;
+        }
+        if let Some(last) = pieces.last_mut() {
+            last.1 = to;
+        }
+        pieces.into_iter().map(|(from, to)| Part::Between(from, to)).collect()
+    };
+    parts.iter().flat_map(piece).collect()
 }
 
 /// For gaps: the whole class has no name.
@@ -137,6 +167,24 @@ mod tests {
         assert_eq!(parts.len(), 16);
         assert!(matches!(parts[0].0, Part::Between(None, Some(_))));
         assert!(matches!(parts[15].0, Part::Between(Some(_), None)));
+    }
+
+    #[test]
+    fn pieces_cover_their_part_and_no_more() {
+        let slices: Vec<_> = cut((FROM, TO), 4).into_iter().map(|slice| (slice, 2_500)).collect();
+        let mut parts = joined(&slices, 2_500);
+        parts.push((Part::Undated, 7));
+        let pieces = finer(&parts, 100, Some(FROM), TO);
+        assert_eq!(pieces.len(), 17);
+        assert_eq!(pieces[16], Part::Undated);
+        let edges = pieces[..16].iter().map(|piece| match piece {
+            Part::Between(from, to) => (*from, *to),
+            _ => panic!("{piece:?}"),
+        });
+        let edges: Vec<_> = edges.collect();
+        assert!(edges.windows(2).all(|pair| pair[0].1 == pair[1].0));
+        assert_eq!((edges[0].0, edges[15].1), (None, None));
+        assert_eq!(finer(&[(Part::Whole, 9_000)], 100, None, TO), [Part::Whole]);
     }
 
     #[test]

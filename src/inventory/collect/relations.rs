@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::parts;
@@ -24,7 +25,7 @@ const READINGS_AT_ONCE: usize = 32;
 const OWNERS_PAGE: usize = 100;
 
 /// The APIs whose roles make an application powerful: Microsoft Graph, its predecessor, Exchange,
-/// SharePoint, the management API of Office 365, Defender for Endpoint and Azure itself.
+/// `SharePoint`, the management API of Office 365, Defender for Endpoint and Azure itself.
 /// Source: the appIds at <https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in>.
 const WATCHED: [&str; 7] = [
     "00000003-0000-0000-c000-000000000000",
@@ -39,9 +40,15 @@ const WATCHED: [&str; 7] = [
 /// Owners by object; one that is missing was not read.
 pub(super) type Owners = HashMap<ObjectId, Seen<Vec<Owner>>>;
 
-/// The owners of all objects of a class, in the parts that the class was read in.
-pub(super) async fn owners_of_all(run: &Run<'_>, class: Class, parts: &[parts::Sized]) -> Result<Owners, NotSignedIn> {
-    let readings = parts.iter().map(|(part, _)| owners_of_part(run, class, *part));
+/// The owners of all objects of a class, in pieces of the parts that the class is read in.
+pub(super) async fn owners_of_all(
+    run: &Run<'_>,
+    class: Class,
+    parts: &[parts::Sized],
+    created: Option<OffsetDateTime>,
+) -> Result<Owners, NotSignedIn> {
+    let pieces = parts::finer(parts, OWNERS_PAGE, created, run.now);
+    let readings = pieces.into_iter().map(|part| owners_of_part(run, class, part));
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
     let mut all = Owners::new();
     while let Some(part) = reading.next().await {
@@ -129,6 +136,7 @@ pub(super) async fn owners_of_principals(
     run: &Run<'_>,
     principals: &[ServicePrincipal],
     parts: &[parts::Sized],
+    created: Option<OffsetDateTime>,
     has_directory_role: &HashSet<ObjectId>,
 ) -> Result<Owners, NotSignedIn> {
     let matters = |principal: &&ServicePrincipal| {
@@ -142,7 +150,7 @@ pub(super) async fn owners_of_principals(
     if ids.len() <= principals.len().div_ceil(OWNERS_PAGE) || parts.is_empty() {
         return owners_of_some(run, Class::ServicePrincipals, &ids, true).await;
     }
-    owners_of_all(run, Class::ServicePrincipals, parts).await
+    owners_of_all(run, Class::ServicePrincipals, parts, created).await
 }
 
 /// Puts the owners beside their applications.
@@ -174,17 +182,27 @@ pub(super) fn tell_strangers(owners: &mut Seen<Vec<Owner>>, homes: &Homes, tenan
     }
 }
 
+/// The applications that have federated credentials.
+pub(super) async fn with_federation(run: &Run<'_>) -> Result<Seen<HashSet<ObjectId>>, NotSignedIn> {
+    let read = run.entire(Evidence::FederatedCredentials, "", || run.graph.with_federation()).await?;
+    Ok(match read {
+        Seen::Read(found) => Seen::Read(found.into_iter().map(|found| found.id).collect()),
+        Seen::Unread { unread } => Seen::unread(unread),
+    })
+}
+
 /// The federated credentials of those applications that have some.
-pub(super) async fn federation(run: &Run<'_>, applications: &mut [Application]) -> Result<(), NotSignedIn> {
-    let known = match run.plan.applications.is_empty() {
-        false => applications.iter().map(|application| application.id).collect(),
-        true => match run.entire(Evidence::FederatedCredentials, "", || run.graph.with_federation()).await? {
-            Seen::Read(found) => found.into_iter().map(|found| found.id).collect::<HashSet<_>>(),
-            Seen::Unread { unread } => {
-                applications.iter_mut().for_each(|application| application.federated = Seen::unread(unread));
-                return Ok(());
-            }
-        },
+pub(super) async fn federation(
+    run: &Run<'_>,
+    applications: &mut [Application],
+    known: Seen<HashSet<ObjectId>>,
+) -> Result<(), NotSignedIn> {
+    let known = match known {
+        Seen::Read(known) => known,
+        Seen::Unread { unread } => {
+            applications.iter_mut().for_each(|application| application.federated = Seen::unread(unread));
+            return Ok(());
+        }
     };
     let readings = applications.iter().filter(|application| known.contains(&application.id)).map(|application| {
         let id = application.id;

@@ -18,7 +18,7 @@ use crate::inventory::{Coverage, Evidence, Gap, Reason, Seen};
 use crate::keyvault;
 
 /// A list whose pages get lost is begun anew so often.
-pub(super) const MOST_RESTARTS: usize = 3;
+pub(super) const MOST_RESTARTS: usize = 8;
 
 /// A run.
 #[derive(Debug)]

@@ -25,6 +25,27 @@ fn one_request_in_five_turned_away_changes_nothing() {
 }
 
 #[test]
+fn shuffled_and_doubled_objects_and_lost_pages_change_nothing() {
+    let bench = small();
+    let whole = shown(&bench.collect());
+    bench.settings(&json!({ "page_size": 3, "shuffle_pages": true, "duplicates": 50, "lost_page_tokens": 5 }));
+    for _ in 0..3 {
+        assert_same(&shown(&bench.collect()), &whole);
+    }
+}
+
+#[test]
+fn a_token_that_is_withdrawn_in_the_middle_changes_nothing() {
+    let bench = small();
+    let whole = shown(&bench.collect());
+    let unauthorised = json!({ "status": 401, "headers": { "WWW-Authenticate": "Bearer error=\"invalid_token\"" } });
+    for service in ["graph", "keyvault"] {
+        bench.fault(&json!({ "match": { "service": service }, "result": unauthorised, "skip": 7, "times": 1 }));
+    }
+    assert_same(&shown(&bench.collect()), &whole);
+}
+
+#[test]
 fn a_list_whose_page_is_lost_is_begun_anew() {
     let bench = small();
     let whole = shown(&bench.collect());
