@@ -67,6 +67,7 @@ pub(super) struct NotificationRule {
     pub(super) name: &'static str,
     pub(super) short_description: Text<'static>,
     pub(super) full_description: Text<'static>,
+    pub(super) help: Message,
     pub(super) message_strings: std::collections::BTreeMap<&'static str, Text<'static>>,
 }
 

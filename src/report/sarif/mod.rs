@@ -38,12 +38,12 @@ const NOT_READ: &str = "kvops-not-read";
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &log(report, options))?;
+    serde_json::to_writer(&mut *out, &log(report, options))?;
     out.write_all(b"\n")
 }
 
 fn log<'a>(report: &'a Report, options: &'a Options) -> Log<'a> {
-    let rules = Rules::of(report);
+    let rules = Rules::of(report, options);
     let results = results(report, options, &rules);
     let overview = Overview::of(report);
     let run = Run {
@@ -81,7 +81,7 @@ struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    fn of(report: &'a Report) -> Self {
+    fn of(report: &'a Report, options: &Options) -> Self {
         let mut rules = Self { list: Vec::new(), index: BTreeMap::new() };
         for tally in &report.tallies {
             rules.add(shipped(tally.rule));
@@ -89,11 +89,9 @@ impl<'a> Rules<'a> {
         for finding in &report.findings {
             rules.add(added(&finding.rule, finding.severity));
         }
-        rules.add(Rule {
-            short_description: Text { text: "More findings than code scanning shows".into() },
-            full_description: Text { text: "The full report lists the findings that are left out here.".into() },
-            ..added(MORE, Severity::Info)
-        });
+        if listed(report, options).count() > MAX_RESULTS {
+            rules.add(more());
+        }
         rules
     }
 
@@ -124,6 +122,18 @@ fn shipped(rule: &'static crate::audit::Rule) -> Rule<'static> {
     }
 }
 
+/// What stands for the results that there is no room for, as a rule.
+fn more() -> Rule<'static> {
+    let text = "The full report lists the findings that are left out here.";
+    Rule {
+        name: Some("MoreFindings".to_owned()),
+        short_description: Text { text: "More findings than code scanning shows".into() },
+        full_description: Text { text: text.into() },
+        help: Some(Message { text: text.to_owned(), markdown: Some(text.to_owned()) }),
+        ..added(MORE, Severity::Info)
+    }
+}
+
 /// A rule that is none of ours: all that is known is its id.
 fn added(id: &str, severity: Severity) -> Rule<'_> {
     Rule {
@@ -132,7 +142,7 @@ fn added(id: &str, severity: Severity) -> Rule<'_> {
         short_description: Text { text: Cow::Borrowed(id) },
         full_description: Text { text: format!("The rule {id}.").into() },
         help_uri: None,
-        help: None,
+        help: Some(Message { text: format!("The rule {id}, which a team added."), markdown: None }),
         default_configuration: Configuration { level: level(severity) },
         properties: properties(severity, vec!["security"]),
     }
@@ -146,10 +156,15 @@ fn properties(severity: Severity, tags: Vec<&str>) -> RuleProperties<'_> {
     RuleProperties { tags, precision: "very-high", problem_severity, security_severity: security_severity(severity) }
 }
 
+/// The findings that are asked for: GitHub takes what is suppressed for open.
+fn listed<'a>(report: &'a Report, options: &Options) -> impl Iterator<Item = &'a Finding> {
+    let with_waived = options.sarif_include_suppressed;
+    report.findings.iter().filter(move |finding| with_waived || !finding.is_waived())
+}
+
 /// The results that there is room for, worst first; the last one says how many are left out.
 fn results<'a>(report: &'a Report, options: &Options, rules: &Rules<'a>) -> Vec<ResultItem<'a>> {
-    let findings: Vec<_> =
-        report.findings.iter().filter(|finding| options.sarif_include_suppressed || !finding.is_waived()).collect();
+    let findings: Vec<_> = listed(report, options).collect();
     let shown = if findings.len() > MAX_RESULTS { MAX_RESULTS - 1 } else { findings.len() };
     let more = findings.len() - shown;
     let mut results: Vec<_> =
@@ -282,6 +297,7 @@ fn not_read() -> NotificationRule {
         name: "EvidenceNotRead",
         short_description: Text { text: "Evidence could not be read".into() },
         full_description: Text { text: "What could not be read was not evaluated, and did not pass.".into() },
+        help: Message { text: "Grant what the message names, and run the audit again.".to_owned(), markdown: None },
         message_strings: [("Default", Text { text: "Evidence not read: {0}.".into() })].into(),
     }
 }

@@ -125,7 +125,7 @@ fn a_clean_run_is_written_too_with_every_rule_that_ran() {
     assert_eq!(run["invocations"][0]["executionSuccessful"], true);
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     let ids: Vec<_> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["KVO101", "KVO201", MORE]);
+    assert_eq!(ids, ["KVO101", "KVO201"]);
     assert!(rules[0]["help"]["markdown"].as_str().unwrap().starts_with("# KVO101"));
     assert_eq!(rules[1]["properties"]["security-severity"], "8.0");
 }
