@@ -158,14 +158,15 @@ impl<'a> Reach<'a> {
     }
 
     fn was_decided(&self, known: &Known) -> bool {
+        if self.is_narrowed || !self.rules.contains(known.rule.as_str()) {
+            return false;
+        }
         let Object { kind, id, .. } = &known.subject;
         let is_unknown = |kind: &str, id: &str| self.undecided.contains(&(known.rule.as_str(), kind, id));
         let vault = id.split_once('/').map_or(id.as_str(), |(vault, _)| vault);
-        !self.is_narrowed
-            && self.rules.contains(known.rule.as_str())
-            && !is_unknown(kind, id)
-            && !(kind == "certificate" && is_unknown("vault", vault))
-            && !self.undecided.iter().any(|(rule, kind, _)| *rule == known.rule && *kind == "tenant")
+        let is_vault_unknown = kind == "certificate" && is_unknown("vault", vault);
+        let is_tenant_unknown = self.undecided.iter().any(|(rule, kind, _)| *rule == known.rule && *kind == "tenant");
+        !(is_unknown(kind, id) || is_vault_unknown || is_tenant_unknown)
     }
 }
 

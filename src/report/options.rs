@@ -81,7 +81,7 @@ impl Locations {
 
     /// Adds the line of an object in an exported inventory.
     pub fn add(&mut self, kind: ObjectKind, id: impl Into<Box<str>>, file: &Path, line: usize) {
-        let location = Location { file: self.from_root(file), line };
+        let location = Location { file: self.name_of(file), line };
         self.inventory.insert((kind, id.into()), location);
     }
 
@@ -89,7 +89,7 @@ impl Locations {
     /// `kvops.toml`, since code scanning shows nothing without a file.
     pub fn of(&self, subject: &Subject) -> Location {
         if let Some(entry) = entry(&self.manifest, subject) {
-            return Location { file: self.from_root(&entry.file), line: entry.line.max(1) };
+            return Location { file: self.name_of(&entry.file), line: entry.line.max(1) };
         }
         let line = |kind, id: &str| self.inventory.get(&(kind, id.into())).cloned();
         let vault = || subject.id.split_once('/').and_then(|(vault, _)| line(ObjectKind::Vault, vault));
@@ -99,10 +99,10 @@ impl Locations {
     /// The line of what stands nowhere.
     pub fn fallback(&self) -> Location {
         let file = self.manifest.file.as_deref().unwrap_or_else(|| Path::new("kvops.toml"));
-        Location { file: self.from_root(file), line: 1 }
+        Location { file: self.name_of(file), line: 1 }
     }
 
-    fn from_root(&self, file: &Path) -> String {
+    fn name_of(&self, file: &Path) -> String {
         let file = file.strip_prefix(&self.root).unwrap_or(file);
         file.components()
             .filter_map(|part| match part {
