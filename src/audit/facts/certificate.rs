@@ -28,6 +28,8 @@ pub struct CertificateFacts<'a> {
     pub versions: Vec<VersionFacts<'a>>,
     /// Whether an application trusts one of them now, or a tag says that it is for one.
     pub is_app_credential: bool,
+    /// Who trusts one of them now, each application once.
+    pub trusting: Vec<&'a Trust<'a>>,
     pub(in crate::audit) steps: Vec<Step>,
 }
 
@@ -70,15 +72,15 @@ impl<'a> CertificateFacts<'a> {
         let versions: Vec<_> =
             records.iter().map(|version| VersionFacts::new(vault, certificate, version, facts)).collect();
         let listed = facts.trust_of_listed(certificate);
-        let trusting: Vec<_> = versions
-            .iter()
-            .flat_map(|version| version.trusted_by)
-            .chain(listed)
-            .filter(|trust| trust.is_for_sign_in())
-            .collect();
-        let is_tagged = certificate.tags.contains_key(TAG_APP);
+        let mut trusting: Vec<&'a Trust<'a>> = Vec::new();
+        for trust in versions.iter().flat_map(|version| version.trusted_by).chain(listed) {
+            if trust.is_for_sign_in() && !trusting.iter().any(|known| known.app_id() == trust.app_id()) {
+                trusting.push(trust);
+            }
+        }
+        let is_app_credential = !trusting.is_empty() || certificate.tags.contains_key(TAG_APP);
         let steps = steps(&trusting, facts);
-        Self { vault, certificate, versions, is_app_credential: !trusting.is_empty() || is_tagged, steps }
+        Self { vault, certificate, versions, is_app_credential, trusting, steps }
     }
 
     /// Which certificate, for findings: add the version as its part where it is about one.
@@ -94,21 +96,9 @@ impl<'a> CertificateFacts<'a> {
         with_index.filter(|(index, version)| *index == 0 || version.is_trusted()).map(|(_, version)| version)
     }
 
-    /// Who trusts one of its versions now, each application once.
-    pub fn trusting(&self) -> Vec<&'a Trust<'a>> {
-        let mut trusting: Vec<&'a Trust<'a>> = Vec::new();
-        for trust in self.versions.iter().flat_map(|version| version.trusted_by).filter(|trust| trust.is_for_sign_in())
-        {
-            if !trusting.iter().any(|known| known.app_id() == trust.app_id()) {
-                trusting.push(trust);
-            }
-        }
-        trusting
-    }
-
     /// Whether an application trusts one of its versions now.
     pub fn is_trusted(&self) -> bool {
-        self.versions.iter().any(VersionFacts::is_trusted)
+        !self.trusting.is_empty()
     }
 }
 

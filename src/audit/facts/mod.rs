@@ -16,6 +16,7 @@ mod index;
 mod rbac;
 mod restriction;
 mod tier;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -38,6 +39,7 @@ pub use index::{Level, Match, Place, Trust};
 pub use rbac::{Act, Doubt};
 pub use restriction::{Cap, cap, in_force, scopes};
 pub use tier::Tier;
+pub use usage::{beyond_signature, beyond_signing, goes_beyond_everywhere};
 
 use self::index::Index;
 use self::rbac::Rbac;

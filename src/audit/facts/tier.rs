@@ -36,6 +36,14 @@ impl Tier {
         Ok(on_graph.filter_map(|grant| tiers.tier0_app_roles.get(&grant.role)).map(String::as_str).collect())
     }
 
+    /// Why it is not known.
+    pub const fn unread(&self) -> Option<Reason> {
+        match self {
+            Self::Unknown { reason } => Some(*reason),
+            Self::Zero { .. } | Self::Other => None,
+        }
+    }
+
     /// The tier of a service principal: by what it was granted, and by its roles in the directory.
     pub(super) fn of(principal: Option<&ServicePrincipal>, facts: &Facts<'_>) -> Self {
         let Some(principal) = principal else {

@@ -1,7 +1,7 @@
 //! KVO201: the private key can be read out of the vault.
 
+use super::scope::has_versions;
 use crate::audit::facts::{CertificateFacts, Export};
-use crate::audit::params::CertificateScope;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
@@ -25,26 +25,28 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
-    if !certificate.is_app_credential && case.params.certificate_scope == CertificateScope::AppCredentials {
+    if !has_versions(certificate, case, out) {
         return;
     }
-    if let Some(reason) = certificate.certificate.versions.reason() {
-        out.unknown(certificate.subject(), Evidence::CertificateVersions, reason, "its versions were not read");
-    }
-    for version in &certificate.versions {
+    for (index, version) in certificate.versions.iter().enumerate() {
         let subject = certificate.subject().part(&version.version.version);
-        match version.export {
-            Export::Yes => {
+        match (version.export, certificate.certificate.policy.reason()) {
+            (Export::Yes, _) => {
                 let finding = out
                     .finding(subject, "whoever may read the vault's secrets can download the private key")
                     .evidence(Evidence::CertificateDetails, "policy.key_props.exportable", &version.export_why);
                 if version.is_trusted() {
                     finding.report();
                 } else {
-                    finding.severity(Severity::Medium, "no application trusts this version").report();
+                    let why = "no application trusts this version";
+                    finding.severity(Severity::Medium, why).without_steps().report();
                 }
             }
-            Export::Indeterminate | Export::No => {}
+            (Export::Indeterminate, Some(reason)) if index == 0 || version.is_trusted() => {
+                out.unknown(subject, Evidence::CertificateDetails, reason, "the policy that it was made under");
+            }
+            // What was read, and does not tell, is for KVO202.
+            (Export::Indeterminate | Export::No, _) => {}
         }
     }
 }

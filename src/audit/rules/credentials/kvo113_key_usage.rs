@@ -1,6 +1,6 @@
 //! KVO113: a key that may do more than sign.
 
-use crate::audit::facts::ApplicationFacts;
+use crate::audit::facts::{ApplicationFacts, KeyFacts, Match, goes_beyond_everywhere};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Application(check),
 };
 
-fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
+fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     for key in app.keys.iter().filter(|key| key.is_sign_in_certificate()) {
         let subject = app.subject().part(key.key.key_id);
         let x = match key.key.x.get() {
@@ -42,7 +42,7 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
             continue;
         };
         let others: Vec<&str> = usages.iter().map(AsRef::as_ref).filter(|usage| *usage != "digitalSignature").collect();
-        if others.is_empty() {
+        if others.is_empty() || case.runs("KVO211") && is_said_there(key) {
             continue;
         }
         let finding = out.finding(subject, format!("the key may be used for {} too", others.join(", "))).evidence(
@@ -56,4 +56,14 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
             finding.report();
         }
     }
+}
+
+/// Where the vault's policy and key go beyond signing too, the finding about the version says it all.
+fn is_said_there(key: &KeyFacts<'_>) -> bool {
+    let says_it_all = |found: &Match<'_>| {
+        let both = found.certificate.zip(found.version());
+        found.is_same_certificate()
+            && both.is_some_and(|(certificate, version)| goes_beyond_everywhere(certificate, version))
+    };
+    key.is_sign_in() && key.proven().any(says_it_all)
 }
