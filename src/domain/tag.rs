@@ -2,6 +2,8 @@
 
 /// Object id of the application that a version was made for.
 pub const TAG_APP: &str = "kvops-app";
+/// Value of [`TAG_APP`] on a version that was made without naming an application.
+pub const UNASSIGNED: &str = "unassigned";
 /// keyId of its entry on that application.
 pub const TAG_KEY_ID: &str = "kvops-keyid";
 /// Hash of a line of the ledger: the line must be there, or the ledger's end was cut off.

@@ -13,12 +13,10 @@ use crate::domain::{
 };
 use crate::pki::Certificate;
 
-pub use crate::domain::{STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_LEDGER, TAG_STATE};
+pub use crate::domain::{STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_LEDGER, TAG_STATE, UNASSIGNED};
 
 /// The state of a version that no token has been seen of yet.
 pub const STATE_ISSUED: &str = "issued";
-/// Value of [`TAG_APP`] on a version that was made without naming an application.
-pub const UNASSIGNED: &str = "unassigned";
 
 /// What was seen before anything is done.
 #[derive(Clone, Debug)]

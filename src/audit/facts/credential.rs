@@ -188,9 +188,13 @@ impl<'a> PasswordFacts<'a> {
     }
 }
 
-/// A signing key, or the verifying half that carries the same label.
+/// A signing key, or the verifying half that carries the same label; not another key that borrows it.
 pub(super) fn is_saml(key: &KeyCredential, all: &[KeyCredential]) -> bool {
-    key.is_signing() || (key.label.is_some() && all.iter().any(|other| other.is_signing() && other.label == key.label))
+    let is_half_of = |other: &KeyCredential| {
+        let keys = key.x.read().zip(other.x.read());
+        other.is_signing() && other.label == key.label && keys.is_none_or(|(one, two)| one.spki == two.spki)
+    };
+    key.is_signing() || key.label.is_some() && all.iter().any(is_half_of)
 }
 
 fn days(span: Duration) -> i64 {

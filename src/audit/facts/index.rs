@@ -9,7 +9,8 @@ use super::Tier;
 use super::credential::is_saml;
 use crate::domain::CredentialId;
 use crate::inventory::{
-    Application, Certificate, DeletedCertificate, Inventory, KeyCredential, ServicePrincipal, Vault, VersionRecord,
+    Application, Certificate, DeletedCertificate, Inventory, KeyCredential, Reason, ServicePrincipal, Vault,
+    VersionRecord,
 };
 
 /// How sure it is that a credential and a vault's version belong together.
@@ -71,6 +72,7 @@ pub(super) struct Index<'a> {
     listed: HashMap<usize, Vec<Trust<'a>>>,
     holders: HashMap<&'a str, Vec<Trust<'a>>>,
     labels: HashMap<String, Vec<&'a str>>,
+    unread_labels: HashMap<String, Reason>,
 }
 
 impl<'a> Index<'a> {
@@ -141,7 +143,14 @@ impl<'a> Index<'a> {
                 (Place::Listed | Place::Deleted(_), _) => {}
             }
         }
-        let Some(x) = trust.key.x.read() else { return };
+        let x = match trust.key.x.get() {
+            Ok(x) => x,
+            Err(reason) => {
+                let label = trust.key.thumbprint().map(|label| label.hex());
+                self.unread_labels.extend(label.map(|label| (label, reason)));
+                return;
+            }
+        };
         self.holders.entry(&x.spki.0).or_default().push(trust);
         if let Some(label) = trust.key.thumbprint() {
             let keys = self.labels.entry(label.hex()).or_default();
@@ -183,6 +192,10 @@ impl<'a> Index<'a> {
 
     pub(super) fn holders(&self, spki: &str) -> &[Trust<'a>] {
         self.holders.get(spki).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(super) fn unread_label(&self, thumbprint: &str) -> Option<Reason> {
+        self.unread_labels.get(thumbprint).copied()
     }
 
     pub(super) fn keys_labelled(&self, label: &str) -> Vec<&'a str> {

@@ -69,6 +69,7 @@ pub struct Facts<'a> {
     roles: HashMap<ObjectId, Vec<Uuid>>,
     /// The first gap of each kind.
     gaps: HashMap<Evidence, Reason>,
+    unread_vaults: Vec<&'a str>,
     every_vault: Result<(), (Evidence, Reason)>,
     index: Index<'a>,
     rbac: Rbac<'a>,
@@ -91,6 +92,7 @@ impl<'a> Facts<'a> {
             principals,
             roles: roles(inventory),
             gaps,
+            unread_vaults: unread_vaults(inventory),
             every_vault: every_vault(inventory),
             index: Index::new(inventory, now),
             rbac: Rbac::new(inventory),
@@ -145,13 +147,8 @@ impl<'a> Facts<'a> {
     }
 
     /// Names of the vaults of which something could not be read.
-    pub fn unread_vaults(&self) -> Vec<&str> {
-        let kinds = [Evidence::Certificates, Evidence::CertificateVersions, Evidence::DeletedCertificates];
-        let gaps = self.inventory.coverage.gaps.iter().filter(|gap| kinds.contains(&gap.evidence));
-        let mut names: Vec<&str> = gaps.map(|gap| gap.object.split('/').next().unwrap_or_default()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+    pub fn unread_vaults(&self) -> &[&'a str] {
+        &self.unread_vaults
     }
 
     /// Who may do what in a vault.
@@ -165,7 +162,7 @@ impl<'a> Facts<'a> {
     }
 
     /// What trusts the current version of a certificate of which only the list was read.
-    pub(super) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
+    pub(in crate::audit) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
         self.index.trust_of_listed(certificate)
     }
 
@@ -179,10 +176,25 @@ impl<'a> Facts<'a> {
         self.index.keys_labelled(label)
     }
 
+    /// Why the bytes of a credential that is labelled with a SHA-1 thumbprint were not read; `None` when
+    /// there is no such credential.
+    pub fn unread_label(&self, thumbprint: &str) -> Option<Reason> {
+        self.index.unread_label(thumbprint)
+    }
+
     /// Where in the vaults a credential's key is.
     pub(super) fn matches(&self, key: &crate::inventory::KeyCredential) -> Vec<Match<'a>> {
         self.index.matches(key)
     }
+}
+
+fn unread_vaults(inventory: &Inventory) -> Vec<&str> {
+    let kinds = [Evidence::Certificates, Evidence::CertificateVersions, Evidence::DeletedCertificates];
+    let gaps = inventory.coverage.gaps.iter().filter(|gap| kinds.contains(&gap.evidence) && !gap.object.is_empty());
+    let mut names: Vec<&str> = gaps.map(|gap| gap.object.split('/').next().unwrap_or_default()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn roles(inventory: &Inventory) -> HashMap<ObjectId, Vec<Uuid>> {

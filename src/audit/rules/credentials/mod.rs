@@ -20,6 +20,7 @@ mod kvo117_private_key;
 mod kvo118_label;
 mod kvo119_federation;
 mod kvo120_unfinished;
+mod kvo121_managed_identity;
 
 use crate::audit::rule::Rule;
 
@@ -44,4 +45,5 @@ pub(super) const RULES: &[&Rule] = &[
     &kvo118_label::RULE,
     &kvo119_federation::RULE,
     &kvo120_unfinished::RULE,
+    &kvo121_managed_identity::RULE,
 ];
