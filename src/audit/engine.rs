@@ -20,7 +20,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
     for app in &inventory.applications {
         let app = ApplicationFacts::new(app, &facts);
         run.each(Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
-            Check::Application(check) => Some(check(&app, case, verdicts)),
+            Check::Application(check) | Check::Identity(check, _) => Some(check(&app, case, verdicts)),
             _ => None,
         });
         summary.application(&app, &run.case(Some(app.app.app_id)), &facts);
@@ -28,7 +28,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
     for principal in &inventory.service_principals {
         let principal = PrincipalFacts::new(principal, &facts);
         run.each(Some(principal.principal.app_id), &principal.steps, |check, case, verdicts| match check {
-            Check::ServicePrincipal(check) => Some(check(&principal, case, verdicts)),
+            Check::ServicePrincipal(check) | Check::Identity(_, check) => Some(check(&principal, case, verdicts)),
             _ => None,
         });
         summary.principal(&principal, &run.case(Some(principal.principal.app_id)), &facts);

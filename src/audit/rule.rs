@@ -73,6 +73,11 @@ pub enum Check {
     Application(fn(&ApplicationFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
     /// For each service principal.
     ServicePrincipal(fn(&PrincipalFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
+    /// For each application, and for each service principal.
+    Identity(
+        fn(&ApplicationFacts<'_>, &Case<'_>, &mut Verdicts<'_>),
+        fn(&PrincipalFacts<'_>, &Case<'_>, &mut Verdicts<'_>),
+    ),
     /// For each certificate, with its versions.
     Certificate(fn(&CertificateFacts<'_>, &Case<'_>, &mut Verdicts<'_>)),
     /// For each vault.
@@ -118,6 +123,7 @@ impl fmt::Debug for Check {
         f.write_str(match self {
             Self::Application(_) => "Application",
             Self::ServicePrincipal(_) => "ServicePrincipal",
+            Self::Identity(..) => "Identity",
             Self::Certificate(_) => "Certificate",
             Self::Vault(_) => "Vault",
             Self::Tenant(_) => "Tenant",

@@ -132,7 +132,8 @@ impl Answer {
 
 /// Whether a limit is read by rules about applications.
 fn is_of_applications(name: &str) -> bool {
-    let is_identity = |check: &Check| matches!(check, Check::Application(_) | Check::ServicePrincipal(_));
+    let is_identity =
+        |check: &Check| matches!(check, Check::Application(_) | Check::ServicePrincipal(_) | Check::Identity(..));
     let is_about_one = |rule: &&Rule| rule.check.parts().iter().any(is_identity);
     let mut readers = RULES.iter().copied().filter(|rule| rule.params.contains(&name)).peekable();
     // A limit that does not exist is told by whoever reads it.

@@ -25,7 +25,7 @@ use crate::inventory::{Count, Coverage, Evidence, Inventory, Seen};
 #[serde(deny_unknown_fields)]
 struct Table {
     /// What makes this tenant what it is, in one sentence.
-    #[allow(dead_code, reason = "it is there for the reader of the file")]
+    #[expect(dead_code, reason = "it is there for the reader of the file")]
     about: String,
     inventory: Inventory,
     /// Left out: every kind of evidence was read.

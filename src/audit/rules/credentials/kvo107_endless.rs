@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
         "https://learn.microsoft.com/graph/api/resources/passwordcredential",
     ],
     page: include_str!("../../../../docs/rules/KVO107.md"),
-    check: Check::Several(&[Check::Application(check_application), Check::ServicePrincipal(check_principal)]),
+    check: Check::Identity(check_application, check_principal),
 };
 
 /// Longer than ten years is no limit to a credential's life.

@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
     controls: &["NIST SP 800-53 IA-2", "NIST SP 800-53 IA-5", "NIST SP 800-57 part 1, 5.2"],
     references: &["https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final"],
     page: include_str!("../../../../docs/rules/KVO115.md"),
-    check: Check::Several(&[Check::Application(check_application), Check::ServicePrincipal(check_principal)]),
+    check: Check::Identity(check_application, check_principal),
 };
 
 fn check_application(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {

@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
     controls: &["NIST SP 800-53 AU-12", "NIST SP 800-53 SI-7"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],
     page: include_str!("../../../../docs/rules/KVO710.md"),
-    check: Check::Several(&[Check::Application(check_application), Check::ServicePrincipal(check_principal)]),
+    check: Check::Identity(check_application, check_principal),
 };
 
 fn check_application(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
