@@ -7,6 +7,7 @@
 
 mod charts;
 mod data;
+mod lists;
 mod page;
 mod text;
 

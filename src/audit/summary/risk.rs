@@ -60,7 +60,8 @@ impl Privileges<'_> {
                 add(f64::from(credential.bonus), credential.bonus_why);
             }
             if credential.others > 0 {
-                add(f64::from(credential.others) * 5.0, format!("{} more that work now", credential.others));
+                let work = if credential.others == 1 { "works" } else { "work" };
+                add(f64::from(credential.others) * 5.0, format!("{} more {work} beside it", credential.others));
             }
         }
         add(highest.permission(), why);

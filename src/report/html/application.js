@@ -90,7 +90,8 @@ function buildApplication(id) {
       node("p", { class: "quiet" }, "Application → credential → where the key is → who can use it")), chains(ranked, name || own)));
     parts.push(node("div", { class: "pair" },
       node("div", { class: "card" }, node("h3", {}, `Score ${ranked.score}`), node("ul", { class: "points" }, ranked.points.map((one) => node("li", {}, node("b", {}, String(one.points)), one.why)))),
-      node("div", { class: "card" }, node("h3", {}, "Credentials and versions over time"), timeline(ranked))));
+      node("div", { class: "card" }, node("h3", {}, "Credentials and versions over time"), timeline(ranked),
+        node("p", { class: "quiet" }, node("span", { class: "key span-key" }, "certificate"), node("span", { class: "key span-secret" }, "secret"), node("span", { class: "key span-version" }, "version in a vault"), "paler: no longer in use"))));
   } else {
     parts.push(node("p", { class: "empty" }, `Ways and histories are drawn for the ${number(data.ranked.length)} riskiest; kvops audit --app ${app || own} draws this one.`));
   }

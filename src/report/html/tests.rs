@@ -1,8 +1,12 @@
 //! The page as bytes. What it does in a browser is tested there, by `scripts/report-browser`.
 
+use time::macros::date;
+
 use super::*;
 use crate::audit::rules::RULES;
-use crate::audit::{Finding, Fingerprint, Manifest, Policy, Severity, State, Subject, judge};
+use crate::audit::{
+    Delta, Finding, Fingerprint, Gone, Manifest, Policy, Severity, State, Subject, WaiverState, WaiverUse, judge,
+};
 use crate::inventory::{Coverage, Evidence, Inventory, Seen};
 
 /// The tenant of twelve applications that the summary is tested with.
@@ -18,6 +22,59 @@ fn page(report: &Report) -> String {
     let mut out = Vec::new();
     write(report, &Options::default(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+/// The same with what people decided about it: waivers, and a baseline.
+fn decided() -> Report {
+    let mut report = judged(&tenant());
+    let waiver = |rule: &str, subject: &str, expires, days_left, state, findings| WaiverUse {
+        rule: rule.into(),
+        subject: subject.to_owned(),
+        owner: "jane@contoso.example".into(),
+        reason: "the vendor supports secrets only until v9 <b>comes</b>".into(),
+        ticket: Some("SEC-4711".into()),
+        expires,
+        days_left,
+        findings,
+        state,
+        file: "policies/waivers.toml".to_owned(),
+        line: 12,
+    };
+    report.waivers = vec![
+        waiver("KVO101", "app 00000b08, key *", date!(2027 - 02 - 28), 99, WaiverState::Active, 1),
+        waiver("KVO201", "contoso-prod-kv/hr-export", date!(2026 - 11 - 02), -19, WaiverState::Expired, 1),
+        waiver("KVO106", "app 00000b11, key *", date!(2026 - 12 - 24), 33, WaiverState::Dead, 0),
+    ];
+    for finding in &mut report.findings {
+        if finding.rule.as_ref() == "KVO101" && finding.subject.name.starts_with("payroll") {
+            finding.state = State::Waived {
+                owner: "jane@contoso.example".into(),
+                reason: "the vendor supports secrets only until v9".into(),
+                expires: date!(2027 - 02 - 28),
+                ticket: Some("SEC-4711".into()),
+            };
+        } else if finding.severity < Severity::High {
+            finding.state = State::Existing { first_seen: date!(2026 - 10 - 01) };
+        }
+    }
+    let gone = |finding: &Finding| Gone {
+        fingerprint: finding.fingerprint,
+        rule: "KVO104".into(),
+        severity: Severity::Low,
+        subject: finding.subject.clone(),
+        first_seen: date!(2026 - 09 - 01),
+    };
+    report.delta = Some(Delta {
+        since: date!(2026 - 10 - 01),
+        is_same_policy: true,
+        new: report.findings.iter().filter(|finding| finding.state == State::New).count() as u64,
+        existing: report.findings.iter().filter(|finding| matches!(finding.state, State::Existing { .. })).count()
+            as u64,
+        fixed: report.findings.iter().take(2).map(gone).collect(),
+        undecided: Vec::new(),
+    });
+    report.policy_hash = "3f9a1c07b2d84e55a6c1f0e2d3b4a59687766554433221100ffeeddccbbaa998".to_owned();
+    report
 }
 
 /// Everything read, and nothing found.
@@ -65,7 +122,7 @@ fn large(findings: usize) -> Report {
                     State::Waived {
                         owner: "jane@contoso.example".into(),
                         reason: "vendor supports secrets only until v9".into(),
-                        expires: time::macros::date!(2027 - 02 - 28),
+                        expires: date!(2027 - 02 - 28),
                         ticket: Some("SEC-4711".into()),
                     }
                 } else {
@@ -140,6 +197,19 @@ fn what_was_not_read_is_said_first_and_never_looks_like_a_pass() {
 }
 
 #[test]
+fn an_expired_waiver_stands_above_those_that_hold() {
+    let page = page(&decided());
+    let section = page.split_once("<section id=\"waivers\"").unwrap().1.split_once("</section>").unwrap().0;
+    let places: Vec<usize> = ["<b>expired</b> on 2026-11-02", "<b>about nothing</b>", "<b>99</b> until 2027-02-28"]
+        .iter()
+        .map(|text| section.find(text).unwrap_or_else(|| panic!("{text}")))
+        .collect();
+    assert!(places.is_sorted());
+    assert!(section.contains("&lt;b&gt;comes&lt;/b&gt;"));
+    assert!(page.contains("Since 2026-10-01"));
+}
+
+#[test]
 fn a_clean_and_whole_audit_says_so() {
     let page = page(&clean());
     assert!(page.contains("class=\"coverage whole\""));
@@ -203,7 +273,7 @@ fn the_pages_for_the_browser_are_written() {
     std::fs::create_dir_all(&folder).unwrap();
     let mut inventory = tenant();
     let write = |name: &str, report: &Report| std::fs::write(folder.join(name), page(report)).unwrap();
-    write("tenant.html", &judged(&inventory));
+    write("tenant.html", &decided());
     write("clean.html", &clean());
     write("large.html", &large(100_000));
     inventory.applications[1].display_name = format!("{}<script>alert(2)</script>", "W".repeat(10_000_000)).into();
