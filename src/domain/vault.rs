@@ -298,6 +298,16 @@ mod tests {
     }
 
     #[test]
+    fn a_vault_has_the_suffix_of_its_cloud_and_of_no_other() {
+        for (cloud, other) in [(Cloud::china(), Cloud::public()), (Cloud::us_government(), Cloud::china())] {
+            let vault = Vault::parse("contoso-kv", &cloud).unwrap();
+            assert_eq!(vault.url().as_str(), format!("https://contoso-kv.{}/", cloud.vault_suffix()));
+            assert_eq!(Vault::parse(vault.url().as_str(), &cloud).unwrap(), vault);
+            assert!(Vault::parse(vault.url().as_str(), &other).is_err());
+        }
+    }
+
+    #[test]
     fn a_host_that_only_looks_like_a_vault_is_refused() {
         let cloud = Cloud::public();
         for bad in [

@@ -1,5 +1,6 @@
 //! Reading a tenant and its vaults: what comes of it, what it costs, and what is said of the rest.
 
+mod cloud;
 mod gaps;
 mod narrow;
 mod pages;

@@ -189,7 +189,7 @@ impl<'a> PasswordFacts<'a> {
 }
 
 /// A signing key, or the verifying half that carries the same label; not another key that borrows it.
-pub(super) fn is_saml(key: &KeyCredential, all: &[KeyCredential]) -> bool {
+pub(in crate::audit) fn is_saml(key: &KeyCredential, all: &[KeyCredential]) -> bool {
     let is_half_of = |other: &KeyCredential| {
         let keys = key.x.read().zip(other.x.read());
         other.is_signing() && other.label == key.label && keys.is_none_or(|(one, two)| one.spki == two.spki)

@@ -31,6 +31,7 @@ pub use application::{ApplicationFacts, Daemon, InForce, PrincipalFacts};
 pub use becoming::{Adder, AdderBy, Becoming, KeyPlace, KeyWay, who_can_become};
 pub use carried::Carried;
 pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
+pub(super) use credential::is_saml;
 pub use credential::{KeyFacts, PasswordFacts};
 pub use custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
 pub use duration::{DayRange, InvalidDuration};

@@ -3,6 +3,8 @@
 mod app;
 mod certificates;
 mod credentials;
+#[cfg(test)]
+mod differential;
 mod drift;
 pub(super) mod meta;
 mod sp;

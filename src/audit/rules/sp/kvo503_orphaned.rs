@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use crate::audit::facts::{ApplicationFacts, PrincipalFacts};
+use crate::audit::facts::{ApplicationFacts, PrincipalFacts, is_saml};
 use crate::audit::finding::{ObjectKind, Subject};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
@@ -90,11 +90,8 @@ fn tenant(case: &Case<'_>, out: &mut Verdicts<'_>) {
 }
 
 fn active(app: &DeletedApplication, now: OffsetDateTime) -> usize {
-    let is_saml = |label: &Option<Box<str>>| {
-        label.is_some() && app.keys.iter().any(|key| key.is_signing() && key.label == *label)
-    };
     let opens_saml = |id| app.keys.iter().any(|key| key.is_signing() && key.key_id == id);
-    let keys = app.keys.iter().filter(|key| key.is_active(now) && !key.is_signing() && !is_saml(&key.label));
+    let keys = app.keys.iter().filter(|key| key.is_active(now) && !is_saml(key, &app.keys));
     let keys = keys.filter(|key| key.is_for_sign_in() || key.is_symmetric()).count();
     let passwords = app.passwords.iter().filter(|password| password.is_active(now) && !opens_saml(password.key_id));
     keys + passwords.count()
