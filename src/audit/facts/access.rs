@@ -9,9 +9,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::Facts;
-use super::rbac::{Act, Doubt, Objects, Rbac, lower, reach};
+use super::rbac::{Act, Doubt, Objects, Placed, Rbac, lower};
 use crate::domain::CertificateName;
-use crate::inventory::{AccessPolicy, Assignment, Evidence, Reason, Seen, ServicePrincipal, Vault};
+use crate::inventory::{AccessPolicy, Evidence, Reason, Seen, ServicePrincipal, Vault};
 
 /// Who may do what in one vault.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Access<'a> {
     id: String,
     tenant: &'a str,
     rbac: &'a Rbac<'a>,
-    assignments: Result<Vec<&'a Assignment>, Missing>,
+    assignments: Result<Vec<&'a Placed<'a>>, Missing>,
     facts: &'a Facts<'a>,
 }
 
@@ -170,36 +170,34 @@ impl<'a> Access<'a> {
             }
             (None, Err(missing)) => holders.miss(*missing),
             (None, Ok(assignments)) => {
-                for assignment in assignments {
-                    self.add_assignment(assignment, act, certificate, &mut holders);
+                let resources = self.resources(act, certificate);
+                for placed in assignments {
+                    self.add_assignment(placed, act, &resources, &mut holders);
                 }
             }
         }
         holders
     }
 
-    fn add_assignment(
-        &self,
-        assignment: &'a Assignment,
-        act: Act,
-        certificate: Option<&CertificateName>,
-        holders: &mut Holders<'a>,
-    ) {
+    fn add_assignment(&self, placed: &'a Placed<'a>, act: Act, resources: &[String], holders: &mut Holders<'a>) {
+        let assignment = placed.assignment;
+        let role = self.rbac.role(assignment.role);
+        if role.is_some_and(|role| !role.permits(act)) {
+            return;
+        }
         let above = self.vault.properties.read().and_then(|properties| properties.management_groups.read());
         let above = above.map(Vec::as_slice);
-        let resources = self.resources(act, certificate);
-        let reached = resources.iter().filter_map(|id| reach(assignment, act, id, self.tenant, above));
-        let Some(doubt) = reached.min() else { return };
-        let Some(role) = self.rbac.role(assignment.role) else {
+        let Some(doubt) = resources.iter().filter_map(|id| placed.reach(act, id, self.tenant, above)).min() else {
+            return;
+        };
+        let Some(role) = role else {
             let reason = self.facts.gap(Evidence::RoleAssignments).unwrap_or(Reason::Failed);
             holders.miss(Missing { evidence: Evidence::RoleAssignments, reason, what: "the definition of a role" });
             return;
         };
-        if role.permits(act) {
-            let by = By::Role { name: role.name, scope: &assignment.scope };
-            let way = self.way(assignment.principal, &assignment.principal_type, by, doubt);
-            self.spread(way, &assignment.members, holders);
-        }
+        let by = By::Role { name: role.name, scope: &assignment.scope };
+        let way = self.way(assignment.principal, &assignment.principal_type, by, doubt);
+        self.spread(way, &assignment.members, holders);
     }
 
     /// Where an assignment must reach so that the act is permitted: any of these is enough.

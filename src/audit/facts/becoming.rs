@@ -218,3 +218,141 @@ fn place<'f>(found: &Match<'f>, key: &KeyFacts<'f>, facts: &'f Facts<'_>) -> Key
         granters: access.granters(&certificate.name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::audit::{Data, Manifest};
+    use crate::inventory::Inventory;
+
+    const VAULT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-one";
+    const APP: u32 = 0xa1;
+
+    fn id(number: u32) -> String {
+        Uuid::from_u128(number.into()).to_string()
+    }
+
+    fn x(number: u32) -> Value {
+        json!({
+            "sha1": format!("{number:040X}"), "spki": format!("{number:064X}"), "alg": "RSA", "bits": 3072,
+            "not_before": "2026-10-01T00:00:00Z", "not_after": "2027-10-01T00:00:00Z",
+        })
+    }
+
+    /// An application that trusts a key of a vault, one that is nowhere, a secret and a federated token.
+    fn tenant(exportable: bool) -> Inventory {
+        let key = |number: u32, end: &str| {
+            json!({
+                "keyId": id(100 + number), "type": "AsymmetricX509Cert", "usage": "Verify", "x": x(number),
+                "start": "2026-10-01T00:00:00Z", "end": end,
+            })
+        };
+        let role = |number: u32, actions: Value, data: Value| json!({ "id": id(number), "name": "r", "permissions": [{ "actions": actions, "dataActions": data }] });
+        let assigned = |principal: u32, role: u32| json!({ "principal": id(principal), "principalType": "User", "role": id(role), "scope": VAULT });
+        serde_json::from_value(json!({
+            "header": { "schemaVersion": "1.0", "tenant": id(9), "cloud": "public", "collectedAt": "2026-11-21T00:00:00Z" },
+            "applications": [{
+                "id": id(0xa), "appId": id(APP), "owners": [{ "id": id(60) }],
+                "keys": [key(1, "2027-10-01T00:00:00Z"), key(2, "2027-10-01T00:00:00Z"), key(3, "2026-11-01T00:00:00Z")],
+                "passwords": [{ "keyId": id(200), "end": "2027-01-01T00:00:00Z" }, { "keyId": id(201), "end": "2026-01-01T00:00:00Z" }],
+                "federated": [{ "id": "f", "issuer": "https://token.actions.githubusercontent.com" }],
+            }],
+            "servicePrincipals": [
+                { "id": id(0x1a), "appId": id(APP), "owners": [], "appRoles": [] },
+                { "id": id(70), "appId": id(71), "appRoles": [
+                    { "resource": "00000003-0000-0000-c000-000000000000", "role": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9" },
+                    { "resource": id(5), "role": "1bfefb4e-e0b5-418b-a88f-73c46d2cc8e9" },
+                ] },
+                { "id": id(80), "appId": id(81), "appRoles": { "unread": "rbac" } },
+            ],
+            "directoryRoles": [
+                { "principal": id(61), "role": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3", "scope": "/" },
+                { "principal": id(62), "role": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3", "scope": format!("/{}", id(0xa)), "isEligible": true },
+                { "principal": id(63), "role": "9b895d92-2cd3-44c7-9d02-a6ac2d5ea5c3", "scope": format!("/{}", id(0xb)) },
+                { "principal": id(64), "role": id(65), "scope": "/" },
+            ],
+            "vaults": [{
+                "name": "kv-one", "resourceId": VAULT, "properties": { "rbac": true },
+                "certificates": [{
+                    "name": "billing",
+                    "policy": { "issuer": "Self", "exportable": exportable, "updated": "2026-10-01T00:00:00Z" },
+                    "versions": [{
+                        "version": format!("{:032x}", 1), "created": "2026-10-01T00:10:00Z", "x": x(1), "key": { "kty": "RSA" },
+                    }],
+                }],
+            }],
+            "assignments": [assigned(50, 40), assigned(51, 41), assigned(52, 42), assigned(53, 43)],
+            "roleDefinitions": [
+                role(40, json!([]), json!(["Microsoft.KeyVault/vaults/keys/sign/action"])),
+                role(41, json!([]), json!(["Microsoft.KeyVault/vaults/secrets/getSecret/action"])),
+                role(42, json!([]), json!(["Microsoft.KeyVault/vaults/certificates/import/action"])),
+                role(43, json!(["Microsoft.Authorization/roleAssignments/write"]), json!([])),
+            ],
+            "coverage": { "counts": { "vaults": { "expected": 1, "read": 1 } } },
+        }))
+        .unwrap()
+    }
+
+    fn with<T>(inventory: &Inventory, look: impl FnOnce(Option<Becoming<'_>>) -> T) -> T {
+        let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
+        let facts = Facts::new(inventory, &manifest, &history, &data);
+        look(who_can_become(&facts, AppId::new(Uuid::from_u128(APP.into()))))
+    }
+
+    fn only(holders: &Holders<'_>) -> Vec<u128> {
+        holders.certain().iter().map(Uuid::as_u128).collect()
+    }
+
+    #[test]
+    fn each_trusted_key_says_who_can_sign_with_it_take_it_replace_it_and_let_himself_in() {
+        with(&tenant(true), |found| {
+            let found = found.unwrap();
+            assert_eq!(found.keys.len(), 2, "the third has ended");
+            let place = &found.keys[0].places[0];
+            assert_eq!(place.path, format!("kv-one/billing/{:032x}", 1));
+            let all = [&place.signers, &place.exporters, &place.replacers, &place.granters].map(only);
+            assert_eq!(all, [[50], [51], [52], [53]]);
+            assert_eq!((found.keys[1].custody, found.keys[1].places.len()), (Custody::Foreign, 0));
+        });
+    }
+
+    #[test]
+    fn nobody_takes_away_a_key_that_cannot_leave_its_vault() {
+        with(&tenant(false), |found| {
+            let place = &found.unwrap().keys[0].places[0];
+            assert_eq!((only(&place.signers), only(&place.exporters)), (vec![50], vec![]));
+        });
+    }
+
+    #[test]
+    fn owners_roles_and_permissions_add_keys_and_what_was_not_read_is_said() {
+        with(&tenant(true), |found| {
+            let found = found.unwrap();
+            let adders: Vec<_> = found.adders.iter().map(|adder| (adder.principal.as_u128(), adder.by)).collect();
+            let name = "Application Administrator";
+            assert_eq!(
+                adders,
+                [
+                    (60, AdderBy::OwnsApplication),
+                    (61, AdderBy::DirectoryRole { name, eligible: false }),
+                    (62, AdderBy::DirectoryRole { name, eligible: true }),
+                    (70, AdderBy::Permission { name: "Application.ReadWrite.All" }),
+                ]
+            );
+            assert_eq!(found.secrets, [CredentialId::new(Uuid::from_u128(200))]);
+            assert_eq!(found.federated.len(), 1);
+            let missing: Vec<_> = found.missing.iter().map(|missing| missing.evidence).collect();
+            assert_eq!(missing, [Evidence::AppRoles]);
+        });
+    }
+
+    #[test]
+    fn of_an_application_that_is_not_there_nothing_is_said() {
+        let mut inventory = tenant(true);
+        inventory.applications.clear();
+        inventory.service_principals.clear();
+        with(&inventory, |found| assert!(found.is_none()));
+    }
+}

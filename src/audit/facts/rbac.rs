@@ -43,13 +43,20 @@ pub enum Doubt {
 #[derive(Debug, Default)]
 pub(super) struct Rbac<'a> {
     /// By scope in lower case; what is below a vault is with the vault.
-    by_scope: HashMap<String, Vec<&'a Assignment>>,
-    management_groups: Vec<&'a Assignment>,
+    by_scope: HashMap<String, Vec<Placed<'a>>>,
+    management_groups: Vec<Placed<'a>>,
     roles: HashMap<Uuid, Role<'a>>,
     pub(super) groups: HashSet<Uuid>,
     pub(super) people: HashSet<Uuid>,
     /// Those service principals that any of this is about.
     pub(super) services: HashMap<Uuid, &'a ServicePrincipal>,
+}
+
+/// An assignment, with its scope in lower case.
+#[derive(Debug)]
+pub(super) struct Placed<'a> {
+    pub(super) assignment: &'a Assignment,
+    scope: String,
 }
 
 /// A role, reduced to the acts that matter here.
@@ -138,10 +145,13 @@ impl<'a> Rbac<'a> {
         let mut rbac = Self::default();
         for assignment in inventory.assignments.read().into_iter().flatten() {
             let scope = lower(&assignment.scope);
-            if scope.starts_with(MANAGEMENT_GROUPS) {
-                rbac.management_groups.push(assignment);
+            let place = vault_of(&scope).to_owned();
+            let is_of_group = scope.starts_with(MANAGEMENT_GROUPS);
+            let placed = Placed { assignment, scope };
+            if is_of_group {
+                rbac.management_groups.push(placed);
             } else {
-                rbac.by_scope.entry(vault_of(&scope).to_owned()).or_default().push(assignment);
+                rbac.by_scope.entry(place).or_default().push(placed);
             }
             rbac.note_kind(assignment.principal, &assignment.principal_type);
         }
@@ -170,8 +180,8 @@ impl<'a> Rbac<'a> {
     }
 
     /// The assignments at, above and below a vault, by its resource id in lower case.
-    pub(super) fn around(&self, vault: &str) -> Vec<&'a Assignment> {
-        let mut found: Vec<&'a Assignment> = self.management_groups.clone();
+    pub(super) fn around(&self, vault: &str) -> Vec<&Placed<'a>> {
+        let mut found: Vec<_> = self.management_groups.iter().collect();
         let above = vault.match_indices('/').map(|(end, _)| if end == 0 { "/" } else { &vault[..end] });
         for scope in above.chain([vault]) {
             found.extend(self.by_scope.get(scope).into_iter().flatten());
@@ -207,32 +217,31 @@ impl<'a> Role<'a> {
     }
 }
 
-/// Whether an assignment holds for a resource: `None` if not, else what makes that doubtful.
-/// `above` are the names of the management groups that the resource is in, where they were read.
-pub(super) fn reach(
-    assignment: &Assignment,
-    act: Act,
-    resource: &str,
-    tenant: &str,
-    above: Option<&[Box<str>]>,
-) -> Option<Option<Doubt>> {
-    let scope = lower(&assignment.scope);
-    let is_conditional =
-        assignment.condition.as_deref().is_some_and(|text| act.operations().iter().any(|name| is_limited(text, name)));
-    let condition = is_conditional.then_some(Doubt::Condition);
-    if let Some(group) = scope.strip_prefix(MANAGEMENT_GROUPS) {
-        let is_above = |names: &[Box<str>]| names.iter().any(|name| name.eq_ignore_ascii_case(group));
-        return match above {
-            // The root group has the tenant's name, and everything in it.
-            _ if group.eq_ignore_ascii_case(tenant) => Some(condition),
-            Some(names) => is_above(names).then_some(condition),
-            None => Some(condition.or(Some(Doubt::ManagementGroup))),
-        };
+impl Placed<'_> {
+    /// Whether the assignment holds for a resource: `None` if not, else what makes that doubtful.
+    /// `above` are the names of the management groups that the resource is in, where they were read.
+    pub(super) fn reach(
+        &self,
+        act: Act,
+        resource: &str,
+        tenant: &str,
+        above: Option<&[Box<str>]>,
+    ) -> Option<Option<Doubt>> {
+        let limits = |text: &str| act.operations().iter().any(|name| is_limited(text, name));
+        let condition = || self.assignment.condition.as_deref().is_some_and(limits).then_some(Doubt::Condition);
+        if let Some(group) = self.scope.strip_prefix(MANAGEMENT_GROUPS) {
+            return match above {
+                // The root group has the tenant's name, and everything in it.
+                _ if group.eq_ignore_ascii_case(tenant) => Some(condition()),
+                Some(names) => names.iter().any(|name| name.eq_ignore_ascii_case(group)).then(condition),
+                None => Some(condition().or(Some(Doubt::ManagementGroup))),
+            };
+        }
+        if is_at_or_below(resource, &self.scope) {
+            return Some(condition());
+        }
+        is_at_or_below(&self.scope, resource).then(|| condition().or(Some(Doubt::Below)))
     }
-    if is_at_or_below(resource, &scope) {
-        return Some(condition);
-    }
-    is_at_or_below(&scope, resource).then_some(condition.or(Some(Doubt::Below)))
 }
 
 /// An id in lower case without the slash at its end; `/` for everything.
@@ -332,7 +341,8 @@ mod tests {
                 scope: scope.into(),
                 condition: None,
             };
-            reach(&assignment, Act::Sign, &key, "tenant", above)
+            let scope = lower(&assignment.scope);
+            Placed { assignment: &assignment, scope }.reach(Act::Sign, &key, "tenant", above)
         };
         for scope in ["/", "/Subscriptions/S", "/subscriptions/s/resourceGroups/G/", vault, &key] {
             assert_eq!(at(scope, None), Some(None), "{scope}");
