@@ -14,6 +14,7 @@ mod entra;
 mod env;
 mod exchange;
 mod fault;
+mod fleet;
 mod graph;
 mod keys;
 mod keyvault;

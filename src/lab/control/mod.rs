@@ -57,6 +57,7 @@ POST   /tokens           {\"user\":\"ada@contoso.com\",\"scopes\":[\"Application
 POST   /revoke           {\"app_id\":ID}
 GET    /issuers          POST /issuers {\"issuer\":URL,\"jwks\":{…}?}    POST /issuers/token {\"issuer\":URL,\"claims\":{…}}
 POST   /seed             {\"seed\":\"small\"}
+POST   /churn            {\"percent\":1}     changes that share of the applications of a scale seed
 GET    /state            PUT /state
 POST   /shutdown
 ";
@@ -154,6 +155,12 @@ fn act(shared: &Shared, request: &Request, body: Value) -> Answer {
             let seed: seed::Seed = seed.parse().map_err(|error: super::Error| error.to_string())?;
             seed::sow(&mut shared.world(), &seed)?;
             Ok(Value::Null)
+        }
+        (&Method::POST, ["churn"]) => {
+            let Churn { percent } = parsed(body)?;
+            let mut world = shared.world();
+            let now = world.now();
+            Ok(json!({ "changed": world.directory.churn(percent, now) }))
         }
         (&Method::GET, ["state"]) => Ok(save::save(&mut shared.world())?),
         (&Method::PUT, ["state"]) => {
@@ -357,6 +364,7 @@ bodies! {
     Issues { issues: bool }
     Defender { on: bool }
     Auditor { name: String }
+    Churn { percent: f64 }
     SetClock {
         #[serde(default, with = "time::serde::rfc3339::option")] now: Option<OffsetDateTime>,
         simulated: Option<bool>,

@@ -20,7 +20,7 @@ pub(crate) use object::{
     ServicePrincipal,
 };
 pub(crate) use people::{DIRECTORY_ROLES, DirectoryRole, Group, User};
-pub(crate) use scale::Scale;
+pub(crate) use scale::{Resource, Scale};
 pub(crate) use table::{Change, Table, View};
 
 /// The directory of the lab's tenant. Always asked through its methods, because a `scale` seed
@@ -97,7 +97,13 @@ const STALE_READS: u32 = 0b0110_1001_0010_1100_0110_1011_0010_1101;
 
 impl Directory {
     /// Makes the tenant as large as told. Written objects stay and take precedence.
-    pub(crate) fn scale(&mut self, scale: Scale) {
+    pub(crate) fn scale(&mut self, mut scale: Scale) {
+        let graph = self.service_principal_by_app_id(GRAPH_APP_ID).map(|graph| {
+            let known = graph.members.get("appRoles").and_then(Value::as_array).into_iter().flatten();
+            let role = |role: &Value| Some((role["id"].as_str()?.parse().ok()?, role["value"].as_str()?.to_owned()));
+            Resource { id: graph.id, roles: known.filter_map(role).collect() }
+        });
+        scale.graph = graph;
         self.scale = Some(scale);
     }
 
@@ -224,7 +230,48 @@ impl Directory {
 
     /// A credential's last use.
     pub(crate) fn sign_in(&self, key_id: Uuid) -> Option<SignIn> {
-        self.sign_ins.get(&key_id).copied()
+        let made_up = || Some(SignIn { at: self.scale.as_ref()?.last_use(key_id)?, resource: None });
+        self.sign_ins.get(&key_id).copied().or_else(made_up)
+    }
+
+    /// The first position at which somebody may hold a role of this resource: what a `scale` seed makes
+    /// up has roles of Microsoft Graph alone.
+    pub(crate) fn first_holder(&self, resource: Uuid) -> u64 {
+        let is_graph = self.scale.as_ref().and_then(|scale| scale.graph.as_ref()).is_some_and(|it| it.id == resource);
+        if is_graph { 0 } else { table::FIRST_WRITTEN }
+    }
+
+    /// Consents, from a position on: those that a `scale` seed makes up first.
+    pub(crate) fn grants_from(
+        &self,
+        from: u64,
+    ) -> impl Iterator<Item = (u64, (Cow<'_, str>, Cow<'_, PermissionGrant>))> {
+        let scale = self.scale.as_ref();
+        let first = u32::try_from(from).unwrap_or(u32::MAX);
+        let made_up = scale.into_iter().flat_map(move |scale| {
+            let of = move |index| scale.grant(index).map(|grant| (u64::from(index), grant));
+            (first..scale.len(Kind::Application).min(scale.len(Kind::ServicePrincipal))).filter_map(of)
+        });
+        let made_up = made_up
+            .filter(|(_, (id, _))| !self.grants.contains_key(id))
+            .map(|(position, (id, grant))| (position, (Cow::Owned(id), Cow::Owned(grant))));
+        let written = (table::FIRST_WRITTEN..)
+            .zip(&self.grants)
+            .skip(usize::try_from(from.saturating_sub(table::FIRST_WRITTEN)).unwrap_or(usize::MAX));
+        let written =
+            written.map(|(position, (id, grant))| (position, (Cow::Borrowed(id.as_str()), Cow::Borrowed(grant))));
+        made_up.chain(written)
+    }
+
+    /// Changes a share of the objects that a `scale` seed makes up, as a day in a large tenant does:
+    /// each gets one more credential. Tells how many.
+    pub(crate) fn churn(&mut self, percent: f64, now: OffsetDateTime) -> u32 {
+        let Some(scale) = self.scale.clone() else { return 0 };
+        let changed: Vec<_> = scale.changing(percent).collect();
+        for &index in &changed {
+            self.put(scale.changed_application(index, now), now);
+        }
+        u32::try_from(changed.len()).unwrap_or(u32::MAX)
     }
 
     /// The replica that the next read meets. For `lag` seconds after a write, reads come from two

@@ -6,14 +6,19 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
+use super::PermissionGrant;
 use super::object::{
-    Application, Credentials, FederatedCredential, KeyCredential, Kind, PasswordCredential, ServicePrincipal,
+    Application, Credentials, FederatedCredential, KeyCredential, Kind, PasswordCredential, RoleAssignment,
+    ServicePrincipal,
 };
+use crate::lab::fleet::{Fleet, MadeUp, mix};
 
 /// The measures of a made-up tenant.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -25,6 +30,19 @@ pub(crate) struct Scale {
     /// The moment around which credentials are valid, expired and about to expire.
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) now: OffsetDateTime,
+    /// The certificates of the vaults, which some of the applications trust.
+    pub(crate) fleet: Fleet,
+    /// Microsoft Graph in this tenant, whose roles they are granted. Known once the tenant is.
+    pub(crate) graph: Option<Resource>,
+}
+
+/// A resource and its application roles.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Resource {
+    /// Object id of its service principal.
+    pub(crate) id: Uuid,
+    /// Id and value.
+    pub(crate) roles: Vec<(Uuid, String)>,
 }
 
 /// The tenant grew by one application in this time, evenly, up to its `now`.
@@ -38,7 +56,7 @@ enum Salt {
     AppId = 3,
     ForeignAppId = 4,
     Credential = 5,
-    Thumbprint = 6,
+    Role = 6,
     Choice = 7,
 }
 
@@ -106,7 +124,7 @@ impl Scale {
             app_id: self.id(Salt::AppId, index),
             created_at: self.created_at(index),
             credentials: self.credentials(index),
-            federated: if self.choice(index, 2, 20) == 0 { vec![self.federated(index)] } else { Vec::new() },
+            federated: if self.choice(index, 2, 200) == 0 { vec![self.federated(index)] } else { Vec::new() },
             owners: if self.choice(index, 3, 4) == 0 {
                 BTreeSet::new()
             } else {
@@ -136,7 +154,7 @@ impl Scale {
             created_at: self.created_at(index),
             credentials,
             owners: BTreeSet::new(),
-            roles: Vec::new(),
+            roles: self.roles(index),
             members,
         }
     }
@@ -147,42 +165,123 @@ impl Scale {
         (self.now - Duration::seconds(age)).replace_nanosecond(0).unwrap_or(self.now)
     }
 
+    /// The certificate in a vault that an application trusts, by its number: one application in three
+    /// as long as there are certificates, and no two the same.
+    fn certificate_of(&self, index: u32) -> Option<u64> {
+        let every = (u64::from(self.applications) / self.fleet.len().max(1)).max(3);
+        let index = u64::from(index);
+        (index.is_multiple_of(every) && index / every < self.fleet.len()).then(|| index / every)
+    }
+
     /// A mixture in which each fault occurs and most objects are in order.
     fn credentials(&self, index: u32) -> Credentials {
         let (mut keys, mut passwords) = (Vec::new(), Vec::new());
-        match self.choice(index, 5, 100) {
-            0..30 => keys.push(self.key(index, 0, 60, 120)),
-            30..40 => keys.push(self.key(index, 0, 400, -35)),
-            40..45 => keys.push(self.key(index, 0, 360, 5)),
-            45..50 => keys.extend([self.key(index, 0, 85, 5), self.key(index, 1, 2, 88)]),
-            50..52 => keys.push(self.key(index, 0, 300, 3350)),
-            52..67 => passwords.push(self.password(index, 2, 90, 90)),
-            67..72 => passwords.push(self.password(index, 2, 200, 530)),
-            72..74 => passwords.push(self.password(index, 2, 900, 26_000)),
-            74..79 => passwords.push(self.password(index, 2, 800, -70)),
-            79..84 => {
-                keys.push(self.key(index, 0, 10, 170));
+        if let Some(number) = self.certificate_of(index) {
+            // The newest version, both of two, or only the one that has been followed by another.
+            let versions = self.fleet.versions(number);
+            let trusted = if versions == 2 && self.choice(index, 10, 3) == 0 { 0..1 } else { 0..versions };
+            keys.extend(
+                trusted.map(|version| self.key(index, u64::from(version), self.fleet.version(number, version))),
+            );
+            if self.choice(index, 11, 12) == 0 {
                 passwords.push(self.password(index, 2, 170, 10));
             }
+            return Credentials { keys, passwords };
+        }
+        let stranger = |age| self.fleet.stranger(u64::from(index), age);
+        match self.choice(index, 5, 100) {
+            0..10 => keys.push(self.key(index, 0, stranger(60))),
+            10..13 => keys.push(self.key(index, 0, stranger(400))),
+            13..15 => keys.push(self.key(index, 0, stranger(360))),
+            15..40 => passwords.push(self.password(index, 2, 90, 90)),
+            40..46 => passwords.push(self.password(index, 2, 200, 530)),
+            46..48 => passwords.push(self.password(index, 2, 900, 26_000)),
+            48..54 => passwords.push(self.password(index, 2, 800, -70)),
             _ => {}
+        }
+        if self.choice(index, 12, 5000) == 0 && self.fleet.len() > 0 {
+            // Bears the label of a certificate in a vault, and is another.
+            let mut key = self.key(index, 3, stranger(30));
+            key.custom_key_identifier = Some(self.fleet.version(u64::from(index) % self.fleet.len(), 0).label());
+            keys.push(key);
         }
         Credentials { keys, passwords }
     }
 
-    fn key(&self, index: u32, slot: u64, age_days: i64, left_days: i64) -> KeyCredential {
-        let print: String =
-            (0..5).map(|word| format!("{:08X}", self.hash(Salt::Thumbprint, index, slot * 5 + word) as u32)).collect();
+    fn key(&self, index: u32, slot: u64, made: MadeUp) -> KeyCredential {
+        let time = |at: i64| OffsetDateTime::from_unix_timestamp(at).unwrap_or(self.now);
         KeyCredential {
             key_id: self.random_guid(Salt::Credential, index, slot),
-            key: Vec::new(),
-            custom_key_identifier: Some(print),
+            custom_key_identifier: Some(made.label()),
+            key: made.der,
             display_name: Some(format!("CN={}", self.name(index))),
-            start: self.now - Duration::days(age_days),
-            end: self.now + Duration::days(left_days),
+            start: time(made.not_before),
+            end: time(made.not_after),
             kind: "AsymmetricX509Cert".to_owned(),
             usage: "Verify".to_owned(),
-            added_at: self.now - Duration::days(age_days),
+            added_at: time(made.created),
         }
+    }
+
+    /// Two roles of Graph each, now and then one that rules the tenant. Foreign ones have none.
+    fn roles(&self, index: u32) -> Vec<RoleAssignment> {
+        const USUAL: [&str; 4] = ["User.Read.All", "Mail.Read", "Group.Read.All", "Application.Read.All"];
+        const RULING: &str = "RoleManagement.ReadWrite.Directory";
+        let Some(graph) = self.graph.as_ref().filter(|_| index < self.applications) else { return Vec::new() };
+        let first = self.choice(index, 13, 3) as usize;
+        let second = if self.choice(index, 14, 500) == 0 { RULING } else { USUAL[3] };
+        let granted = [USUAL[first], second].into_iter().enumerate();
+        let found = granted.filter_map(|(slot, value)| {
+            let (role_id, value) = graph.roles.iter().find(|(_, known)| known == value)?;
+            Some(RoleAssignment {
+                id: self.random_guid(Salt::Role, index, slot as u64).simple().to_string(),
+                resource: graph.id,
+                role_id: *role_id,
+                value: value.clone(),
+                created_at: self.created_at(index),
+            })
+        });
+        found.collect()
+    }
+
+    /// Consent of an application for everybody: every third has some.
+    pub(crate) fn grant(&self, index: u32) -> Option<(String, PermissionGrant)> {
+        let graph = self.graph.as_ref()?;
+        if self.choice(index, 15, 3) != 0 {
+            return None;
+        }
+        let client = self.id(Salt::ServicePrincipal, index);
+        let bytes: Vec<u8> = [client, graph.id].into_iter().flat_map(|id| id.to_bytes_le()).collect();
+        let grant = PermissionGrant {
+            client,
+            consent_type: "AllPrincipals".to_owned(),
+            principal: None,
+            resource: graph.id,
+            scope: "User.Read".to_owned(),
+        };
+        Some((URL_SAFE_NO_PAD.encode(bytes), grant))
+    }
+
+    /// The applications that a change of this share of the tenant hits.
+    pub(super) fn changing(&self, percent: f64) -> impl Iterator<Item = u32> {
+        let of_million = (percent.clamp(0.0, 100.0) * 10_000.0) as u64;
+        (0..self.applications).filter(move |&index| self.choice(index, 16, 1_000_000) < of_million)
+    }
+
+    /// An application with one more certificate, made today and in no vault.
+    pub(super) fn changed_application(&self, index: u32, now: OffsetDateTime) -> Application {
+        let mut application = self.application(index);
+        let fleet = Fleet { at: now.unix_timestamp(), ..self.fleet };
+        let slot = 100 + now.unix_timestamp().unsigned_abs();
+        application.credentials.keys.push(self.key(index, slot, fleet.stranger(!u64::from(index), 0)));
+        application
+    }
+
+    /// When a credential was last used. One in eight never was.
+    pub(crate) fn last_use(&self, key_id: Uuid) -> Option<OffsetDateTime> {
+        let hash = mix(self.seed ^ key_id.as_u128() as u64);
+        let days = i64::try_from(hash / 8 % 60).unwrap_or_default();
+        (!hash.is_multiple_of(8)).then(|| self.now - Duration::days(days))
     }
 
     fn password(&self, index: u32, slot: u64, age_days: i64, left_days: i64) -> PasswordCredential {
@@ -262,14 +361,6 @@ impl Scale {
     }
 }
 
-/// The finaliser of `SplitMix64`: each bit of the result depends on each bit of the input.
-fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -277,7 +368,11 @@ mod tests {
     use super::*;
 
     fn scale() -> Scale {
-        Scale { seed: 7, applications: 1000, service_principals: 1200, now: datetime!(2026-11-21 12:00 UTC) }
+        let now = datetime!(2026-11-21 12:00 UTC);
+        let fleet = Fleet { seed: 7, vaults: 2, certificates: 100, at: now.unix_timestamp() };
+        let graph =
+            Some(Resource { id: Uuid::from_u128(9), roles: vec![(Uuid::from_u128(10), "Mail.Read".to_owned())] });
+        Scale { seed: 7, applications: 1000, service_principals: 1200, now, fleet, graph }
     }
 
     #[test]
@@ -295,6 +390,36 @@ mod tests {
         assert_eq!(scale.index_of_app_id(Kind::ServicePrincipal, foreign.app_id), Some(1100));
         assert_eq!(scale.index_of_app_id(Kind::Application, foreign.app_id), None);
         assert_eq!(scale.index_of_id(Kind::Application, Uuid::from_u128(42)), None);
+    }
+
+    #[test]
+    fn every_certificate_of_a_vault_is_trusted_by_one_application_at_most() {
+        let scale = scale();
+        let trusted: Vec<_> = (0..1000).filter_map(|index| scale.certificate_of(index)).collect();
+        assert_eq!(trusted, (0..200).collect::<Vec<_>>());
+        let labels: BTreeSet<_> = (0..200)
+            .flat_map(|number| (0..scale.fleet.versions(number)).map(move |version| (number, version)))
+            .map(|(number, version)| scale.fleet.version(number, version).label())
+            .collect();
+        let held = scale.application(5).credentials.keys;
+        assert!(held.iter().all(|key| labels.contains(key.custom_key_identifier.as_deref().unwrap())), "{held:?}");
+        assert!(!held.is_empty());
+    }
+
+    #[test]
+    fn labels_are_those_of_the_bytes_but_for_a_few() {
+        let mut scale = scale();
+        scale.applications = 20_000;
+        let lies = |index: u32| {
+            scale
+                .application(index)
+                .credentials
+                .keys
+                .iter()
+                .any(|key| key.custom_key_identifier != Some(crate::domain::Thumbprint::sha1(&key.key).hex()))
+        };
+        let liars = (0..20_000).filter(|&index| lies(index)).count();
+        assert!((1..12).contains(&liars), "{liars}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ const RESTORABLE: Duration = Duration::days(30);
 const LONGEST_LAG: Duration = Duration::minutes(30);
 
 /// Written objects come after all that a `scale` seed can make up.
-const FIRST_WRITTEN: u64 = 1 << 40;
+pub(super) const FIRST_WRITTEN: u64 = 1 << 40;
 
 /// Which replica a read has met.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

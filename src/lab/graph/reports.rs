@@ -1,7 +1,5 @@
 //! Reports of beta: when each credential and each client was last used.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
@@ -14,7 +12,7 @@ use super::fault::{Answer, Fault};
 use super::path::Path;
 use super::render::seconds;
 use super::slices;
-use crate::lab::directory::{Application, Credentials, Kind, Object, ServicePrincipal, View};
+use crate::lab::directory::{Application, Credentials, Hint, Kind, Object, ServicePrincipal, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
 use crate::lab::world::{Licence, World};
@@ -33,14 +31,15 @@ pub(super) fn answer(world: &mut World, caller: &Caller, request: &Request, path
     match (request.method.as_str(), path.names().as_slice()) {
         ("GET", ["reports", "appcredentialsigninactivities"]) if path.version == "beta" => {
             check(world, caller)?;
-            let mut activities = of_all::<Application>(world);
-            activities.extend(of_all::<ServicePrincipal>(world));
-            page(world, request, "appCredentialSignInActivities", activities)
+            page(world, request, "appCredentialSignInActivities", |world, from| {
+                let applications = of_all::<Application>(world, from);
+                let principals = of_all::<ServicePrincipal>(world, from.saturating_sub(PRINCIPALS));
+                applications.chain(principals.map(|(position, rows)| (position + PRINCIPALS, rows)))
+            })
         }
         ("GET", ["reports", "serviceprincipalsigninactivities"]) if path.version == "beta" => {
             check(world, caller)?;
-            let activities = of_principals(world);
-            page(world, request, "servicePrincipalSignInActivities", activities)
+            page(world, request, "servicePrincipalSignInActivities", of_clients)
         }
         ("GET", ["reports", name @ ("appcredentialsigninactivities" | "serviceprincipalsigninactivities")]) => {
             Err(super::unknown_segment(name))
@@ -59,43 +58,47 @@ fn check(world: &World, caller: &Caller) -> Result<(), Fault> {
     Err(Fault::new(StatusCode::FORBIDDEN, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", message))
 }
 
-fn page(world: &mut World, request: &Request, name: &str, rows: Vec<Value>) -> Answer {
+/// Positions of service principals come after all of applications.
+const PRINCIPALS: u64 = 1 << 50;
+
+fn page<'w, I>(world: &'w mut World, request: &Request, name: &str, from: impl FnOnce(&'w World, u64) -> I) -> Answer
+where
+    I: Iterator<Item = (u64, Vec<Value>)>,
+{
     let path = format!("reports/{name}");
-    slices::page(world, request, &path, &path, rows)
+    slices::scanned(world, request, &path, &path, from)
 }
 
 /// The last sign-in of each client, whichever credential it used. People sign in nowhere here.
-fn of_principals(world: &World) -> Vec<Value> {
-    let mut last: BTreeMap<Uuid, OffsetDateTime> = BTreeMap::new();
-    let mut note = |app_id: Uuid, credentials: &Credentials| {
-        let keys = credentials.keys.iter().map(|key| key.key_id);
-        let ids = keys.chain(credentials.passwords.iter().map(|password| password.key_id));
-        if let Some(at) = ids.filter_map(|id| Some(world.directory.sign_in(id)?.at)).max() {
-            let seen = last.entry(app_id).or_insert(at);
-            *seen = at.max(*seen);
-        }
-    };
-    world.directory.stored::<Application>(View::Current).for_each(|app| note(app.app_id, &app.credentials));
-    world.directory.stored::<ServicePrincipal>(View::Current).for_each(|it| note(it.app_id, &it.credentials));
-    last.into_iter()
-        .map(|(app_id, at)| {
-            let activity = json!({ "lastSignInDateTime": seconds(at), "lastSignInRequestId": null });
-            json!({
-                "id": STANDARD.encode(app_id.to_string()),
-                "appId": app_id,
-                "lastSignInActivity": activity,
-                "delegatedClientSignInActivity": null,
-                "delegatedResourceSignInActivity": null,
-                "applicationAuthenticationClientSignInActivity": activity,
-                "applicationAuthenticationResourceSignInActivity": null,
-            })
-        })
-        .collect()
+fn of_clients(world: &World, from: u64) -> impl Iterator<Item = (u64, Vec<Value>)> {
+    let all = world.directory.scan::<Application>(&Hint::default(), from, View::Current);
+    all.filter_map(|(position, application)| {
+        let app_id = application.app_id;
+        let principal = world.directory.service_principal_by_app_id(app_id);
+        let used = |credentials: &Credentials| {
+            let keys = credentials.keys.iter().map(|key| key.key_id);
+            let ids = keys.chain(credentials.passwords.iter().map(|password| password.key_id));
+            ids.filter_map(|id| Some(world.directory.sign_in(id)?.at)).max()
+        };
+        let at = used(&application.credentials).max(principal.and_then(|principal| used(&principal.credentials)))?;
+        let activity = json!({ "lastSignInDateTime": seconds(at), "lastSignInRequestId": null });
+        let row = json!({
+            "id": STANDARD.encode(app_id.to_string()),
+            "appId": app_id,
+            "lastSignInActivity": activity,
+            "delegatedClientSignInActivity": null,
+            "delegatedResourceSignInActivity": null,
+            "applicationAuthenticationClientSignInActivity": activity,
+            "applicationAuthenticationResourceSignInActivity": null,
+        });
+        Some((position, vec![row]))
+    })
 }
 
 /// Credentials that have never been used are not in the report.
-fn of_all<T: Object>(world: &World) -> Vec<Value> {
-    world.directory.stored::<T>(View::Current).flat_map(|object| of_object(world, object)).collect()
+fn of_all<T: Object>(world: &World, from: u64) -> impl Iterator<Item = (u64, Vec<Value>)> {
+    let all = world.directory.scan::<T>(&Hint::default(), from, View::Current);
+    all.map(|(position, object)| (position, of_object(world, object.as_ref()))).filter(|(_, rows)| !rows.is_empty())
 }
 
 fn of_object<T: Object>(world: &World, object: &T) -> Vec<Value> {

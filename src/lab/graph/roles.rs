@@ -13,7 +13,7 @@ use super::fault::{Answer, Fault};
 use super::path::{Segment, Selector};
 use super::render::seconds;
 use super::{credentials, objects, reply, slices};
-use crate::lab::directory::{Object as _, PermissionGrant, RoleAssignment, ServicePrincipal, View};
+use crate::lab::directory::{Hint, Object as _, PermissionGrant, RoleAssignment, ServicePrincipal, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
 use crate::lab::world::World;
@@ -48,17 +48,23 @@ pub(super) fn assignments(
     match (request.method.as_str(), rest) {
         ("GET", []) => {
             let principal = objects::readable::<ServicePrincipal>(world, caller, selector)?;
-            let all = match end {
-                End::Principal => shown(world, &principal, |_| true),
-                End::Resource => world
-                    .directory
-                    .stored::<ServicePrincipal>(View::Current)
-                    .flat_map(|holder| shown(world, holder, |role| role.resource == principal.id))
-                    .collect(),
-            };
             let path = format!("servicePrincipals/{}/{}", principal.id, end.segment());
             let context = format!("servicePrincipals('{}')/{}", principal.id, end.segment());
-            slices::page(world, request, &path, &context, all)
+            match end {
+                End::Principal => {
+                    let all = shown(world, &principal, |_| true);
+                    slices::page(world, request, &path, &context, all)
+                }
+                End::Resource => slices::scanned(world, request, &path, &context, |world, from| {
+                    let resource = principal.id;
+                    let from = from.max(world.directory.first_holder(resource));
+                    let holders = world.directory.scan::<ServicePrincipal>(&Hint::default(), from, View::Current);
+                    let of = move |(position, holder): (u64, Cow<'_, ServicePrincipal>)| {
+                        (position, shown(world, &holder, |role| role.resource == resource))
+                    };
+                    holders.map(of).filter(|(_, rows)| !rows.is_empty())
+                }),
+            }
         }
         ("GET", [id]) => {
             let principal = objects::readable::<ServicePrincipal>(world, caller, selector)?;
@@ -144,8 +150,10 @@ pub(super) fn grants(world: &mut World, caller: &Caller, request: &Request, rest
     match (request.method.as_str(), rest) {
         ("GET", []) => {
             require(caller, Right::ReadGrants)?;
-            let all = world.directory.grants.iter().map(|(id, grant)| Value::Object(grant_members(id, grant)));
-            slices::page(world, request, "oauth2PermissionGrants", "oauth2PermissionGrants", all.collect())
+            slices::scanned(world, request, "oauth2PermissionGrants", "oauth2PermissionGrants", |world, from| {
+                let all = world.directory.grants_from(from);
+                all.map(|(position, (id, grant))| (position, vec![Value::Object(grant_members(&id, &grant))]))
+            })
         }
         ("POST", []) => consent(world, caller, request),
         ("GET", [id]) => {

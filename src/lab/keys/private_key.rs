@@ -47,6 +47,8 @@ struct Inner {
 enum Pair {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
+    /// The modulus of a key that nobody has: it is shown, and signs nothing.
+    Absent(Vec<u8>),
 }
 
 impl PrivateKey {
@@ -111,12 +113,23 @@ impl PrivateKey {
         Some(Self::new(Pair::Ec(pair), der))
     }
 
+    /// The public half of an RSA key that a `scale` seed makes up, whose private half does not exist.
+    pub(crate) fn absent(modulus: &[u8]) -> Self {
+        Self::new(Pair::Absent(modulus.to_vec()), Vec::new())
+    }
+
+    /// Whether there is no private half.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self.0.pair, Pair::Absent(_))
+    }
+
     fn new(pair: Pair, pkcs8: Vec<u8>) -> Self {
         let kind = match &pair {
             Pair::Rsa(pair) => KeyKind::Rsa(u32::try_from(pair.public_modulus_len() * 8).unwrap_or_default()),
             Pair::Ec(pair) => KeyKind::Ec(
                 Curve::ALL.into_iter().find(|curve| curve.signing() == pair.algorithm()).unwrap_or(Curve::P256),
             ),
+            Pair::Absent(modulus) => KeyKind::Rsa(u32::try_from(modulus.len() * 8).unwrap_or_default()),
         };
         Self(Arc::new(Inner { kind, pkcs8: Secret::new(pkcs8), pair }))
     }
@@ -141,6 +154,7 @@ impl PrivateKey {
                     e: key.exponent().big_endian_without_leading_zero().to_vec(),
                 }
             }
+            (Pair::Absent(modulus), _) => PublicKey::Rsa { n: modulus.clone(), e: vec![1, 0, 1] },
             (Pair::Ec(pair), kind) => {
                 // X9.62 uncompressed: one byte 4, then both coordinates at full length.
                 let point = pair.public_key().as_ref();
@@ -156,6 +170,7 @@ impl PrivateKey {
         let der: Result<PublicKeyX509Der<'_>, _> = match &self.0.pair {
             Pair::Rsa(pair) => pair.public_key().as_der(),
             Pair::Ec(pair) => pair.public_key().as_der(),
+            Pair::Absent(modulus) => return crate::lab::fleet::spki(modulus),
         };
         der.map(|der| der.as_ref().to_vec()).unwrap_or_default()
     }
@@ -174,6 +189,7 @@ impl PrivateKey {
                 Some(signature)
             }
             Pair::Ec(pair) => Some(pair.sign_digest(&digest).ok()?.as_ref().to_vec()),
+            Pair::Absent(_) => None,
         }
     }
 
@@ -187,6 +203,7 @@ impl PrivateKey {
         let public = match &self.0.pair {
             Pair::Rsa(pair) => pair.public_key().as_ref().to_vec(),
             Pair::Ec(pair) => pair.public_key().as_ref().to_vec(),
+            Pair::Absent(_) => return None,
         };
         Some(UnparsedPublicKey::new(algorithm.verification(), public).verify_digest(&digest, signature).is_ok())
     }
@@ -198,9 +215,15 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
+/// What a saved key without a private half begins with; no base64 does.
+const ABSENT: &str = "absent:";
+
 impl From<PrivateKey> for String {
     fn from(key: PrivateKey) -> Self {
-        STANDARD.encode(key.pkcs8().expose())
+        match &key.0.pair {
+            Pair::Absent(modulus) => format!("{ABSENT}{}", STANDARD.encode(modulus)),
+            Pair::Rsa(_) | Pair::Ec(_) => STANDARD.encode(key.pkcs8().expose()),
+        }
     }
 }
 
@@ -208,6 +231,10 @@ impl TryFrom<String> for PrivateKey {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        if let Some(modulus) = text.strip_prefix(ABSENT) {
+            let modulus = STANDARD.decode(modulus).map_err(|_| "a public key is not base64")?;
+            return Ok(Self::absent(&modulus));
+        }
         let der = STANDARD.decode(text).map_err(|_| "a private key is not base64")?;
         Self::from_pkcs8(&der).ok_or("a private key is not PKCS#8")
     }

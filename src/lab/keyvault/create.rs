@@ -93,7 +93,9 @@ impl Draft {
         let kind = props.kind().ok_or_else(|| Refusal::invalid_property("policy.key_props", ""))?;
         let current = call.vault.certificates.get(&name.to_ascii_lowercase()).and_then(Certificate::current);
         match current {
-            Some(current) if props.reuse_key && current.key.kind() == kind => Ok(current.key.clone()),
+            Some(current) if props.reuse_key && current.key.kind() == kind && !current.key.is_absent() => {
+                Ok(current.key.clone())
+            }
             _ => Ok(call.keys.take(kind)),
         }
     }

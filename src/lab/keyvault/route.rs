@@ -16,10 +16,9 @@ pub(super) fn dispatch(call: &mut Call<'_>, request: &Request) -> Answer {
         path.pop();
     }
     let Some((collection, rest)) = path.split_first() else { return Err(unknown(request)) };
-    if let Some(name) = rest.first() {
-        call.vault.keep(name);
-    }
-    match *collection {
+    // What nobody changes need not be kept: an audit reads every certificate of a thousand vaults.
+    let lent = rest.first().filter(|name| call.vault.keep(name) && request.method == http::Method::GET);
+    let answer = match *collection {
         "certificates" => certificate_paths(call, request, rest),
         "keys" => key_paths(call, request, rest),
         "secrets" => secret_paths(call, request, rest),
@@ -27,7 +26,11 @@ pub(super) fn dispatch(call: &mut Call<'_>, request: &Request) -> Answer {
         "deletedkeys" => deleted_paths(call, request, Kind::Key, rest),
         "deletedsecrets" => deleted_paths(call, request, Kind::Secret, rest),
         _ => Err(unknown(request)),
+    };
+    if let Some(name) = lent {
+        call.vault.let_go(name);
     }
+    answer
 }
 
 fn unknown(request: &Request) -> Refusal {

@@ -1,63 +1,78 @@
-//! Vaults of any size: certificates that are computed from their number when somebody looks.
-//!
-//! They share one RSA key, whose PKCS#1 signatures are always the same, so that a list shows the
-//! thumbprint of a certificate that is made anew for each look. What is changed is kept from then on.
+//! Vaults of any size: certificates that are computed from their number when somebody looks, and kept
+//! once somebody has changed them.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::life::Life;
 use super::model::{Attributes, Certificate, CertificateVersion, Vault};
 use super::policy::{Policy, PolicyInput, key_ops};
 use super::vaults::{VaultOptions, create_vault};
-use super::x509::{self, Lifetime, Profile};
-use crate::lab::keys::{KeyKind, PrivateKey};
+use crate::lab::fleet::Fleet;
+use crate::lab::keys::PrivateKey;
 use crate::lab::world::World;
 
-const DAY: i64 = 86400;
+/// Where the vaults are, in turn: budgets of Key Vault are those of a region.
+const REGIONS: [&str; 10] = [
+    "westus",
+    "westeurope",
+    "eastus",
+    "northeurope",
+    "uksouth",
+    "francecentral",
+    "eastus2",
+    "southeastasia",
+    "australiaeast",
+    "japaneast",
+];
 
 /// The certificates of a vault that nobody has touched yet.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Generated {
     vault: u32,
-    count: u32,
-    /// The moment around which they are valid, expired and about to expire.
-    at: i64,
-    key: PrivateKey,
+    fleet: Fleet,
     /// Those that were purged.
     gone: BTreeSet<String>,
 }
 
-/// Adds `vaults` vaults of `certificates` certificates each, named `scale-00000` and so on. Their
-/// names are given back, so that rights can be granted.
-pub(crate) fn scale(world: &mut World, vaults: u32, certificates: u32) -> Vec<String> {
-    let key = world.keys.take(KeyKind::Rsa(2048));
-    let at = world.now().unix_timestamp();
-    let mut names = Vec::new();
-    for vault in 0..vaults {
+/// Adds the vaults of a fleet, named `scale-00000` and so on.
+pub(crate) fn scale(world: &mut World, fleet: Fleet) {
+    for vault in 0..fleet.vaults {
         let name = format!("scale-{vault:05}");
-        create_vault(world, &name, VaultOptions::default());
+        let location = REGIONS[vault as usize % REGIONS.len()].to_owned();
+        let diagnostics = Some("allLogs".to_owned());
+        let options = VaultOptions { location, purge_protection: true, diagnostics, ..VaultOptions::default() };
+        create_vault(world, &name, options);
         if let Some(found) = world.keyvault.vault_mut(&name) {
-            let generated = Generated { vault, count: certificates, at, key: key.clone(), gone: BTreeSet::new() };
-            found.generated = Some(generated);
+            found.generated = Some(Generated { vault, fleet, gone: BTreeSet::new() });
         }
-        names.push(name);
     }
-    names
 }
 
 impl Vault {
-    /// Makes a computed certificate a stored one, if the name is one of theirs.
-    pub(super) fn keep(&mut self, name: &str) {
+    /// Makes a computed certificate a stored one, if the name is one of theirs. Tells whether it did.
+    pub(super) fn keep(&mut self, name: &str) -> bool {
         let key = name.to_ascii_lowercase();
         if self.certificates.contains_key(&key) {
-            return;
+            return false;
         }
-        if let Some(certificate) = self.generated.as_ref().and_then(|generated| generated.certificate(&key)) {
-            self.certificates.insert(key, certificate);
-        }
+        let Some(certificate) = self.generated.as_ref().and_then(|generated| generated.certificate(&key)) else {
+            return false;
+        };
+        self.certificates.insert(key, certificate);
+        true
+    }
+
+    /// Whether nothing is stored in it.
+    #[cfg(test)]
+    pub(super) fn is_untouched(&self) -> bool {
+        self.certificates.is_empty() && self.keys.is_empty() && self.secrets.is_empty()
+    }
+
+    /// Computes a certificate again when it is asked for the next time: nothing has changed it.
+    pub(super) fn let_go(&mut self, name: &str) {
+        self.certificates.remove(&name.to_ascii_lowercase());
     }
 
     /// Never computes this name again.
@@ -71,7 +86,9 @@ impl Vault {
     pub(super) fn certificate_names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.certificates.keys().cloned().collect();
         if let Some(generated) = &self.generated {
-            names.extend((0..generated.count).map(Generated::name).filter(|name| !generated.gone.contains(name)));
+            names.extend(
+                (0..generated.fleet.certificates).map(Fleet::name).filter(|name| !generated.gone.contains(name)),
+            );
             names.sort();
             names.dedup();
         }
@@ -88,56 +105,47 @@ impl Vault {
 }
 
 impl Generated {
-    fn name(index: u32) -> String {
-        format!("app-{index:06}")
-    }
-
     fn certificate(&self, name: &str) -> Option<Certificate> {
-        let index = name.strip_prefix("app-")?.parse().ok().filter(|index| *index < self.count)?;
-        if Self::name(index) != name || self.gone.contains(name) {
+        let fleet = &self.fleet;
+        let index = name.strip_prefix("app-")?.parse().ok().filter(|index| *index < fleet.certificates)?;
+        if Fleet::name(index) != name || self.gone.contains(name) {
             return None;
         }
-        let digest: [u8; 32] = Sha256::digest(format!("{}/{index}", self.vault)).into();
-        let (draw, id) = digest.split_at(16);
-        // From issued today to expired for a year.
-        let age = i64::from(u16::from_be_bytes([draw[0], draw[1]])) % 730;
-        let created = self.at - age * DAY - i64::from(draw[2]);
-        let exportable = draw[3] % 4 == 0;
+        let number = fleet.number(self.vault, index);
+        let made: Vec<_> = (0..fleet.versions(number)).map(|version| fleet.version(number, version)).collect();
         let policy: PolicyInput = serde_json::from_value(serde_json::json!({
-            "key_props": {"exportable": exportable, "key_size": 2048},
-            "x509_props": {"subject": format!("CN={name}"), "key_usage": ["digitalSignature"]},
+            "key_props": {"exportable": fleet.is_exportable(number), "key_size": 2048},
+            "x509_props": {"subject": format!("CN={name}"), "key_usage": ["digitalSignature"], "ekus": ["1.3.6.1.5.5.7.3.2"]},
             "lifetime_actions": [{"trigger": {"days_before_expiry": 30}, "action": {"action_type": "EmailContacts"}}],
             "issuer": {"name": "Self"},
         }))
         .ok()?;
-        let policy = Policy::create(policy, created).ok()?;
-        let lifetime = Lifetime::of_months(created, policy.x509_props.validity_months);
-        let serial = draw.try_into().ok()?;
-        let der = x509::certificate(&Profile::of(&policy)?, &self.key, lifetime, serial, None).ok()?;
-        let version = CertificateVersion {
-            version: id.iter().map(|byte| format!("{byte:02x}")).collect(),
-            der,
+        let policy = Policy::create(policy, made.first()?.created).ok()?;
+        let version = |made: crate::lab::fleet::MadeUp| CertificateVersion {
+            version: made.version,
+            der: made.der,
             chain: Vec::new(),
             leaf_index: 0,
-            key: self.key.clone(),
+            key: PrivateKey::absent(&made.modulus),
             kty: policy.key_props.kty.clone(),
             key_ops: key_ops(&policy.x509_props.key_usage),
-            exportable,
+            exportable: policy.key_props.exportable,
             content_type: policy.secret_props.content_type.clone(),
             attributes: Attributes {
-                not_before: Some(lifetime.not_before),
-                expires: Some(lifetime.not_after),
-                ..Attributes::new(created)
+                not_before: Some(made.not_before),
+                expires: Some(made.not_after),
+                ..Attributes::new(made.created)
             },
             tags: None,
             preserve_order: None,
         };
+        let versions = made.into_iter().map(version).collect();
         Some(Certificate {
             name: name.to_owned(),
             life: Life::default(),
             policy,
             placeholder: None,
-            versions: vec![version],
+            versions,
             pending: None,
         })
     }

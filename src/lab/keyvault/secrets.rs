@@ -87,6 +87,9 @@ fn read_managed(call: &Call<'_>, certificate: &Certificate, version: &Certificat
     if !version.attributes.enabled {
         return Err(Refusal::secret_disabled());
     }
+    if version.exportable && version.key.is_absent() {
+        return Err(Refusal::not_implemented("secrets of keys that a scale seed makes up"));
+    }
     let mut members = Map::new();
     members.insert("value".to_owned(), value(version)?.into());
     members.insert("contentType".to_owned(), version.content_type.clone().into());

@@ -30,6 +30,9 @@ pub(super) fn sign(call: &mut Call<'_>, name: &str, version: Option<&str>, reque
     let sent: Sign = body(request)?;
     let view = call.key(name, version)?;
     check_use(&view, "sign", call.now)?;
+    if view.key.is_absent() {
+        return Err(Refusal::not_implemented("signatures by keys that a scale seed makes up"));
+    }
     let algorithm = algorithm(call, &view, &sent.alg)?;
     let digest = digest(algorithm, &sent.alg, "value", &sent.value)?;
     let signature = view.key.sign(algorithm, &digest).ok_or_else(|| Refusal::invalid_property("alg", ""))?;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::azure;
 use super::directory::Scale;
+use super::fleet::Fleet;
 use super::keyvault;
 use super::world::World;
 use crate::domain::Secret;
@@ -112,8 +113,10 @@ pub(crate) fn sow(world: &mut World, seed: &Seed) -> Result<(), String> {
         }
         Seed::Scale { applications, principals, vaults, certificates } => {
             let (seed, now) = (world.random.random(), world.now());
-            world.directory.scale(Scale { seed, applications, service_principals: principals, now });
-            keyvault::scale(world, vaults, certificates);
+            let fleet = Fleet { seed, vaults, certificates, at: now.unix_timestamp() };
+            let scale = Scale { seed, applications, service_principals: principals, now, fleet, graph: None };
+            world.directory.scale(scale);
+            keyvault::scale(world, fleet);
             azure::grant(world, &json!({ "principal": operator.principal, "role": "Key Vault Administrator" }))?;
         }
     }

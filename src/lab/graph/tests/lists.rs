@@ -3,6 +3,7 @@ use time::Duration;
 
 use super::bench::{Bench, NOW, refusal};
 use crate::lab::directory::Scale;
+use crate::lab::fleet::Fleet;
 
 fn with_apps(names: &[&str]) -> Bench {
     let mut bench = Bench::new();
@@ -121,10 +122,15 @@ fn owners_are_expanded_on_request() {
     assert_eq!(bench.get(&format!("/v1.0/applications/{id}/owners")).value()["value"], json!([]));
 }
 
+fn scale_of(applications: u32) -> Scale {
+    let fleet = Fleet { seed: 3, vaults: 1000, certificates: 100, at: NOW.unix_timestamp() };
+    Scale { seed: 3, applications, service_principals: applications, now: NOW, fleet, graph: None }
+}
+
 #[test]
 fn a_tenant_of_a_million_is_listed_filtered_and_written_without_being_held() {
     let mut bench = Bench::new();
-    bench.world.directory.scale(Scale { seed: 3, applications: 1_000_000, service_principals: 1_000_000, now: NOW });
+    bench.world.directory.scale(scale_of(1_000_000));
     let page = bench.get("/v1.0/applications?$top=999&$select=id,appId,displayName,keyCredentials").value();
     assert_eq!(page["value"].as_array().unwrap().len(), 999);
     assert!(page["@odata.nextLink"].is_string());
@@ -188,4 +194,72 @@ fn a_link_that_the_service_has_lost_is_an_error_and_the_list_can_begin_anew() {
     assert_eq!(refusal(&bench.get(&link)), (400, "DirectoryPageTokenNotFoundException".into()));
     bench.world.settings.lost_page_tokens = 0;
     assert_eq!(pages(&mut bench, "/v1.0/applications?$top=1").concat(), ["a", "b"]);
+}
+
+#[test]
+fn a_made_up_tenant_joins_its_vaults_and_shows_the_bytes_where_they_are_asked_for() {
+    let mut bench = Bench::new();
+    bench.world.directory.scale(scale_of(10_000));
+    let url = "/v1.0/applications?$top=999&$select=id,keyCredentials";
+    let hidden = bench.get(url).value();
+    assert!(
+        hidden["value"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|app| { app["keyCredentials"].as_array().unwrap().iter().all(|key| key["key"].is_null()) })
+    );
+    bench.world.settings.keys_in_lists = true;
+    let page = bench.get(url).value();
+    let keys: Vec<_> =
+        page["value"].as_array().unwrap().iter().flat_map(|app| app["keyCredentials"].as_array().unwrap()).collect();
+    assert!(keys.len() > 400, "{}", keys.len());
+    let right = keys.iter().filter(|key| {
+        let der =
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, key["key"].as_str().unwrap()).unwrap();
+        key["customKeyIdentifier"] == json!(crate::domain::Thumbprint::sha1(&der).hex())
+    });
+    assert!(right.count() >= keys.len() - 3);
+}
+
+#[test]
+fn roles_consents_and_activities_of_a_made_up_tenant_come_in_pages() {
+    let mut bench = Bench::new();
+    bench.world.directory.scale(scale_of(3000));
+    bench.acting_as(super::bench::app(uuid::Uuid::from_u128(1), &["Directory.Read.All", "AuditLog.Read.All"]));
+    let graph = "/v1.0/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')";
+    let resource = bench.get(graph).value()["id"].as_str().unwrap().to_owned();
+    let mut rows = |url: &str| {
+        let (mut next, mut rows, mut count) = (Some(url.to_owned()), Vec::new(), 0);
+        while let Some(url) = next {
+            let page = bench.get(&url).value();
+            assert!(page["value"].as_array().unwrap().len() <= 999);
+            rows.extend(page["value"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+            next = page["@odata.nextLink"].as_str().map(str::to_owned);
+            count += 1;
+        }
+        let all = rows.len();
+        rows.sort();
+        rows.dedup();
+        assert_eq!(rows.len(), all, "{url}: nothing comes twice");
+        (all, count)
+    };
+    assert_eq!(rows(&format!("/v1.0/servicePrincipals/{resource}/appRoleAssignedTo?$top=999")), (6000, 7));
+    let (grants, pages) = rows("/v1.0/oauth2PermissionGrants?$top=999");
+    assert!((800..1200).contains(&grants) && pages <= 2, "{grants} in {pages}");
+    let (activities, pages) = rows("/beta/reports/appCredentialSignInActivities?$top=999");
+    assert!(activities > 1000 && pages == activities.div_ceil(999), "{activities} in {pages}");
+    let (clients, _) = rows("/beta/reports/servicePrincipalSignInActivities?$top=999");
+    assert!(clients > 1000 && clients <= activities);
+}
+
+#[test]
+fn a_day_in_a_large_tenant_shows_in_a_delta_query() {
+    let mut bench = Bench::new();
+    bench.world.directory.scale(scale_of(20_000));
+    let latest = bench.get("/v1.0/applications/delta?$deltatoken=latest").value();
+    let link = latest["@odata.deltaLink"].as_str().unwrap().to_owned();
+    let changed = bench.world.directory.churn(1.0, NOW) as usize;
+    assert!((150..250).contains(&changed), "{changed}");
+    assert_eq!(pages(&mut bench, &link).concat().len(), changed);
 }

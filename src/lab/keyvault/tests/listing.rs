@@ -1,6 +1,7 @@
 //! Lists and their pages.
 
 use super::*;
+use crate::lab::fleet::Fleet;
 
 fn names(page: &Value) -> Vec<String> {
     let name = |item: &Value| item["id"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
@@ -115,17 +116,21 @@ fn contacts_are_there_only_after_they_were_set() {
 #[test]
 fn computed_certificates_are_listed_read_used_and_deleted_like_others() {
     let mut lab = Lab::new();
-    let names = scale(&mut lab.world, 2, 30);
-    assert_eq!(names, ["scale-00000", "scale-00001"]);
-    let role = json!({"vault": names[1], "principal": lab.caller.object_id, "role": "Key Vault Administrator"});
+    scale(&mut lab.world, Fleet { seed: 1, vaults: 2, certificates: 30, at: 1_767_225_600 });
+    let role = json!({"vault": "scale-00001", "principal": lab.caller.object_id, "role": "Key Vault Administrator"});
     grant(&mut lab.world, &role).unwrap();
-    lab.vault = names[1].clone();
+    change_vault(&mut lab.world, "scale-00001", &json!({"purge_protection": false})).unwrap();
+    lab.vault = "scale-00001".to_owned();
     let page = lab.get("certificates");
     assert_eq!(page["value"].as_array().unwrap().len(), 25);
     assert!(page["nextLink"].is_string());
     let bundle = lab.get("certificates/app-000007");
     assert_eq!(bundle["x5t"], page["value"][7]["x5t"]);
-    assert_eq!(lab.get("keys/app-000007")["key"]["kid"], bundle["kid"]);
+    let key = lab.get("keys/app-000007");
+    assert_eq!(key["key"]["kid"], bundle["kid"]);
+    assert!(lab.world.keyvault.vault("scale-00001").unwrap().is_untouched(), "what is read is not kept");
+    let digest = json!({"alg": "RS256", "value": "A".repeat(43)});
+    assert_eq!(lab.fails(Method::POST, "keys/app-000007/sign", digest).0, 501, "nobody has the key");
     for nobody in ["certificates/app-000030", "certificates/app-7"] {
         assert_eq!(lab.fails(Method::GET, nobody, Value::Null).0, 404, "{nobody}");
     }
