@@ -14,14 +14,15 @@ const VAULTS: Operation = safe("looking for vaults", "Reader").taking(Scarce::Re
 const LOGS: Operation = safe("reading where a vault writes its log", "Reader");
 const PLAN: Operation = safe("reading the Defender plan for vaults", "Reader");
 
-// The order makes pages stable: without one, rows may move between them.
+// The order makes pages stable: without one, rows may move between them. Without `id` among the
+// columns there is no second page at all.
 const ALL_VAULTS: &str = "Resources | where type =~ 'microsoft.keyvault/vaults' \
      | project id, name, location, subscriptionId, tags, properties | order by id asc";
 
 const SUBSCRIPTIONS: Operation = safe("listing the subscriptions", "Reader").taking(Scarce::ResourceGraph);
 
 const ALL_SUBSCRIPTIONS: &str = "ResourceContainers | where type =~ 'microsoft.resources/subscriptions' \
-     | project subscriptionId, properties | order by subscriptionId asc";
+     | project id, subscriptionId, properties | order by id asc";
 
 /// A subscription that the identity can see.
 #[derive(Clone, Debug, Deserialize)]

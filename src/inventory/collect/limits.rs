@@ -98,6 +98,16 @@ impl Limits {
         budgets
     }
 
+    /// What takes from a scarce budget waits long, and must not stand in the way of the rest.
+    fn places(&self, operation: &Operation) -> Option<&Arc<Semaphore>> {
+        match (operation.service, operation.cost.scarce) {
+            (_, Some(_)) | (Service::Entra | Service::Identity, _) => None,
+            (Service::Graph, None) => Some(&self.graph),
+            (Service::KeyVault, None) => Some(&self.vaults),
+            (Service::ResourceManager, None) => Some(&self.management),
+        }
+    }
+
     fn with<R>(&self, budget: Budget, act: impl FnOnce(&mut Bucket) -> R) -> R {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = budget.fresh();
@@ -108,6 +118,11 @@ impl Limits {
 #[async_trait]
 impl Pace for Limits {
     async fn admit(&self, operation: &Operation, url: &Url) -> Permit {
+        // A place first, then the time: whoever had both in the other order would leave late, with others.
+        let permit = match self.places(operation) {
+            Some(places) => Arc::clone(places).acquire_owned().await.map(Permit::holding).unwrap_or_default(),
+            None => Permit::default(),
+        };
         let now = self.clock.now();
         let units = f64::from(operation.cost.units);
         let wait = self.budgets(operation, url).into_iter().map(|budget| {
@@ -118,17 +133,7 @@ impl Pace for Limits {
         if wait > Duration::ZERO {
             self.clock.sleep(wait).await;
         }
-        let places = match operation.service {
-            Service::Graph => &self.graph,
-            Service::KeyVault => &self.vaults,
-            Service::ResourceManager => &self.management,
-            Service::Entra | Service::Identity => return Permit::default(),
-        };
-        match Arc::clone(places).acquire_owned().await {
-            Ok(permit) => Permit::holding(permit),
-            // Nobody closes it.
-            Err(_) => Permit::default(),
-        }
+        permit
     }
 
     fn seen(&self, operation: &Operation, url: &Url, seen: &Seen<'_>) {

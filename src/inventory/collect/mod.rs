@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 pub use plan::{Activity, Clients, Plan, Unwatched, Watcher};
@@ -102,6 +103,7 @@ pub async fn collect(
         known: record::Facts::new(),
         coverage: Mutex::default(),
         lists_have_bytes: AtomicBool::new(true),
+        arrived: AtomicUsize::new(0),
         http,
     };
     let header = header(&run).await?;

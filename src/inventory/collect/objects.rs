@@ -222,6 +222,7 @@ async fn listing<T: Listed>(
     loop {
         match list.next().await {
             Ok(Some(page)) => {
+                run.arrived(page.items.len());
                 for wire in page.items {
                     let mut record = T::record(wire);
                     if found.contains_key(&record.id()) {

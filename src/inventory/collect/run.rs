@@ -1,6 +1,6 @@
 //! What all readings of a run share: clients, the plan, and the notes on what could not be read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -36,6 +36,8 @@ pub(super) struct Run<'a> {
     pub(super) coverage: Mutex<Coverage>,
     /// Cleared when a list turns out to come without the bytes that it was asked for.
     pub(super) lists_have_bytes: AtomicBool,
+    /// Objects of the directory that have come so far.
+    pub(super) arrived: AtomicUsize,
 }
 
 impl Run<'_> {
@@ -84,6 +86,12 @@ impl Run<'_> {
             let object = item.id.as_deref().map(crate::domain::printable).unwrap_or_default();
             self.gap(Refusal::new(Reason::Parse, item.problem.clone()).gap(evidence, object));
         }
+    }
+
+    /// Tells whoever looks on how far it is.
+    pub(super) fn arrived(&self, objects: usize) {
+        let so_far = self.arrived.fetch_add(objects, Ordering::Relaxed) + objects;
+        self.watcher.doing(&format!("reading the directory: {so_far} objects"));
     }
 
     /// Whether lists can still be hoped to have bytes.
