@@ -101,7 +101,8 @@ pub(super) fn expiry(summary: &Summary, now: OffsetDateTime) -> String {
     let highest = sums.chain([expiry.overdue]).max().unwrap_or(0).max(3) as f64;
     let mut out = String::from(
         "<figcaption><h3>When they end</h3><p class=\"quiet\">By week; \
-         <span class=\"key alone\">nothing succeeds them</span> <span class=\"key succeeded\">a successor is there</span></p>\
+         <span class=\"key alone\">soon, nothing succeeds them</span> <span class=\"key waiting\">later, no successor yet</span> \
+         <span class=\"key succeeded\">a successor is there</span></p>\
          </figcaption><svg class=\"weeks\" height=\"172\" role=\"img\" aria-label=\"Expiry by week\">",
     );
     let mut bar = |slot: f64, from: u64, number: u64, class: &str, title: &str| {
@@ -124,7 +125,8 @@ pub(super) fn expiry(summary: &Summary, now: OffsetDateTime) -> String {
         let day = (now + Duration::weeks(week as i64)).date();
         let slot = week as f64 + 1.5;
         let alone = format!("week of {day}: {} with no successor", grouped(count.alone));
-        bar(slot, 0, count.alone, "alone", &alone);
+        let is_soon = week * 7 <= summary.expiring_days as usize;
+        bar(slot, 0, count.alone, if is_soon { "alone" } else { "waiting" }, &alone);
         let succeeded = format!("week of {day}: {} with a successor", grouped(count.succeeded));
         bar(slot, count.alone, count.succeeded, "succeeded", &succeeded);
     }

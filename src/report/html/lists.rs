@@ -165,7 +165,7 @@ pub(super) fn waivers(report: &Report) -> String {
         let _ = write!(
             out,
             "<tr class=\"{}\"><td class=\"who\">{left}<td class=\"id\">{}<td class=\"what\">{}<br><span class=\"quiet\">{}:{}</span>\
-             <td class=\"who\">{}<td>{}{}\
+             <td class=\"who\">{}<td class=\"why\">{}{}\
              <td class=\"number\">{}</tr>",
             name_of(waiver.state),
             escaped(&waiver.rule),
