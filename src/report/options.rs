@@ -1,7 +1,10 @@
 //! What a format needs beside the report.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead};
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
 
 use crate::audit::{Manifest, ManifestEntry, ObjectKind, Subject};
 
@@ -51,6 +54,15 @@ pub struct Location {
     pub line: usize,
 }
 
+/// What of a line of an inventory tells whose it is.
+#[derive(Deserialize)]
+struct Record {
+    kind: String,
+    id: Option<String>,
+    vault: Option<String>,
+    name: Option<String>,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -81,15 +93,38 @@ impl Locations {
 
     /// Adds the line of an object in an exported inventory.
     pub fn add(&mut self, kind: ObjectKind, id: impl Into<Box<str>>, file: &Path, line: usize) {
-        let location = Location { file: self.name_of(file), line };
-        self.inventory.insert((kind, id.into()), location);
+        if let Some(file) = self.name_of(file) {
+            self.inventory.insert((kind, id.into()), Location { file, line });
+        }
+    }
+
+    /// Adds the line of every object of an exported inventory, which has one object a line.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn add_inventory(&mut self, file: &Path, lines: impl BufRead) -> io::Result<()> {
+        for (index, line) in lines.lines().enumerate() {
+            let Ok(record) = serde_json::from_str::<Record>(&line?) else { continue };
+            let (kind, id) = match (&*record.kind, record.id, record.vault, record.name) {
+                ("application", Some(id), ..) => (ObjectKind::Application, id),
+                ("service-principal", Some(id), ..) => (ObjectKind::ServicePrincipal, id),
+                ("vault", _, _, Some(name)) => (ObjectKind::Vault, name),
+                ("certificate", _, Some(vault), Some(name)) => (ObjectKind::Certificate, format!("{vault}/{name}")),
+                _ => continue,
+            };
+            self.add(kind, id, file, index + 1);
+        }
+        Ok(())
     }
 
     /// The line of a subject: in the manifest, else in the exported inventory, else the first of
     /// `kvops.toml`, since code scanning shows nothing without a file.
     pub fn of(&self, subject: &Subject) -> Location {
         if let Some(entry) = entry(&self.manifest, subject) {
-            return Location { file: self.name_of(&entry.file), line: entry.line.max(1) };
+            if let Some(file) = self.name_of(&entry.file) {
+                return Location { file, line: entry.line.max(1) };
+            }
         }
         let line = |kind, id: &str| self.inventory.get(&(kind, id.into())).cloned();
         let vault = || subject.id.split_once('/').and_then(|(vault, _)| line(ObjectKind::Vault, vault));
@@ -98,20 +133,22 @@ impl Locations {
 
     /// The line of what stands nowhere.
     pub fn fallback(&self) -> Location {
-        let file = self.manifest.file.as_deref().unwrap_or_else(|| Path::new("kvops.toml"));
-        Location { file: self.name_of(file), line: 1 }
+        let file = self.manifest.file.as_deref().and_then(|file| self.name_of(file));
+        Location { file: file.unwrap_or_else(|| "kvops.toml".to_owned()), line: 1 }
     }
 
-    fn name_of(&self, file: &Path) -> String {
+    /// The name of a file from the root; nothing for one that is outside, which no reader of a
+    /// report could open.
+    fn name_of(&self, file: &Path) -> Option<String> {
         let file = file.strip_prefix(&self.root).unwrap_or(file);
-        file.components()
-            .filter_map(|part| match part {
-                std::path::Component::Normal(part) => Some(part.to_string_lossy()),
-                std::path::Component::ParentDir => Some("..".into()),
+        let parts = file.components().filter(|part| *part != Component::CurDir);
+        let names: Option<Vec<_>> = parts
+            .map(|part| match part {
+                Component::Normal(name) => Some(name.to_string_lossy()),
                 _ => None,
             })
-            .collect::<Vec<_>>()
-            .join("/")
+            .collect();
+        names.map(|names| names.join("/"))
     }
 }
 
@@ -168,6 +205,36 @@ mod tests {
         assert_eq!(of(&Subject::new(ObjectKind::Application, "o-2", "")), "audit/inventory.ndjson:7");
         assert_eq!(of(&Subject::new(ObjectKind::Application, "o-3", "")), "apps/kvops.toml:1");
         assert_eq!(Locations::default().fallback().file, "kvops.toml");
+    }
+
+    #[test]
+    fn a_file_outside_of_the_repository_is_no_location() {
+        let manifest = Manifest { file: Some("/home/jane/kvops.toml".into()), ..Manifest::default() };
+        let mut locations = Locations::new(manifest, "/work/repo");
+        locations.add(ObjectKind::Vault, "kv-one", Path::new("../tenant.ndjson"), 3);
+        assert_eq!(locations.of(&Subject::new(ObjectKind::Vault, "kv-one", "")).file, "kvops.toml");
+        locations.add(ObjectKind::Vault, "kv-one", Path::new("./tenant.ndjson"), 3);
+        assert_eq!(locations.of(&Subject::new(ObjectKind::Vault, "kv-one", "")).file, "tenant.ndjson");
+    }
+
+    #[test]
+    fn an_exported_inventory_has_a_line_for_each_object() {
+        let lines = [
+            r#"{"kind":"header","tenant":"t"}"#,
+            r#"{"kind":"application","id":"o-1","name":"whatever"}"#,
+            r#"{"kind":"vault","name":"kv-one","id":"/subscriptions/s"}"#,
+            r#"{"kind":"certificate","vault":"kv-one","name":"billing"}"#,
+            "not JSON",
+            r#"{"kind":"service-principal","id":"o-1"}"#,
+        ];
+        let mut locations = Locations::default();
+        locations.add_inventory(Path::new("tenant.ndjson"), lines.join("\n").as_bytes()).unwrap();
+        let line = |kind, id| locations.of(&Subject::new(kind, id, "")).line;
+        assert_eq!(line(ObjectKind::Application, "o-1"), 2);
+        assert_eq!(line(ObjectKind::Vault, "kv-one"), 3);
+        assert_eq!(line(ObjectKind::Certificate, "kv-one/billing"), 4);
+        assert_eq!(line(ObjectKind::Certificate, "kv-one/other"), 3);
+        assert_eq!(line(ObjectKind::ServicePrincipal, "o-1"), 6);
     }
 
     #[test]

@@ -14,10 +14,14 @@ use super::overview::{
 };
 use super::subject::{kind, label, minute, name, short};
 use crate::audit::{Finding, ObjectKind, Report, Severity, State};
+use crate::domain::printable;
 use crate::inventory::{Evidence, Reason};
 
 /// Findings beyond this number nobody reads on a terminal; other formats have them all.
 const MAX_FINDINGS: usize = 500;
+
+/// Parts of one object that have the same fault.
+const MAX_PARTS: usize = 20;
 
 /// Waivers likewise.
 const MAX_WAIVED: usize = 50;
@@ -29,10 +33,6 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
     findings(&mut page, report);
     waivers(&mut page, report);
     undecided(&mut page, report);
-    for warning in &report.warnings {
-        page.blank();
-        page.wrapped(&[(Tone::Warning, "warning:")], &short(warning), 0);
-    }
     out.write_all(page.text().as_bytes())
 }
 
@@ -100,8 +100,12 @@ fn findings(page: &mut Page, report: &Report) {
         if let Some(first) = group.first() {
             page.heading(kind(place(first).0), &title(first));
         }
-        for finding in group {
-            one(page, finding);
+        let mut rest = group.as_slice();
+        while let Some(first) = rest.first() {
+            let number = rest.iter().take_while(|other| is_alike(first, other)).count();
+            let (alike, others) = rest.split_at(number);
+            several(page, first, alike);
+            rest = others;
         }
     }
     if number > MAX_FINDINGS {
@@ -117,30 +121,37 @@ fn title(finding: &Finding) -> String {
     if kind == finding.subject.kind { label(&finding.subject) } else { short(id) }
 }
 
-fn one(page: &mut Page, finding: &Finding) {
+/// Whether two findings of a place differ in nothing but the part that they are about.
+fn is_alike(one: &Finding, other: &Finding) -> bool {
+    (&one.rule, one.severity, &one.message, &one.fix, &one.adjustments, &one.state)
+        == (&other.rule, other.severity, &other.message, &other.fix, &other.adjustments, &other.state)
+}
+
+/// A finding, with the parts that it holds for.
+fn several(page: &mut Page, finding: &Finding, alike: &[&Finding]) {
     let severity = format!("{:8}", finding.severity.name());
     let known = if matches!(finding.state, State::Existing { .. }) { "known: " } else { "" };
-    let message = short(&finding.message);
-    page.wrapped(
-        &[(tone_of(finding.severity), &severity), (Tone::Faint, &finding.rule)],
-        &format!("{known}{message}"),
-        2,
-    );
+    let text = format!("{known}{}", short(&finding.message));
+    page.wrapped(&[(tone_of(finding.severity), &severity), (Tone::Faint, &finding.rule)], &text, 2);
     let indent = 2 + severity.len() + 1 + finding.rule.len() + 1;
+    // Behind the long id of somebody's own rule there is no room.
     let indent = if indent > 24 { 11 } else { indent };
-    if let Some(what) = what(finding) {
-        page.faint(&what, indent);
+    let parts: Vec<_> = alike.iter().take(MAX_PARTS).filter_map(|finding| part(finding)).collect();
+    if !parts.is_empty() {
+        let more = alike.len() - alike.len().min(MAX_PARTS);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        page.faint(&format!("{}{more}", parts.join("; ")), indent);
     }
     for step in &finding.adjustments {
         page.faint(&format!("{} from {}: {}", step.to, step.from, short(&step.why)), indent);
     }
     if !finding.fix.is_empty() {
-        page.remedy(&short_command(&finding.fix), indent);
+        page.remedy(&printable(&finding.fix), indent);
     }
 }
 
 /// Which part of the object: a certificate of the vault, a key of the application.
-fn what(finding: &Finding) -> Option<String> {
+fn part(finding: &Finding) -> Option<String> {
     let subject = &finding.subject;
     let object = (subject.kind == ObjectKind::Certificate).then(|| match subject.id.split_once('/') {
         Some((_, certificate)) => format!("certificate {}", short(certificate)),
@@ -150,10 +161,6 @@ fn what(finding: &Finding) -> Option<String> {
         (Some(object), Some(part)) => Some(format!("{object}, {part}")),
         (object, part) => object.or(part),
     }
-}
-
-fn short_command(fix: &str) -> String {
-    crate::domain::printable(fix)
 }
 
 fn waivers(page: &mut Page, report: &Report) {
@@ -205,8 +212,23 @@ fn group(page: &mut Page, evidence: Evidence, reason: Reason, missing: &Missing)
         let rules = list(&mut missing.rules.iter().map(|rule| &**rule), missing.rules.len(), 8);
         page.faint(&format!("{} undecided by {rules}", some(missing.objects, "object")), 4);
     }
+    if reason == Reason::NotAsked
+        && let Some(flag) = flag(evidence)
+    {
+        page.remedy(&format!("kvops audit {flag}"), 4);
+    }
     for grant in missing.grants.iter().take(5) {
         page.remedy(&format!("grant {}", short(grant)), 4);
+    }
+}
+
+/// How to ask for what nobody asked for.
+const fn flag(evidence: Evidence) -> Option<&'static str> {
+    match evidence {
+        Evidence::History => Some("--baseline FILE"),
+        Evidence::CredentialActivity | Evidence::SignInActivity => Some("--activity always"),
+        Evidence::CertificateDetails | Evidence::CertificateVersions => Some("--all-certificates"),
+        _ => None,
     }
 }
 
@@ -279,9 +301,23 @@ mod tests {
             → grant network access to kv-private
           sign-in-activity: was not asked for
             1 object undecided by KVO201
-
-        warning: the limit of an application no longer holds
+            → kvops audit --activity always
         "#);
+    }
+
+    #[test]
+    fn the_same_fault_of_several_parts_is_told_once() {
+        let mut report = sample::large(3);
+        for (index, finding) in report.findings.iter_mut().enumerate() {
+            finding.severity = Severity::High;
+            finding.subject.id = "one".into();
+            finding.subject.part = Some(format!("part-{index}").into());
+        }
+        let text = sample::written_of(&report, Format::Table);
+        assert_eq!(text.matches("a client secret lives").count(), 1, "{text}");
+        assert!(text.contains("part-0; part-1; part-2"), "{text}");
+        report.findings[1].message = "something else".to_owned();
+        assert_eq!(sample::written_of(&report, Format::Table).matches("a client secret lives").count(), 2);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use kvops::entra::Source;
 const WITH_COMMANDS: &[&str] = &[
     "README.md",
     "docs/CONTRIBUTING.md",
+    "docs/guides/audit.md",
     "docs/guides/configuration.md",
     "docs/guides/identities.md",
     "docs/guides/lab.md",

@@ -52,10 +52,18 @@ pub(super) fn write(report: &Report, args: &Args, manifest: &Manifest, context: 
 
 fn options(args: &Args, manifest: &Manifest, context: &Context) -> Options {
     let root = std::env::current_dir().unwrap_or_default();
+    let mut locations = Locations::new(manifest.clone(), &root);
+    if let Some(file) = args.scope.input.as_ref().or(args.scope.export.as_ref()) {
+        // Locations are a help: without them findings stand at the first line of kvops.toml.
+        let read = fs::File::open(file).and_then(|lines| locations.add_inventory(file, io::BufReader::new(lines)));
+        if let Err(error) = read {
+            context.console().warn(&format!("{} has no lines for findings: {error}", file.display()));
+        }
+    }
     Options {
         width: width(),
         has_colour: context.console().has_colour(),
-        locations: Locations::new(manifest.clone(), root),
+        locations,
         manifest: manifest.clone(),
         sarif_include_suppressed: args.report.sarif_include_suppressed,
         markdown_file: args
@@ -63,7 +71,9 @@ fn options(args: &Args, manifest: &Manifest, context: &Context) -> Options {
             .format
             .iter()
             .find(|output| output.format == Format::Markdown)
-            .and_then(|output| output.file.clone()),
+            .and_then(|output| output.file.as_ref())
+            // Pipelines run their uploads elsewhere.
+            .map(|file| root.join(file)),
         ocsf_class: args.report.ocsf_class,
     }
 }

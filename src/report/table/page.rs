@@ -175,6 +175,9 @@ impl Page {
     }
 }
 
+/// Flags of remedies that stand for themselves.
+const SWITCHES: [&str; 7] = ["--plan", "--compromised", "--expired", "--hsm", "--fic", "--no-autorenew", "--recover"];
+
 /// A blank at which no line ends.
 const GLUE: char = '\u{a0}';
 
@@ -204,7 +207,8 @@ fn command(text: &str) -> (&str, &str) {
     for word in text.split_inclusive(' ') {
         let bare = word.trim_end();
         let is_flag = bare.starts_with("--");
-        let is_part = is_flag || takes_value || (!flags && bare.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let word_of_command = |c: char| c.is_ascii_alphanumeric() || "-,;:".contains(c);
+        let is_part = is_flag || takes_value || (!flags && bare.chars().all(word_of_command));
         if !is_part {
             break;
         }
@@ -213,7 +217,7 @@ fn command(text: &str) -> (&str, &str) {
             break;
         }
         flags |= is_flag;
-        takes_value = is_flag && !bare.contains('=');
+        takes_value = is_flag && !bare.contains('=') && !SWITCHES.contains(&bare);
     }
     let (command, rest) = text.split_at(end);
     (command.trim_end().trim_end_matches([';', ',', ':']), rest.trim_start())
@@ -231,6 +235,8 @@ mod tests {
             ("kvops provision --vault kv --name n --app APP", "makes a new version; then stop trusting this one")
         );
         assert_eq!(command("kvops detach --app A --key-id K"), ("kvops detach --app A --key-id K", ""));
+        assert_eq!(command("kvops why 0f-1a, then kvops rotate"), ("kvops why 0f-1a", "then kvops rotate"));
+        assert_eq!(command("kvops harden --app A --plan shows it"), ("kvops harden --app A --plan", "shows it"));
         assert_eq!(command("turn the firewall on"), ("", "turn the firewall on"));
         assert_eq!(command("kvops detach --app A, then wait"), ("kvops detach --app A", "then wait"));
     }
