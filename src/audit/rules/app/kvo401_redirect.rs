@@ -1,5 +1,7 @@
 //! KVO401: an application without users has redirect URIs.
 
+use url::Url;
+
 use crate::audit::facts::{ApplicationFacts, Daemon};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
@@ -41,7 +43,8 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
         finding = finding.evidence(Evidence::Applications, "redirectUris", address);
     }
     // Administrators of other tenants are sent back there once they have consented.
-    let is_for_consent = app.app.is_multi_tenant() && matches!(addresses[..], [one] if one.starts_with("https://"));
+    let is_https = |address: &str| Url::parse(address).is_ok_and(|url| url.scheme() == "https");
+    let is_for_consent = app.app.is_multi_tenant() && matches!(addresses[..], [one] if is_https(one));
     if is_for_consent {
         finding = finding.severity(Severity::Info, "one address is what consent of other tenants needs");
     }
