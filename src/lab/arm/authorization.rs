@@ -17,20 +17,20 @@ use crate::lab::world::World;
 pub(super) enum Reach {
     /// What management groups inherit is left out: the service's default.
     #[default]
-    AtScopeAndBelow,
-    AtScopeAndAbove,
-    AtScopeExact,
-    AtScopeAboveAndBelow,
+    Below,
+    Above,
+    Exact,
+    Everything,
 }
 
 impl Reach {
     /// `authorizationScopeFilter` of the options.
     pub(super) fn parse(text: Option<&str>) -> Option<Self> {
         Some(match text.map(str::to_ascii_lowercase).as_deref() {
-            None | Some("atscopeandbelow") => Self::AtScopeAndBelow,
-            Some("atscopeandabove") => Self::AtScopeAndAbove,
-            Some("atscopeexact") => Self::AtScopeExact,
-            Some("atscopeaboveandbelow") => Self::AtScopeAboveAndBelow,
+            None | Some("atscopeandbelow") => Self::Below,
+            Some("atscopeandabove") => Self::Above,
+            Some("atscopeexact") => Self::Exact,
+            Some("atscopeaboveandbelow") => Self::Everything,
             Some(_) => return None,
         })
     }
@@ -39,10 +39,10 @@ impl Reach {
         let is_above = scope == "/" || is_management_group(scope);
         let is_exact = scope.eq_ignore_ascii_case(subscription);
         match self {
-            Self::AtScopeAndBelow => !is_above,
-            Self::AtScopeAndAbove => is_above || is_exact,
-            Self::AtScopeExact => is_exact,
-            Self::AtScopeAboveAndBelow => true,
+            Self::Below => !is_above,
+            Self::Above => is_above || is_exact,
+            Self::Exact => is_exact,
+            Self::Everything => true,
         }
     }
 }

@@ -115,7 +115,7 @@ pub(super) fn in_subscription(
             }
             // This list shows what the caller may see, and says nothing about the rest.
             let visible = all(None).into_iter().filter(|vault| is_visible(world, caller, vault));
-            page(world, request, visible.map(|vault| resource(vault)).collect())
+            page(world, request, visible.map(resource).collect())
         }
         ["providers", "microsoft.keyvault", "vaults"] => {
             require(world, caller, READ, &scope)?;
