@@ -4,6 +4,7 @@
 //! the steps it names and can be stopped and started again at any point.
 
 pub mod attach;
+mod audited;
 pub mod decide;
 mod error;
 mod journal;

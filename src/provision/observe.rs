@@ -5,8 +5,7 @@ use time::OffsetDateTime;
 use super::error::Error;
 use super::lifetime::Limit;
 use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultState};
-use super::report::exportability;
-use super::rules::{Gap, judge_policy, judge_version};
+use super::rules::{judge_policy, judge_version};
 use crate::domain::{
     Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus,
     Thumbprint, Version,
@@ -118,19 +117,7 @@ pub(super) async fn existing(
         Some(policy) => policy.clone(),
         None => vault.policy(version.key.name()).await?,
     };
-    let mut gaps = judge_policy(&policy);
-    for gap in judge_version(&certificate, &key) {
-        if gaps.iter().all(|known| known.rule != gap.rule) {
-            gaps.push(gap);
-        }
-    }
-    let (exportable, evidence) = exportability(key.exportable, &key.key_type, &policy, version.attributes.created);
-    if exportable.is_none() && gaps.iter().all(|known| known.rule != "exportable") {
-        gaps.push(Gap {
-            rule: "exportable",
-            fact: format!("whether the key can leave the vault is not known: {evidence}"),
-        });
-    }
+    let gaps = judge_version(&certificate, &key, &policy, version.attributes.created);
     Ok(Existing {
         key: version.key.clone(),
         certificate,

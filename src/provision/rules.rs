@@ -3,23 +3,27 @@
 //! The same judgement serves before creation (the plan), after it (the reading back) and for a
 //! certificate that somebody else made.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use time::Duration;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
 
+use super::audited::{self, Made};
 use super::lifetime::add_months;
 use super::spec::{CLIENT_AUTH, CertificateSpec, MAX_VALIDITY_MONTHS};
-use crate::domain::{CertificatePolicy, IssuerName, LifetimeAction, VaultKey};
+use crate::domain::{CertificatePolicy, KeyType, KeyUsage, VaultKey};
+use crate::inventory::{self, BackingKey, Digest, X509};
 use crate::pki::{Certificate, PublicKey};
 
-/// The smallest RSA key that passes.
-const MIN_RSA_BITS: usize = 2048;
+/// The service dates certificates back by this.
+const BACKDATING: Duration = Duration::minutes(10);
 
 /// One way in which a certificate is weaker than it must be.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Gap {
-    /// Which rule: `exportable`, `key-usage` …
+    /// Which rule: that of an audit, such as `KVO201`, or one that only kvops itself keeps.
     pub rule: &'static str,
     /// The fact, with what it should be.
     pub fact: String,
@@ -35,65 +39,56 @@ fn gap(rule: &'static str, fact: impl Into<String>) -> Gap {
     Gap { rule, fact: fact.into() }
 }
 
-/// Judges the policy that makes the next version. What the service did not say counts as a gap.
+/// A moment at which what is yet to be made is judged: no rule knows the calendar.
+const BIRTH: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+/// Judges the policy that makes the next version, by the version that it would make. What the
+/// service did not say counts as a gap.
 pub fn judge_policy(policy: &CertificatePolicy) -> Vec<Gap> {
-    let mut gaps = Vec::new();
-    if policy.exportable != Some(false) {
-        gaps.push(gap("exportable", format!("the policy says exportable {}, not false", shown(policy.exportable))));
-    }
-    if policy.reuse_key != Some(false) {
-        gaps.push(gap("reuse-key", format!("the policy says reuse_key {}, not false", shown(policy.reuse_key))));
-    }
-    match &policy.key_type {
-        Some(kind) if kind.is_rsa() => {}
-        kind => gaps.push(gap("key-type", format!("the policy's key type is {}, not RSA", shown(kind.as_ref())))),
-    }
-    if policy.key_size.is_none_or(|bits| (bits as usize) < MIN_RSA_BITS) {
-        gaps.push(gap("key-size", format!("the policy's key has {} bits, fewer than 2048", shown(policy.key_size))));
-    }
-    let is_signature_only = policy.key_usage.len() == 1 && policy.key_usage[0].is_digital_signature();
-    if !is_signature_only {
-        let usage: Vec<_> = policy.key_usage.iter().map(ToString::to_string).collect();
-        gaps.push(gap(
-            "key-usage",
-            format!("the policy's key usage is [{}], not [digitalSignature]", usage.join(", ")),
-        ));
-    }
-    if policy.extended_key_usage != [CLIENT_AUTH] {
-        let usage = policy.extended_key_usage.join(", ");
-        gaps.push(gap(
-            "extended-key-usage",
-            format!("the policy's extended key usage is [{usage}], not [{CLIENT_AUTH}]"),
-        ));
-    }
-    if policy.validity_months.is_none_or(|months| months == 0 || months > MAX_VALIDITY_MONTHS) {
-        let months = shown(policy.validity_months);
-        gaps.push(gap(
-            "validity",
-            format!("the policy's validity is {months} months, more than {MAX_VALIDITY_MONTHS}"),
-        ));
-    }
-    if policy.lifetime_actions.iter().any(LifetimeAction::is_auto_renew) {
-        gaps.push(gap("auto-renew", "the policy renews on its own, which makes a version that no application trusts"));
-    }
-    let is_external = policy.issuer.as_ref().is_some_and(IssuerName::is_unknown);
-    if !policy.lifetime_actions.iter().any(LifetimeAction::is_email_contacts) && !is_external {
-        gaps.push(gap("no-mail", "the policy sends no mail before expiry"));
-    }
+    let mut gaps = stated(policy);
+    let record = inventory::Policy { updated: Some(BIRTH), created: Some(BIRTH), ..inventory::Policy::from(policy) };
+    let is_rsa = policy.key_type.as_ref().is_none_or(KeyType::is_rsa);
+    let x = X509 {
+        sha1: Digest::default(),
+        sha256: Digest::default(),
+        spki: Digest::default(),
+        subject: "".into(),
+        issuer: "".into(),
+        self_signed: true,
+        not_before: BIRTH - BACKDATING,
+        not_after: add_months(BIRTH - BACKDATING, policy.validity_months.unwrap_or(MAX_VALIDITY_MONTHS)),
+        alg: if is_rsa { "RSA" } else { "EC" }.into(),
+        bits: policy.key_size.unwrap_or(u32::MAX),
+        curve: policy.curve.as_deref().map(Into::into),
+        exponent: is_rsa.then_some(65_537),
+        sig: "sha256WithRSAEncryption".into(),
+        ku: Some(record.key_usage.clone()),
+        eku: record.extended_key_usage.clone(),
+        ca: false,
+        is_roca: false,
+    };
+    let key = BackingKey {
+        kty: record.key_type.clone(),
+        key_ops: operations(&policy.key_usage),
+        expires: Some(x.not_after),
+        ..BackingKey::default()
+    };
+    add(&mut gaps, audited::gaps(x, Some(Made { policy: record, key, created: BIRTH })));
     gaps
 }
 
-/// Judges a certificate and its key as they are, whatever the policy says now.
-pub fn judge_version(certificate: &Certificate, key: &VaultKey) -> Vec<Gap> {
-    let mut gaps = judge_certificate(certificate);
-    let mut operations = key.operations.clone();
-    operations.sort();
-    if operations != ["sign", "verify"] {
-        gaps.push(gap("key-operations", format!("the key may [{}], not only sign and verify", operations.join(", "))));
-    }
-    if key.exportable == Some(true) {
-        gaps.push(gap("exportable", "the key of this version is exportable"));
-    }
+/// Judges a version by its certificate and its key as they are, and by the policy in force.
+pub fn judge_version(
+    certificate: &Certificate,
+    key: &VaultKey,
+    policy: &CertificatePolicy,
+    created: Option<OffsetDateTime>,
+) -> Vec<Gap> {
+    let mut gaps = stated(policy);
+    let created = created.unwrap_or_else(|| certificate.not_before());
+    let made = Made { policy: policy.into(), key: key.into(), created };
+    add(&mut gaps, audited::gaps(X509::of(certificate), Some(made)));
+    add(&mut gaps, unsuited(certificate));
     let is_same = matches!(certificate.public_key(), PublicKey::Rsa { modulus, exponent, .. }
         if key.modulus.as_ref() == Some(modulus) && key.exponent.as_ref() == Some(exponent));
     if !is_same {
@@ -102,21 +97,17 @@ pub fn judge_version(certificate: &Certificate, key: &VaultKey) -> Vec<Gap> {
     gaps
 }
 
-/// The service makes validity from calendar months and dates it ten minutes back; a day covers both.
-const VALIDITY_SLACK: Duration = Duration::days(1);
-
 /// Judges a public certificate alone, which says nothing about where its key is.
 pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
+    let mut gaps = audited::gaps(X509::of(certificate), None);
+    add(&mut gaps, unsuited(certificate));
+    gaps
+}
+
+/// What an audit lets pass, and what kvops does not attach: a certificate that is not for clients,
+/// or whose key Entra does not document for assertions.
+fn unsuited(certificate: &Certificate) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    if !certificate.is_digital_signature_only() {
-        let usage = certificate
-            .key_usage()
-            .map_or("absent, which permits all".to_owned(), |usage| format!("[{}]", usage.join(", ")));
-        gaps.push(gap("key-usage", format!("the certificate's key usage is {usage}, not [digitalSignature]")));
-    }
-    if certificate.is_ca() {
-        gaps.push(gap("ca", "the certificate may sign other certificates"));
-    }
     if !certificate.extended_key_usage().iter().any(|usage| usage == CLIENT_AUTH) {
         let usage = certificate.extended_key_usage().join(", ");
         gaps.push(gap(
@@ -124,19 +115,61 @@ pub fn judge_certificate(certificate: &Certificate) -> Vec<Gap> {
             format!("the certificate's extended key usage is [{usage}], without client authentication ({CLIENT_AUTH})"),
         ));
     }
-    if certificate.not_after() > add_months(certificate.not_before(), MAX_VALIDITY_MONTHS) + VALIDITY_SLACK {
-        let (start, end) = (certificate.not_before().date(), certificate.not_after().date());
+    if !matches!(certificate.public_key(), PublicKey::Rsa { .. }) {
+        let key = certificate.public_key().description();
+        gaps.push(gap("key-type", format!("the certificate's key is {key}, not RSA")));
+    }
+    gaps
+}
+
+/// Adds what is not known yet: policy, certificate and key often say the same.
+fn add(gaps: &mut Vec<Gap>, more: Vec<Gap>) {
+    for gap in more {
+        if gaps.iter().all(|known| known.rule != gap.rule) {
+            gaps.push(gap);
+        }
+    }
+}
+
+/// What the vault lets a key do, by the usages of its certificate.
+fn operations(usages: &[KeyUsage]) -> Box<[Box<str>]> {
+    let of = |usage: &KeyUsage| match usage.0.to_ascii_lowercase().as_str() {
+        "digitalsignature" | "nonrepudiation" | "keycertsign" | "crlsign" => ["sign", "verify"],
+        "keyencipherment" => ["wrapKey", "unwrapKey"],
+        _ => ["encrypt", "decrypt"],
+    };
+    let all: BTreeSet<&str> = usages.iter().flat_map(of).collect();
+    all.into_iter().map(Into::into).collect()
+}
+
+/// What a policy leaves open, and what is narrower here than in an audit.
+fn stated(policy: &CertificatePolicy) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    if policy.exportable.is_none() {
+        gaps.push(gap("KVO201", "the policy does not say whether the key is exportable"));
+    }
+    if policy.reuse_key.is_none() {
+        gaps.push(gap("KVO206", "the policy does not say whether the next version has a new key (reuse_key)"));
+    }
+    match &policy.key_type {
+        Some(kind) if kind.is_rsa() => {}
+        kind => gaps.push(gap("key-type", format!("the policy's key type is {}, not RSA", shown(kind.as_ref())))),
+    }
+    if policy.key_size.is_none() {
+        gaps.push(gap("KVO210", "the policy does not say how long the key is"));
+    }
+    if policy.key_usage.is_empty() {
+        gaps.push(gap("KVO204", "the policy's key usage is empty, which permits all"));
+    }
+    if policy.extended_key_usage != [CLIENT_AUTH] {
+        let usage = policy.extended_key_usage.join(", ");
         gaps.push(gap(
-            "validity",
-            format!("the certificate is valid from {start} to {end}, more than {MAX_VALIDITY_MONTHS} months"),
+            "extended-key-usage",
+            format!("the policy's extended key usage is [{usage}], not [{CLIENT_AUTH}]"),
         ));
     }
-    match certificate.public_key() {
-        PublicKey::Rsa { .. } if certificate.public_key().bits() >= MIN_RSA_BITS => {}
-        key => gaps.push(gap(
-            "key-size",
-            format!("the certificate's key is {}, not RSA of 2048 bits or more", key.description()),
-        )),
+    if policy.validity_months.is_none_or(|months| months == 0) {
+        gaps.push(gap("KVO207", "the policy does not say for how many months a certificate is valid"));
     }
     gaps
 }
@@ -179,7 +212,7 @@ fn shown<T: fmt::Display>(value: Option<T>) -> String {
 mod tests {
     use super::super::spec::KeySpec;
     use super::*;
-    use crate::domain::{KeyType, KeyUsage, LifetimeTrigger};
+    use crate::domain::{IssuerName, LifetimeAction, LifetimeTrigger};
 
     fn spec() -> CertificateSpec {
         CertificateSpec {
@@ -206,17 +239,17 @@ mod tests {
     #[test]
     fn each_weakness_is_found_and_named() {
         let faults: Vec<(&str, Fault)> = vec![
-            ("exportable", Box::new(|p| p.exportable = Some(true))),
-            ("exportable", Box::new(|p| p.exportable = None)),
-            ("reuse-key", Box::new(|p| p.reuse_key = Some(true))),
+            ("KVO201", Box::new(|p| p.exportable = Some(true))),
+            ("KVO201", Box::new(|p| p.exportable = None)),
+            ("KVO206", Box::new(|p| p.reuse_key = Some(true))),
             ("key-type", Box::new(|p| p.key_type = Some(KeyType::Ec))),
-            ("key-size", Box::new(|p| p.key_size = Some(1024))),
-            ("key-usage", Box::new(|p| p.key_usage.push(KeyUsage("keyEncipherment".to_owned())))),
-            ("key-usage", Box::new(|p| p.key_usage.clear())),
+            ("KVO210", Box::new(|p| p.key_size = Some(1024))),
+            ("KVO204", Box::new(|p| p.key_usage.push(KeyUsage("keyEncipherment".to_owned())))),
+            ("KVO204", Box::new(|p| p.key_usage.clear())),
             ("extended-key-usage", Box::new(|p| p.extended_key_usage.push("1.3.6.1.5.5.7.3.1".to_owned()))),
-            ("validity", Box::new(|p| p.validity_months = Some(24))),
-            ("validity", Box::new(|p| p.validity_months = None)),
-            ("no-mail", Box::new(|p| p.lifetime_actions.clear())),
+            ("KVO207", Box::new(|p| p.validity_months = Some(24))),
+            ("KVO207", Box::new(|p| p.validity_months = None)),
+            ("KVO208", Box::new(|p| p.lifetime_actions.clear())),
         ];
         for (rule, weaken) in faults {
             let mut policy = hardened();
@@ -232,7 +265,7 @@ mod tests {
         policy
             .lifetime_actions
             .push(LifetimeAction { action: "AutoRenew".to_owned(), trigger: LifetimeTrigger::LifetimePercentage(80) });
-        assert_eq!(judge_policy(&policy)[0].rule, "auto-renew");
+        assert_eq!(judge_policy(&policy)[0].rule, "KVO209");
     }
 
     #[test]

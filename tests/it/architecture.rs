@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Types only: what is collected is judged without any I/O.
     ("audit", &["domain", "pki", "inventory"]),
     ("sign_in", &["domain", "http", "pki", "entra", "keyvault"]),
-    ("provision", &["sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
+    ("provision", &["sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger", "inventory", "audit"]),
     ("rotate", &["domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
     ("jwks", &["domain", "http", "pki", "entra", "keyvault", "ledger"]),
     ("proxy", &["domain", "http", "pki", "entra", "graph", "keyvault", "inventory", "audit", "jwks", "rotate"]),
