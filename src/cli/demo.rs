@@ -1,6 +1,8 @@
 //! `kvops demo`: the main job on a lab in this process, told step by step. It ends well only if
 //! every step did what it says.
 
+mod audit;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,11 +37,13 @@ pub(crate) async fn run(global: &Global, environment: &Environment) -> Result<Ex
     // People read it, on a terminal or in a file.
     let console = Console::new(Some(super::console::Format::Table), global.no_color, global.quiet, environment);
     let stage = Stage::set(console).await?;
+    stage.audit_all().await?;
     let application = stage.what_is_wrong().await?;
     let report = stage.provision(&application).await?;
     stage.the_certificate(&report)?;
     stage.the_theft(&report)?;
     stage.the_token(&application, &report).await?;
+    stage.audit_again(application.id).await?;
     stage.the_end()?;
     Ok(Exit::Ok)
 }
@@ -52,6 +56,7 @@ struct Stage {
     vault: keyvault::Client,
     graph: graph::Client,
     tenant: TenantId,
+    tokens: Arc<dyn TokenSource>,
 }
 
 impl Stage {
@@ -96,6 +101,7 @@ impl Stage {
             lab,
             http,
             tenant,
+            tokens,
         })
     }
 
@@ -105,7 +111,7 @@ impl Stage {
 
     async fn what_is_wrong(&self) -> Result<Application, Failure> {
         let scene = self.scene();
-        scene.title(2, "What is wrong: a shared secret")?;
+        scene.title(3, "What is wrong: a shared secret")?;
         let application = self.graph.find_application(APP).await?.application;
         let Some(secret) = application.password_credentials.first() else {
             return Err(broken("the application of the story has no shared secret"));
@@ -131,7 +137,7 @@ impl Stage {
 
     async fn provision(&self, application: &Application) -> Result<Report, Failure> {
         let scene = self.scene();
-        scene.title(3, "kvops provision")?;
+        scene.title(4, "kvops provision")?;
         scene.command(&format!("kvops provision --app {APP} --vault {VAULT} --name {APP}"))?;
         let wish = Wish {
             spec: CertificateSpec {
@@ -173,7 +179,7 @@ impl Stage {
 
     fn the_certificate(&self, report: &Report) -> Result<(), Failure> {
         let scene = self.scene();
-        scene.title(4, "The certificate as it is")?;
+        scene.title(5, "The certificate as it is")?;
         scene.command(&format!("kvops cert info --vault {VAULT} --name {APP}"))?;
         let facts = facts(report)?;
         if facts.exportable != Some(false) || facts.key_operations != ["sign", "verify"] {
@@ -186,7 +192,7 @@ impl Stage {
 
     fn the_theft(&self, report: &Report) -> Result<(), Failure> {
         let scene = self.scene();
-        scene.title(5, "Somebody with every right on the vault tries to take the key")?;
+        scene.title(6, "Somebody with every right on the vault tries to take the key")?;
         let facts = facts(report)?;
         scene.command(&format!("curl https://{VAULT}.vault.localhost:{}/secrets/{APP}/", self.lab.port()))?;
         let loot = self.lab.steal(VAULT, APP).map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
@@ -203,7 +209,7 @@ impl Stage {
 
     async fn the_token(&self, application: &Application, report: &Report) -> Result<(), Failure> {
         let scene = self.scene();
-        scene.title(6, "And yet the application signs in")?;
+        scene.title(7, "And yet the application signs in")?;
         scene.command(&format!(
             "kvops token --app {} --vault {VAULT} --name {APP} --expect azpacr=2",
             application.app_id
@@ -234,7 +240,7 @@ impl Stage {
     fn the_end(&self) -> Result<(), Failure> {
         let counts = self.lab.counts();
         let scene = self.scene();
-        scene.title(7, "What that took")?;
+        scene.title(9, "What that took")?;
         let mut lines = Lines::default();
         lines.add("requests", counts.total.to_string());
         lines.add("writes", counts.writes.to_string());

@@ -145,9 +145,6 @@ fn operations(usages: &[KeyUsage]) -> Box<[Box<str>]> {
 /// What a policy leaves open, and what is narrower here than in an audit.
 fn stated(policy: &CertificatePolicy) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    if policy.exportable.is_none() {
-        gaps.push(gap("KVO201", "the policy does not say whether the key is exportable"));
-    }
     if policy.reuse_key.is_none() {
         gaps.push(gap("KVO206", "the policy does not say whether the next version has a new key (reuse_key)"));
     }
@@ -240,7 +237,7 @@ mod tests {
     fn each_weakness_is_found_and_named() {
         let faults: Vec<(&str, Fault)> = vec![
             ("KVO201", Box::new(|p| p.exportable = Some(true))),
-            ("KVO201", Box::new(|p| p.exportable = None)),
+            ("KVO202", Box::new(|p| p.exportable = None)),
             ("KVO206", Box::new(|p| p.reuse_key = Some(true))),
             ("key-type", Box::new(|p| p.key_type = Some(KeyType::Ec))),
             ("KVO210", Box::new(|p| p.key_size = Some(1024))),

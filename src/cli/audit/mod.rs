@@ -3,7 +3,7 @@
 mod become_view;
 mod diff;
 mod evidence;
-mod outputs;
+pub(super) mod outputs;
 mod rules;
 
 use std::path::PathBuf;
