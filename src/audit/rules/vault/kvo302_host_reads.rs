@@ -6,6 +6,7 @@ use super::access::counted;
 use super::access::is_trusted;
 use super::access::with_ways;
 use crate::audit::facts::CertificateFacts;
+use crate::audit::facts::Export;
 use crate::audit::facts::Holder;
 use crate::audit::facts::Holders;
 use crate::audit::facts::PrincipalKind;
@@ -52,7 +53,9 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
             None => is_some_host_unknown = true,
         }
     }
-    if is_some_host_unknown {
+    // Behind a key that cannot leave the vault the secret holds the public half alone: nothing to guess about.
+    let may_leave = certificate.versions_in_use().any(|version| version.export != Export::No);
+    if is_some_host_unknown && may_leave {
         guessed(&readers, &access.signers(&certificate.certificate.name), certificate, out);
     }
 }
