@@ -17,6 +17,8 @@ mod history;
 mod manifest;
 mod params;
 mod policy;
+#[cfg(feature = "rego")]
+mod rego;
 mod report;
 mod rule;
 pub mod rules;
@@ -37,6 +39,8 @@ pub use history::History;
 pub use manifest::{Manifest, ManifestEntry};
 pub use params::{CertificateScope, Params};
 pub use policy::{Choice, Error, File, LIMITS, Limit, Policy, Problem, Problems, Profile};
+#[cfg(feature = "rego")]
+pub use rego::{OwnRules, RegoError, Tested};
 pub use report::{Delta, Gone, Report, Tally, WaiverState, WaiverUse};
 pub use rule::{Case, Check, Group, Rule};
 pub use severity::{InvalidSeverity, Severity};

@@ -79,7 +79,7 @@ fn ids(table: Table<'_>, key: &str) -> Vec<&'static str> {
     let texts = table.get(key).map(|value| value.texts()).unwrap_or_default();
     let found = texts.into_iter().filter_map(|(id, value)| {
         let found = rule(id).map(|rule| rule.id);
-        if found.is_none() && !id.starts_with("KVO") {
+        if found.is_none() {
             let known: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
             value.problem(format!("there is no rule `{id}`{}", meant(id, &known)));
         }
