@@ -73,7 +73,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[ignore = "rules are still being added"]
     fn the_index_in_the_documents_is_that_of_the_rules() {
         let written = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules/README.md"));
         assert_eq!(written.unwrap(), index(), "run: kvops policy doc --index > docs/rules/README.md");

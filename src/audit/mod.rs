@@ -38,7 +38,7 @@ pub use finding::{Adjustment, Fact, Finding, Fingerprint, ObjectKind, State, Sub
 pub use history::History;
 pub use manifest::{Manifest, ManifestEntry};
 pub use params::{CertificateScope, Params};
-pub use policy::{Choice, Error, File, LIMITS, Limit, Policy, Problem, Problems, Profile};
+pub use policy::{Choice, Error, File, LIMITS, Limit, Own, Policy, Problem, Problems, Profile};
 #[cfg(feature = "rego")]
 pub use rego::{OwnRules, RegoError, Tested};
 pub use report::{Delta, Gone, Report, Tally, WaiverState, WaiverUse};

@@ -17,7 +17,6 @@ use serde_json::{Value as Json, json};
 use super::document::whole;
 use super::facts::Facts;
 use super::finding::{ObjectKind, Subject, Unknown};
-use super::params::Params;
 use super::policy::{File, Policy};
 use super::report::{Report, Tally};
 use super::rule::{Check, Group, Rule};
@@ -102,8 +101,8 @@ struct Details {
 }
 
 impl OwnRules {
-    /// Reads the rules of some files; `params` are theirs to read under `data.kvops.params`.
-    pub fn load(files: &[File], params: &Params) -> Result<Self, RegoError> {
+    /// Reads the rules of some files. The limits in force are theirs to read under `data.kvops.params`.
+    pub fn load(files: &[File]) -> Result<Self, RegoError> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
         let check_interval = NonZeroU32::new(1000).unwrap_or(NonZeroU32::MIN);
@@ -112,8 +111,6 @@ impl OwnRules {
         for file in files {
             own.add(file)?;
         }
-        let data = json!({ "kvops": { "params": params, "waivers": [] } });
-        own.engine.add_data(data.into()).map_err(|error| RegoError::Syntax(format!("{error:#}")))?;
         own.rules.sort_by_key(|rule| rule.id);
         Ok(own)
     }
@@ -151,6 +148,8 @@ impl OwnRules {
             return Ok(());
         }
         let mut engine = self.engine.clone();
+        let data = json!({ "kvops": { "params": policy.params, "waivers": [] } });
+        engine.add_data(data.into()).map_err(|error| RegoError::Syntax(format!("{error:#}")))?;
         engine.set_input(whole(facts).into());
         for rule in &self.rules {
             let said = evaluated(&mut engine, rule.id, &format!("{PREFIX}{}", rule.id))?;

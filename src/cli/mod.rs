@@ -21,6 +21,7 @@ mod lab;
 mod ledger;
 mod logging;
 mod manifest;
+mod own;
 mod plan_view;
 mod policy;
 mod provision;

@@ -14,6 +14,7 @@ use super::console::{Console, Tone};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::own::OwnFiles;
 use super::view::Lines;
 use crate::audit::{Choice, File, LIMITS, Policy, Rule, book, check_canary, index};
 use crate::domain::Environment;
@@ -74,6 +75,9 @@ pub(crate) struct Doc {
 /// Arguments of `kvops policy test`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Test {
+    /// Folder of rules of your own in Rego, whose tests are run
+    #[arg(value_name = "DIR")]
+    folder: Option<PathBuf>,
     #[command(flatten)]
     in_force: InForce,
     /// What is accepted for now, by whom, why and until when (TOML)
@@ -113,13 +117,13 @@ pub(crate) fn run(command: &Command, global: &Global, environment: &Environment)
     let written = match command {
         Command::List(args) => {
             let console = Console::new(args.output.output, global.no_color, global.quiet, environment);
-            let policy = policy(&args.in_force, None)?;
+            let policy = policy(&args.in_force, None, &OwnFiles::default())?;
             let rows: Vec<Row> = policy.rules.iter().map(|rule| Row::of(rule, &policy)).collect();
             console.result(&rows, || Table::new(&rows).with(Style::sharp()).to_string())
         }
         Command::Show(args) => {
             let console = Console::new(args.output.output, global.no_color, global.quiet, environment);
-            let policy = policy(&args.in_force, None)?;
+            let policy = policy(&args.in_force, None, &OwnFiles::default())?;
             let rule = known(&args.rule)?;
             let row = Row::of(rule, &policy);
             console.result(&row, || format!("{}\n{}", page(rule.page, console), facts(rule, &row, &policy, console)))
@@ -136,11 +140,17 @@ pub(crate) fn run(command: &Command, global: &Global, environment: &Environment)
     written.map(|()| Exit::Ok).map_err(|error| Failure::from_error(Exit::Upstream, &error))
 }
 
-fn policy(in_force: &InForce, waivers: Option<&Path>) -> Result<Policy, Failure> {
+fn policy(in_force: &InForce, waivers: Option<&Path>, own: &OwnFiles) -> Result<Policy, Failure> {
     let team = in_force.params.as_deref().map(file).transpose()?;
     let waivers = waivers.map(file).transpose()?;
     let today = OffsetDateTime::now_utc().date();
-    let choice = Choice { profile: in_force.profile.as_deref(), team: team.as_ref(), waivers: waivers.as_ref(), today };
+    let choice = Choice {
+        profile: in_force.profile.as_deref(),
+        team: team.as_ref(),
+        waivers: waivers.as_ref(),
+        own: own.known(),
+        today,
+    };
     Policy::load(&choice).map_err(|error| Failure::from_error(Exit::Usage, &error))
 }
 
@@ -158,17 +168,26 @@ fn known(id: &str) -> Result<&'static Rule, Failure> {
 }
 
 fn test(args: &Test, console: Console) -> Result<String, Failure> {
-    let policy = policy(&args.in_force, args.waivers.as_deref())?;
+    let own = OwnFiles::load(args.folder.as_deref())?;
+    let policy = policy(&args.in_force, args.waivers.as_deref(), &own)?;
     for warning in &policy.warnings {
         console.warn(warning);
     }
     check_canary(&policy).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    let (held, failed) = own.test()?;
+    if !failed.is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("these tests do not hold: {}", failed.join(", "))));
+    }
     let good = console.paint(Tone::Good, "sound:");
     let (rules, waivers) = (policy.rules.len(), policy.waivers.len());
-    Ok(format!(
-        "{good} {rules} rules of profile {}, each found what was planted for it; {waivers} waivers",
-        policy.profile
-    ))
+    let mut said = format!("{good} {rules} rules of profile {} found what was planted for them", policy.profile);
+    if waivers > 0 {
+        said = format!("{said}; {waivers} waivers are in order");
+    }
+    if !policy.own.is_empty() {
+        said = format!("{said}; {held} tests of your own rules hold");
+    }
+    Ok(said)
 }
 
 impl Row {

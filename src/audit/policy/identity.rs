@@ -20,6 +20,8 @@ impl Policy {
             overrides,
             self.waivers.canonical(),
             json(&self.data),
+            // Where a file lies is no part of what it says.
+            self.own.iter().map(|file| file.text.as_str()).collect::<Vec<_>>(),
         ));
         let digest = Sha256::digest(all.to_string().as_bytes());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -37,12 +39,18 @@ fn json(value: &impl Serialize) -> Json {
 mod tests {
     use time::macros::date;
 
-    use super::super::{Choice, File};
+    use super::super::{Choice, File, Own};
     use super::*;
 
     fn hash(team: &str, waivers: &str) -> String {
         let (team, waivers) = (File::new("params.toml", team), File::new("waivers.toml", waivers));
-        let choice = Choice { profile: None, team: Some(&team), waivers: Some(&waivers), today: date!(2026 - 11 - 21) };
+        let choice = Choice {
+            profile: None,
+            team: Some(&team),
+            waivers: Some(&waivers),
+            own: Own::default(),
+            today: date!(2026 - 11 - 21),
+        };
         Policy::load(&choice).unwrap().hash()
     }
 

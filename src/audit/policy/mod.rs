@@ -43,6 +43,8 @@ pub struct Policy {
     pub waivers: Waivers,
     /// What of the files no longer holds.
     pub warnings: Vec<String>,
+    /// Rules of the team's own, as they stand in their files.
+    pub own: Vec<File>,
 }
 
 /// What a policy is made of.
@@ -54,8 +56,19 @@ pub struct Choice<'a> {
     pub team: Option<&'a File>,
     /// The waivers.
     pub waivers: Option<&'a File>,
+    /// Rules of the team's own.
+    pub own: Own<'a>,
     /// The day of the audit: what ended before it no longer holds.
     pub today: Date,
+}
+
+/// Rules of a team's own, as far as a policy has to know of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Own<'a> {
+    /// Their ids: waivers may name them.
+    pub ids: &'a [&'a str],
+    /// Their files, which are part of what is judged by.
+    pub files: &'a [File],
 }
 
 /// A policy that cannot be used.
@@ -87,6 +100,7 @@ impl Default for Policy {
             data: Data::shipped(),
             waivers: Waivers::default(),
             warnings: Vec::new(),
+            own: Vec::new(),
         }
     }
 }
@@ -98,7 +112,7 @@ impl Policy {
         let named = choice.profile.map(|name| Profile::named(name).ok_or_else(|| unknown(name))).transpose()?;
         let nothing = File::default();
         let team = Team::read(choice.team.unwrap_or(&nothing), named, choice.today).map_err(Error::Team)?;
-        let known: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        let known: Vec<&str> = RULES.iter().map(|rule| rule.id).chain(choice.own.ids.iter().copied()).collect();
         let waivers = choice.waivers.map(|file| Waivers::read(file, &team.params, &known, choice.today));
         Ok(Self {
             profile: team.profile.name.to_owned(),
@@ -109,6 +123,7 @@ impl Policy {
             data: Data::shipped(),
             waivers: waivers.transpose().map_err(Error::Waivers)?.unwrap_or_default(),
             warnings: team.warnings,
+            own: choice.own.files.to_vec(),
         })
     }
 

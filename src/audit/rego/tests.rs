@@ -10,7 +10,7 @@ const RULE: &str = "# METADATA\n# title: No application is named test\n# custom:
                     package kvops.rules.names\nimport rego.v1\n";
 
 fn load(rest: &str) -> Result<OwnRules, RegoError> {
-    OwnRules::load(&[File::new("names.rego", format!("{RULE}{rest}"))], &Params::default())
+    OwnRules::load(&[File::new("names.rego", format!("{RULE}{rest}"))])
 }
 
 fn inventory() -> Inventory {
@@ -94,7 +94,7 @@ fn what_is_no_rego_no_finding_or_nothing_of_the_inventory_is_refused() {
 
 #[test]
 fn a_rule_cannot_take_the_place_of_a_shipped_one_and_needs_a_title() {
-    let file = |text: &str| OwnRules::load(&[File::new("a.rego", text)], &Params::default()).unwrap_err().to_string();
+    let file = |text: &str| OwnRules::load(&[File::new("a.rego", text)]).unwrap_err().to_string();
     let taken = file("# METADATA\n# title: t\npackage kvops.rules.kvo101\nimport rego.v1\ndeny := set()\n");
     assert!(taken.contains("there is a rule kvo101 already"), "{taken}");
     assert!(file("package kvops.rules.mine\nimport rego.v1\ndeny := set()\n").contains("has no title"));
@@ -123,7 +123,7 @@ fn the_examples_hold_their_tests_strictly_and_laxly() {
         .map(|path| File::new(path.display().to_string(), fs::read_to_string(&path).unwrap()))
         .collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut own = OwnRules::load(&files, &Params::default()).unwrap();
+    let mut own = OwnRules::load(&files).unwrap();
     for is_strict in [true, false] {
         own.engine.set_strict_builtin_errors(is_strict);
         let tested = own.test().unwrap();
@@ -147,7 +147,7 @@ fn a_test_that_is_undefined_has_failed() {
         "package kvops.rules.names_test\nimport rego.v1\ntest_no if 1 == 2\ntest_yes if 1 == 1\n",
     );
     let files = [File::new("names.rego", format!("{RULE}deny := set()\n")), test];
-    let tested = OwnRules::load(&files, &Params::default()).unwrap().test().unwrap();
+    let tested = OwnRules::load(&files).unwrap().test().unwrap();
     let good: Vec<_> = tested.iter().map(|test| (test.name.as_str(), test.is_good)).collect();
     assert_eq!(good, [("kvops.rules.names_test.test_no", false), ("kvops.rules.names_test.test_yes", true)]);
 }

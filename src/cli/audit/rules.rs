@@ -6,9 +6,11 @@ use std::path::Path;
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
+use super::super::own::OwnFiles;
 use super::Rules;
 use super::evidence::Seen;
 use super::outputs;
+use crate::audit::facts::Facts;
 use crate::audit::{
     self, Baseline, Choice, DeadRules, Error, File, Ground, Manifest, Policy, Report, check_canary, judge,
 };
@@ -18,6 +20,7 @@ use crate::inventory::{self, Inventory};
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) policy: Policy,
+    own: OwnFiles,
     baseline: Option<(String, Baseline)>,
 }
 
@@ -27,11 +30,18 @@ impl Loaded {
         let team = args.params.as_deref().map(file).transpose()?;
         let waivers = args.waivers.as_deref().map(file).transpose()?;
         let today = context.http().clock().now().date();
-        let choice = Choice { profile: args.profile.as_deref(), team: team.as_ref(), waivers: waivers.as_ref(), today };
+        let own = OwnFiles::load(args.policy.as_deref())?;
+        let choice = Choice {
+            profile: args.profile.as_deref(),
+            team: team.as_ref(),
+            waivers: waivers.as_ref(),
+            own: own.known(),
+            today,
+        };
         let policy = Policy::load(&choice)?;
         check_canary(&policy)?;
         let baseline = args.baseline.as_deref().or(args.new_since.as_deref()).map(baseline).transpose()?;
-        Ok(Self { policy, baseline })
+        Ok(Self { policy, own, baseline })
     }
 
     /// A baseline of another tenant would hide nothing and find everything new.
@@ -48,7 +58,12 @@ impl Loaded {
 
     /// Judges, and lays waivers and baseline over what was found.
     pub(super) fn judge(&self, seen: &Seen, manifest: &Manifest, context: &Context) -> Result<Report, Failure> {
-        let mut report = judge(&seen.inventory, &self.policy, manifest, &self.history());
+        let history = self.history();
+        let mut report = judge(&seen.inventory, &self.policy, manifest, &history);
+        if !self.policy.own.is_empty() {
+            let facts = Facts::new(&seen.inventory, manifest, &history, &self.policy.data);
+            self.own.judge(&facts, &self.policy, &mut report)?;
+        }
         let now = match &seen.file {
             Some(_) => context.http().clock().now(),
             None => seen.inventory.header.collected_at,
