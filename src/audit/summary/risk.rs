@@ -1,6 +1,6 @@
 //! How much an application's credentials are worth to a thief, and how easily they are had.
 //!
-//! The model is that of ScubaGear's risky applications (CISA, public domain): what the identity may
+//! The model is that of `ScubaGear`'s risky applications (CISA, public domain): what the identity may
 //! do, and how it signs in. One thing differs. There every key counts half; here it counts by whose
 //! hands it is in, from a tenth for a key in an HSM to seven tenths for one that nobody can place.
 
@@ -78,7 +78,7 @@ impl Privileges<'_> {
         if identity.principal.is_some_and(|principal| principal.account_enabled == Some(false)) {
             points.iter_mut().for_each(|points| points.points /= 2);
         }
-        points.sort_by(|a, b| b.points.cmp(&a.points));
+        points.sort_by_key(|points| std::cmp::Reverse(points.points));
         (points.iter().map(|points| points.points).sum(), points)
     }
 

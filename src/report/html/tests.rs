@@ -228,7 +228,6 @@ fn without_scripts_the_worst_findings_are_there_and_no_more_than_fit() {
 fn a_hundred_thousand_findings_fit_into_a_file_that_a_browser_opens_at_once() {
     let report = large(100_000);
     let page = page(&report);
-    println!("{} bytes with 100,000 findings", page.len());
     assert!(page.len() < 20_000_000, "{} bytes", page.len());
     let data = data(&page);
     let columns = data["findings"].as_object().unwrap();
