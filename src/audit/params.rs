@@ -26,7 +26,7 @@ pub struct Params {
     pub max_active: u32,
     /// Active keys from which it is medium (KVO108).
     pub many_active: u32,
-    /// Days without use after which a certificate is unused (KVO109).
+    /// Days without use after which a certificate is unused (KVO109, KVO704).
     pub unused_days: u32,
     /// Days without use after which a secret is unused (KVO109).
     pub unused_secret_days: u32,
@@ -63,7 +63,7 @@ pub struct Params {
     pub max_policy_secret_days: u32,
     /// Longest life of certificates in the tenant's policy, in days (KVO604).
     pub max_policy_cert_days: u32,
-    /// Days for which two keys are trusted at once (KVO704).
+    /// Days for which two keys are trusted at once (KVO109, KVO704).
     pub overlap_days: u32,
     /// Minutes for which a new version may be unattached, because somebody is at it (KVO705).
     pub settle_minutes: u32,
