@@ -115,4 +115,16 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_schema_for_editors_knows_the_same_limits_and_ranges() {
+        let schema: Json = serde_json::from_str(include_str!("../../../policies/schemas/params.schema.json")).unwrap();
+        let params = schema["properties"]["params"]["properties"].as_object().unwrap();
+        assert_eq!(params.len(), LIMITS.len() + 1, "all of them, and `override`");
+        for (name, limit) in LIMITS.iter() {
+            let known = &params[name];
+            assert_eq!((known["minimum"].as_i64(), known["maximum"].as_i64()), (limit.min, limit.max), "{name}");
+            assert_eq!(known["default"], limit.default, "{name}");
+        }
+    }
 }
