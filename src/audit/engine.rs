@@ -20,24 +20,33 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
     for app in &inventory.applications {
         let app = ApplicationFacts::new(app, &facts);
         run.each(Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
-            Check::Application(check) | Check::Identity(check, _) => Some(check(&app, case, verdicts)),
-            _ => None,
+            Check::Application(check) | Check::Identity(check, _) => {
+                check(&app, case, verdicts);
+                true
+            }
+            _ => false,
         });
         summary.application(&app, &run.case(Some(app.app.app_id)), &facts);
     }
     for principal in &inventory.service_principals {
         let principal = PrincipalFacts::new(principal, &facts);
         run.each(Some(principal.principal.app_id), &principal.steps, |check, case, verdicts| match check {
-            Check::ServicePrincipal(check) | Check::Identity(_, check) => Some(check(&principal, case, verdicts)),
-            _ => None,
+            Check::ServicePrincipal(check) | Check::Identity(_, check) => {
+                check(&principal, case, verdicts);
+                true
+            }
+            _ => false,
         });
         summary.principal(&principal, &run.case(Some(principal.principal.app_id)), &facts);
     }
     for vault in &inventory.vaults {
         let vault = VaultFacts::new(vault, &facts);
         run.each(None, &[], |check, case, verdicts| match check {
-            Check::Vault(check) => Some(check(&vault, case, verdicts)),
-            _ => None,
+            Check::Vault(check) => {
+                check(&vault, case, verdicts);
+                true
+            }
+            _ => false,
         });
         summary.vault(&vault, &run.case(None), &facts);
         for certificate in &vault.certificates {
@@ -45,8 +54,11 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
         }
     }
     run.each(None, &[], |check, case, verdicts| match check {
-        Check::Tenant(check) => Some(check(case, verdicts)),
-        _ => None,
+        Check::Tenant(check) => {
+            check(case, verdicts);
+            true
+        }
+        _ => false,
     });
     run.report(inventory, summary.finish())
 }
@@ -68,8 +80,11 @@ impl<'a> Run<'a> {
 
     fn certificate(&mut self, certificate: &CertificateFacts<'_>) {
         self.each(None, &certificate.steps, |check, case, verdicts| match check {
-            Check::Certificate(check) => Some(check(certificate, case, verdicts)),
-            _ => None,
+            Check::Certificate(check) => {
+                check(certificate, case, verdicts);
+                true
+            }
+            _ => false,
         });
     }
 
@@ -78,12 +93,12 @@ impl<'a> Run<'a> {
         Case { facts: self.facts, params: self.policy.params_for(app), rules: &self.policy.rules }
     }
 
-    /// Runs the rules that `apply` has a use for on one object.
+    /// Runs the rules that `apply` has a use for on one object; it says whether it had.
     fn each(
         &mut self,
         app: Option<AppId>,
         steps: &[Step],
-        apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> Option<()>,
+        apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> bool,
     ) {
         let case = self.case(app);
         for tally in &mut self.tallies {
@@ -97,7 +112,7 @@ impl<'a> Run<'a> {
                 unknowns: &mut self.unknowns,
             };
             let parts = tally.rule.check.parts().iter();
-            if parts.filter_map(|check| apply(check, &case, &mut verdicts)).count() == 0 {
+            if parts.filter(|check| apply(check, &case, &mut verdicts)).count() == 0 {
                 continue;
             }
             let (found, unknown) = (self.findings.len() - found, self.unknowns.len() - unknown);

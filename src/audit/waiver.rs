@@ -130,7 +130,7 @@ impl Waivers {
             };
             uses.push(waiver.used(&self.file, count, state, today));
         }
-        uses.sort_by(|a, b| (a.state, a.expires, a.line).cmp(&(b.state, b.expires, b.line)));
+        uses.sort_by_key(|used| (used.state, used.expires, used.line));
         report.waivers = uses;
     }
 

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use tabled::settings::Style;
 use tabled::{Table, Tabled};
-use time::OffsetDateTime;
 
 use super::console::{Console, Tone};
 use super::exit::Exit;
@@ -17,7 +16,7 @@ use super::global::{Global, Output};
 use super::own::OwnFiles;
 use super::view::Lines;
 use crate::audit::{Choice, File, LIMITS, Policy, Rule, book, check_canary, index};
-use crate::domain::Environment;
+use crate::domain::{Clock as _, Environment, SystemClock};
 use crate::inventory::Evidence;
 
 /// What to show, or to test.
@@ -143,7 +142,7 @@ pub(crate) fn run(command: &Command, global: &Global, environment: &Environment)
 fn policy(in_force: &InForce, waivers: Option<&Path>, own: &OwnFiles) -> Result<Policy, Failure> {
     let team = in_force.params.as_deref().map(file).transpose()?;
     let waivers = waivers.map(file).transpose()?;
-    let today = OffsetDateTime::now_utc().date();
+    let today = SystemClock.now().date();
     let choice = Choice {
         profile: in_force.profile.as_deref(),
         team: team.as_ref(),
