@@ -121,10 +121,10 @@ impl Locations {
     /// The line of a subject: in the manifest, else in the exported inventory, else the first of
     /// `kvops.toml`, since code scanning shows nothing without a file.
     pub fn of(&self, subject: &Subject) -> Location {
-        if let Some(entry) = entry(&self.manifest, subject) {
-            if let Some(file) = self.name_of(&entry.file) {
-                return Location { file, line: entry.line.max(1) };
-            }
+        if let Some(entry) = entry(&self.manifest, subject)
+            && let Some(file) = self.name_of(&entry.file)
+        {
+            return Location { file, line: entry.line.max(1) };
         }
         let line = |kind, id: &str| self.inventory.get(&(kind, id.into())).cloned();
         let vault = || subject.id.split_once('/').and_then(|(vault, _)| line(ObjectKind::Vault, vault));
