@@ -1,6 +1,5 @@
 //! KVO303: the vault uses access policies.
 
-use super::access::counted;
 use super::access::properties;
 use crate::audit::facts::VaultFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
@@ -33,7 +32,7 @@ fn check(vault: &VaultFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
     }
     let count = properties.access_policies.len();
     let said = properties.rbac.map_or("absent".to_owned(), |rbac| rbac.to_string());
-    out.finding(vault.subject(), format!("{} decide who may do what", counted(count, "access policy")))
+    out.finding(vault.subject(), format!("access policies decide who may do what, and there are {count}"))
         .evidence(Evidence::VaultProperties, "enableRbacAuthorization", said)
         .report();
 }
