@@ -6,6 +6,8 @@ mod architecture;
 #[cfg(feature = "lab")]
 mod attach;
 #[cfg(feature = "lab")]
+mod audit;
+
 mod audit_examples;
 #[cfg(feature = "lab")]
 mod bad_input;
