@@ -80,27 +80,10 @@ fn each_planted_fault_is_found_with_its_rule_and_nothing_on_what_is_clean() {
 #[test]
 fn an_audit_needs_the_documented_minimum_and_neither_writes_nor_reads_secrets_nor_signs() {
     let mut bench = small();
-    let auditor = bench.identity("auditor");
-    for permission in [
-        "Application.Read.All",
-        "Directory.Read.All",
-        "Policy.Read.All",
-        "AuditLog.Read.All",
-        "RoleManagement.Read.Directory",
-        "RoleEligibilitySchedule.Read.Directory",
-        "GroupMember.Read.All",
-        "User.Read.All",
-    ] {
-        bench.give_graph(&auditor, permission);
-    }
-    let subscription = json!({ "principal": auditor.principal, "role": "Reader", "subscription": true });
-    bench.permit(&subscription);
-    for vault in [VAULT, "contoso-tier0-kv"] {
-        bench.permit(&json!({ "vault": vault, "principal": auditor.principal, "role": "Key Vault Reader" }));
-    }
-    bench.permit(&json!({ "vault": "fabrikam-kv", "principal": auditor.principal,
-        "permissions": { "certificates": ["get", "list", "listissuers", "managecontacts"], "keys": ["get", "list"] } }));
-    bench.work_as(&auditor);
+    let auditor = bench.lab().control("POST", "/auditors", &json!({ "name": "auditor" })).unwrap();
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    bench.set("AZURE_CLIENT_ID", auditor["app_id"].as_str().unwrap());
+    bench.set("AZURE_CLIENT_SECRET", auditor["client_secret"].as_str().unwrap());
     let mark = bench.mark();
     let report = bench.kvops(&["audit", "--format", "json", "--fail-on", "none"]).ends_with(0).json();
     assert!(found(&report).iter().any(|line| line.starts_with("KVO201 ")), "{:?}", found(&report));
@@ -137,12 +120,14 @@ fn a_vault_that_refuses_is_named_and_changes_nothing_else() {
 
     let about_it =
         |line: &&String| line.contains("fabrikam") || line.contains("hr-bridge") || line.starts_with("KVO901");
+    let after_report = after.clone();
     let (before, after) = (found(&before), found(&after));
     let others =
         |lines: &[String]| -> BTreeSet<String> { lines.iter().filter(|line| !about_it(line)).cloned().collect() };
     // What rests on having seen every vault can no longer be said; nothing else is missing, and nothing is new.
     let lost: Vec<String> = others(&before).difference(&others(&after)).cloned().collect();
-    assert!(lost.is_empty(), "missing: {lost:?}");
+    let undecided = after_report["unknown"].to_string();
+    assert!(lost.iter().all(|line| line.starts_with("KVO701 ")) && undecided.contains("KVO701"), "missing: {lost:?}");
     let invented: Vec<String> = others(&after).difference(&others(&before)).cloned().collect();
     assert!(invented.is_empty(), "invented: {invented:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::audit::outputs;
 use super::{APP, FOLDER, Failure, Lines, Stage, Tone, broken};
-use crate::audit::{Choice, Finding, Ground, Manifest, Policy, Report, Severity, judge};
+use crate::audit::{Choice, Finding, Ground, Manifest, Own, Policy, Report, Severity, judge};
 use crate::domain::{ObjectId, printable};
 use crate::inventory::{Clients, Inventory, Plan, Seen, State, Unwatched, collect};
 use crate::report::{self, Format, Options};
@@ -79,7 +79,7 @@ impl Stage {
         let plan = Plan::all(self.tenant.clone());
         let inventory = collect(&clients, &plan, &mut State::none(), &Unwatched).await?;
         let now = inventory.header.collected_at;
-        let choice = Choice { profile: None, team: None, waivers: None, today: now.date() };
+        let choice = Choice { profile: None, team: None, waivers: None, own: Own::default(), today: now.date() };
         let policy = Policy::load(&choice)?;
         let mut report = judge(&inventory, &policy, &Manifest::default(), &Seen::default());
         report.conclude(&Ground { policy: &policy, baseline: None, input: None, now }, &inventory);

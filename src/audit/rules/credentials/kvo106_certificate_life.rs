@@ -23,6 +23,9 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Application(check),
 };
 
+/// Twelve months that hold a 29 February are one day longer than a year's limit.
+const LEAP_DAY: i64 = 1;
+
 fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     for key in app.keys.iter().filter(|key| key.is_sign_in_certificate()) {
         let is_hsm = key.custody == Custody::Hsm;
@@ -31,7 +34,7 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         let subject = app.subject().part(id);
         let end = key.key.end.into_iter().chain(key.key.x.read().map(|x| x.not_after)).min();
         let (message, days) = match (key.lifetime_days, end) {
-            (Some(days), _) if days <= i64::from(limit) => continue,
+            (Some(days), _) if days <= i64::from(limit) + LEAP_DAY => continue,
             (Some(days), _) => (format!("a certificate lives {days} days, past the limit of {limit}"), days),
             (None, None) => (format!("a certificate never ends, and the limit is {limit} days"), i64::MAX),
             (None, Some(_)) => {
