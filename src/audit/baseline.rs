@@ -236,7 +236,9 @@ impl<'a> Scope<'a> {
     }
 
     fn decided(&self, known: &Known) -> bool {
-        if !self.rules.contains(&*known.rule) || self.unknown.contains(&(&*known.rule, &*known.subject.id)) {
+        let (rule, object) = (&*known.rule, &*known.subject.id);
+        let is_undecided = self.unknown.contains(&(rule, object)) || self.report.omitted.has(rule, object);
+        if is_undecided || !self.rules.contains(rule) {
             return false;
         }
         let header = &self.report.header;

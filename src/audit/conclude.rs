@@ -5,6 +5,7 @@ use time::{Date, OffsetDateTime};
 
 use super::baseline::Baseline;
 use super::finding::{ObjectKind, Subject};
+use super::omitted::Unknowns;
 use super::policy::Policy;
 use super::report::Report;
 use super::rule::Rule;
@@ -66,7 +67,7 @@ impl Report {
 
     fn decide(&mut self, rule: &Rule, decide: fn(&Ground<'_>, &Self, &mut Verdicts<'_>), ground: &Ground<'_>) {
         let Some(index) = self.tallies.iter().position(|tally| tally.rule.id == rule.id) else { return };
-        let (mut findings, mut unknowns) = (Vec::new(), Vec::new());
+        let (mut findings, mut unknowns) = (Vec::new(), Unknowns::default());
         let mut verdicts = Verdicts {
             rule: self.tallies[index].rule,
             tenant: &self.header.tenant,

@@ -1,9 +1,10 @@
 //! Runs every rule over every object, once.
 
 use super::facts::{ApplicationFacts, CertificateFacts, Facts, PrincipalFacts, VaultFacts};
-use super::finding::{Finding, Unknown};
+use super::finding::Finding;
 use super::history::History;
 use super::manifest::Manifest;
+use super::omitted::Unknowns;
 use super::policy::Policy;
 use super::report::{Report, Tally};
 use super::rule::{Case, Check, Rule};
@@ -67,7 +68,7 @@ struct Run<'a> {
     facts: &'a Facts<'a>,
     policy: &'a Policy,
     findings: Vec<Finding>,
-    unknowns: Vec<Unknown>,
+    unknowns: Unknowns,
     tallies: Vec<Tally>,
 }
 
@@ -75,7 +76,7 @@ impl<'a> Run<'a> {
     fn new(facts: &'a Facts<'a>, policy: &'a Policy) -> Self {
         let tally = |rule: &&'static Rule| Tally { rule, objects: 0, passed: 0, findings: 0, unknown: 0 };
         let tallies = policy.rules.iter().map(tally).collect();
-        Self { facts, policy, findings: Vec::new(), unknowns: Vec::new(), tallies }
+        Self { facts, policy, findings: Vec::new(), unknowns: Unknowns::default(), tallies }
     }
 
     fn certificate(&mut self, certificate: &CertificateFacts<'_>) {
@@ -102,7 +103,7 @@ impl<'a> Run<'a> {
     ) {
         let case = self.case(app);
         for tally in &mut self.tallies {
-            let (found, unknown) = (self.findings.len(), self.unknowns.len());
+            let (found, unknown) = (self.findings.len(), self.unknowns.number());
             let mut verdicts = Verdicts {
                 rule: tally.rule,
                 tenant: &self.facts.inventory.header.tenant,
@@ -115,7 +116,7 @@ impl<'a> Run<'a> {
             if parts.filter(|check| apply(check, &case, &mut verdicts)).count() == 0 {
                 continue;
             }
-            let (found, unknown) = (self.findings.len() - found, self.unknowns.len() - unknown);
+            let (found, unknown) = (self.findings.len() - found, self.unknowns.number() - unknown);
             tally.objects += 1;
             tally.findings += found as u64;
             tally.unknown += u64::from(unknown > 0);
@@ -124,11 +125,13 @@ impl<'a> Run<'a> {
     }
 
     fn report(self, inventory: &Inventory, summary: Summary) -> Report {
+        let (unknowns, omitted) = self.unknowns.finish();
         let mut report = Report {
             profile: self.policy.profile.clone(),
             coverage: inventory.coverage.clone(),
             findings: self.findings,
-            unknowns: self.unknowns,
+            unknowns,
+            omitted,
             tallies: self.tallies,
             summary,
             ..Report::new(inventory.header.clone())

@@ -15,6 +15,7 @@ pub mod facts;
 mod finding;
 mod history;
 mod manifest;
+mod omitted;
 mod params;
 mod policy;
 #[cfg(feature = "rego")]
@@ -37,6 +38,7 @@ pub use engine::judge;
 pub use finding::{Adjustment, Fact, Finding, Fingerprint, ObjectKind, State, Subject, Unknown};
 pub use history::History;
 pub use manifest::{Manifest, ManifestEntry};
+pub use omitted::{Omitted, OmittedKind};
 pub use params::{CertificateScope, Params};
 pub use policy::{Choice, Error, File, LIMITS, Limit, Own, Policy, Problem, Problems, Profile};
 #[cfg(feature = "rego")]

@@ -5,6 +5,7 @@ use time::Date;
 
 use super::day;
 use super::finding::{Finding, Fingerprint, Subject, Unknown};
+use super::omitted::Omitted;
 use super::rule::Rule;
 use super::severity::Severity;
 use super::summary::Summary;
@@ -24,8 +25,10 @@ pub struct Report {
     pub coverage: Coverage,
     /// Faults: worst first, then by rule and object.
     pub findings: Vec<Finding>,
-    /// What could not be decided, by rule and object.
+    /// What could not be decided, by rule and object: the first of each kind.
     pub unknowns: Vec<Unknown>,
+    /// The rest of it.
+    pub omitted: Omitted,
     /// Each rule that ran, in the order of the list.
     pub tallies: Vec<Tally>,
     /// Every waiver of the file, and what it did.
@@ -144,6 +147,7 @@ impl Report {
             coverage: Coverage::default(),
             findings: Vec::new(),
             unknowns: Vec::new(),
+            omitted: Omitted::default(),
             tallies: Vec::new(),
             waivers: Vec::new(),
             delta: None,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::finding::{Adjustment, Fact, Finding, Fingerprint, State, Subject, Unknown};
+use super::omitted::Unknowns;
 use super::rule::Rule;
 use super::severity::Severity;
 use crate::domain::TenantId;
@@ -18,7 +19,7 @@ pub struct Verdicts<'a> {
     /// Steps that hold for the object, whatever the rule.
     pub(super) steps: &'a [Step],
     pub(super) findings: &'a mut Vec<Finding>,
-    pub(super) unknowns: &'a mut Vec<Unknown>,
+    pub(super) unknowns: &'a mut Unknowns,
 }
 
 /// A step of severity that an object brings along.
@@ -63,8 +64,8 @@ impl<'a> Verdicts<'a> {
 
     /// Records that nothing can be said, and which evidence is missing for what reason.
     pub fn unknown(&mut self, subject: Subject, evidence: Evidence, reason: Reason, why: impl Into<String>) {
-        let rule = self.rule.id.into();
-        self.unknowns.push(Unknown { rule, subject, evidence, reason, why: why.into() });
+        let rule = self.rule.id;
+        self.unknowns.push(rule, Unknown { rule: rule.into(), subject, evidence, reason, why: why.into() });
     }
 }
 

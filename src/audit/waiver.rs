@@ -119,6 +119,7 @@ impl Waivers {
                 rule == &*waiver.rule && waiver.subjects.iter().any(|target| target.object.is(subject))
             };
             let is_undecided = !seen.contains(&*waiver.rule)
+                || report.omitted.has_rule(&waiver.rule)
                 || report.unknowns.iter().any(|unknown| is_open(&unknown.rule, &unknown.subject))
                 || report.header.is_narrowed_to_applications
                 || report.header.is_narrowed_to_vaults;

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::Options;
-use super::overview::coverage_sentence;
+use super::overview::{coverage_sentence, more};
 use super::subject::{kind_id, short};
-use crate::audit::{Finding, Report, State, Subject, Unknown};
+use crate::audit::{Finding, OmittedKind, Report, State, Subject, Unknown};
 use crate::domain::printable;
 
 const COLUMNS: [&str; 16] = [
@@ -38,6 +38,9 @@ pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Re
     }
     for unknown in &report.unknowns {
         table.row(unknown_row(unknown))?;
+    }
+    for kind in report.omitted.kinds() {
+        table.row(omitted_row(kind))?;
     }
     table.end()
 }
@@ -91,6 +94,13 @@ fn unknown_row(unknown: &Unknown) -> [Cow<'_, str>; COLUMNS.len()] {
         unknown.reason.name().into(),
         empty(),
     ]
+}
+
+fn omitted_row(kind: &OmittedKind) -> [Cow<'_, str>; COLUMNS.len()] {
+    let mut row = [const { Cow::Borrowed("") }; COLUMNS.len()];
+    (row[0], row[1], row[3]) = ("unknown-omitted".into(), (&*kind.rule).into(), "unknown".into());
+    (row[9], row[10], row[14]) = (more(kind).into(), kind.evidence.name().into(), kind.reason.name().into());
+    row
 }
 
 fn subject_cells(subject: &Subject) -> [Cow<'_, str>; 5] {

@@ -141,6 +141,7 @@ struct Reach<'a> {
     is_narrowed: bool,
     rules: BTreeSet<&'a str>,
     undecided: BTreeSet<(&'a str, &'a str, &'a str)>,
+    omitted: BTreeSet<&'a str>,
 }
 
 impl<'a> Reach<'a> {
@@ -154,11 +155,15 @@ impl<'a> Reach<'a> {
                 .iter()
                 .map(|unknown| (unknown.rule.as_str(), unknown.subject.kind.as_str(), unknown.subject.id.as_str()))
                 .collect(),
+            omitted: snapshot.unknown_omitted.iter().map(|kind| kind.rule.as_str()).collect(),
         }
     }
 
     fn was_decided(&self, known: &Known) -> bool {
-        if self.is_narrowed || !self.rules.contains(known.rule.as_str()) {
+        let rule = known.rule.as_str();
+        // Which objects those are, a report does not say.
+        let has_omitted = self.omitted.contains(rule);
+        if self.is_narrowed || has_omitted || !self.rules.contains(rule) {
             return false;
         }
         let Object { kind, id, .. } = &known.subject;

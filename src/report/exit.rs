@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::overview::{active, is_outside, percent};
+use super::overview::{Overview, active, percent};
 use crate::audit::{Finding, Report, Severity, State};
 
 /// When an audit fails.
@@ -83,7 +83,8 @@ pub fn verdict(report: &Report, thresholds: &Thresholds) -> Verdict {
     {
         note(Outcome::Partial, format!("coverage is {} %, below the {required} % required", percent(&report.coverage)));
     }
-    let unknown = report.unknowns.iter().filter(|unknown| !is_outside(unknown.reason)).count();
+    let Overview { unknown, not_asked, .. } = Overview::of(report);
+    let unknown = unknown - not_asked;
     if thresholds.fail_on_unknown && unknown > 0 {
         note(Outcome::Partial, format!("{unknown} could not be evaluated"));
     }

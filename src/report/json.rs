@@ -10,8 +10,8 @@ use super::Options;
 use super::overview::{Overview, is_complete, total};
 use super::visible::Visible;
 use crate::audit::{
-    Adjustment, Delta, Fact, Finding, Fingerprint, Gone, Group, Report, Severity, State, Subject, Tally, Unknown,
-    WaiverUse,
+    Adjustment, Delta, Fact, Finding, Fingerprint, Gone, Group, OmittedKind, Report, Severity, State, Subject, Tally,
+    Unknown, WaiverUse,
 };
 use crate::domain::TenantId;
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
@@ -36,6 +36,7 @@ struct Document<'a> {
     rules: Vec<RuleTally<'a>>,
     findings: Vec<Item<'a>>,
     unknown: Vec<Undecided<'a>>,
+    unknown_omitted: Vec<Unnamed<'a>>,
 }
 
 #[derive(Serialize)]
@@ -175,6 +176,15 @@ pub(super) struct Undecided<'a> {
     why: &'a str,
 }
 
+/// What is undecided beyond what is named.
+#[derive(Serialize)]
+pub(super) struct Unnamed<'a> {
+    rule: &'a str,
+    evidence: Evidence,
+    reason: Reason,
+    number: u64,
+}
+
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(Visible(out), &Document::of(report))?;
     out.write_all(b"\n")
@@ -203,6 +213,7 @@ impl<'a> Document<'a> {
             rules: report.tallies.iter().map(RuleTally::of).collect(),
             findings: report.findings.iter().map(Item::of).collect(),
             unknown: report.unknowns.iter().map(Undecided::of).collect(),
+            unknown_omitted: report.omitted.kinds().iter().map(Unnamed::of).collect(),
         }
     }
 }
@@ -301,6 +312,13 @@ impl<'a> Undecided<'a> {
     pub(super) fn of(unknown: &'a Unknown) -> Self {
         let Unknown { rule, subject, evidence, reason, why } = unknown;
         Self { rule, subject: Object::of(subject), evidence: *evidence, reason: *reason, why }
+    }
+}
+
+impl<'a> Unnamed<'a> {
+    pub(super) fn of(kind: &'a OmittedKind) -> Self {
+        let OmittedKind { rule, evidence, reason, number } = kind;
+        Self { rule, evidence: *evidence, reason: *reason, number: *number }
     }
 }
 

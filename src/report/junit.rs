@@ -7,11 +7,11 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::Options;
-use super::overview::{coverage_sentence, holes, is_outside};
+use super::overview::{coverage_sentence, holes, is_outside, more};
 use super::subject::label;
-use crate::audit::{Finding, Report, State, Unknown};
+use crate::audit::{Finding, OmittedKind, Report, State, Unknown};
 use crate::domain::printable;
-use crate::inventory::{Count, Evidence, Gap};
+use crate::inventory::{Count, Evidence, Gap, Reason};
 
 type Xml<'a> = Writer<&'a mut dyn Write>;
 
@@ -98,6 +98,9 @@ fn rules(report: &Report) -> impl Iterator<Item = Suite<'_>> {
     for unknown in &report.unknowns {
         cases.entry(&unknown.rule).or_default().push(Case::of_unknown(unknown));
     }
+    for kind in report.omitted.kinds() {
+        cases.entry(&kind.rule).or_default().push(Case::of_omitted(kind));
+    }
     let mut suites = Vec::new();
     for tally in &report.tallies {
         let mut cases = cases.remove(tally.rule.id).unwrap_or_default();
@@ -117,6 +120,17 @@ fn rules(report: &Report) -> impl Iterator<Item = Suite<'_>> {
         Suite { name, class, properties: vec![], cases }
     }));
     suites.into_iter()
+}
+
+impl Verdict {
+    /// What nobody asked for is no error of this run; it did not pass either.
+    fn undecided(reason: Reason, message: String) -> Self {
+        if is_outside(reason) {
+            Self::Skipped { message: format!("not evaluated: {message}") }
+        } else {
+            Self::Error { reason: reason.name(), message }
+        }
+    }
 }
 
 impl Case {
@@ -145,13 +159,12 @@ impl Case {
 
     fn of_unknown(unknown: &Unknown) -> Self {
         let message = format!("{}: {} not read ({})", unknown.why, unknown.evidence, unknown.reason);
-        // What nobody asked for is no error of this run; it did not pass either.
-        let verdict = if is_outside(unknown.reason) {
-            Verdict::Skipped { message: format!("not evaluated: {message}") }
-        } else {
-            Verdict::Error { reason: unknown.reason.name(), message }
-        };
-        Self { name: name(&unknown.subject), verdict }
+        Self { name: name(&unknown.subject), verdict: Verdict::undecided(unknown.reason, message) }
+    }
+
+    fn of_omitted(kind: &OmittedKind) -> Self {
+        let name = format!("{} more objects", kind.number);
+        Self { name, verdict: Verdict::undecided(kind.reason, more(kind)) }
     }
 
     fn write(&self, class: &str, xml: &mut Xml<'_>) -> io::Result<()> {

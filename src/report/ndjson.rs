@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Options;
-use super::json::{Cover, Item, SCHEMA_VERSION, Undecided};
+use super::json::{Cover, Item, SCHEMA_VERSION, Undecided, Unnamed};
 use super::visible::Visible;
 use crate::audit::Report;
 use crate::domain::TenantId;
@@ -34,6 +34,7 @@ enum Body<'a> {
     Coverage { coverage: Cover<'a> },
     Finding(Box<Item<'a>>),
     Unknown(Undecided<'a>),
+    Omitted(Unnamed<'a>),
 }
 
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -43,6 +44,9 @@ pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Re
     }
     for unknown in &report.unknowns {
         line(report, "unknown", Body::Unknown(Undecided::of(unknown)), out)?;
+    }
+    for kind in report.omitted.kinds() {
+        line(report, "unknown-omitted", Body::Omitted(Unnamed::of(kind)), out)?;
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Options;
 use super::options::OcsfClass;
-use super::overview::{coverage_sentence, is_complete};
+use super::overview::{coverage_sentence, is_complete, more};
 use super::subject::{kind, label, qualified, short};
 use super::visible::Visible;
-use crate::audit::{Fact, Finding, ObjectKind, Report, Severity, State, Subject, Unknown};
+use crate::audit::{Fact, Finding, ObjectKind, OmittedKind, Report, Severity, State, Subject, Unknown};
 use crate::domain::printable;
 
 /// Version of the schema that the events follow.
@@ -133,8 +133,11 @@ struct Statement<'a> {
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let findings = report.findings.iter().map(|finding| of_finding(report, finding));
     let unknowns = report.unknowns.iter().map(|unknown| of_unknown(report, unknown));
+    let omitted = report.omitted.kinds().iter().map(|kind| of_omitted(report, kind));
     out.write_all(b"[\n")?;
-    for (index, statement) in std::iter::once(of_coverage(report)).chain(findings).chain(unknowns).enumerate() {
+    for (index, statement) in
+        std::iter::once(of_coverage(report)).chain(findings).chain(unknowns).chain(omitted).enumerate()
+    {
         if index > 0 {
             out.write_all(b",\n")?;
         }
@@ -199,6 +202,24 @@ fn of_unknown<'a>(report: &Report, unknown: &'a Unknown) -> Statement<'a> {
         code: "UNKNOWN",
         compliance: (0, "Unknown"),
         subject,
+        fix: None,
+        evidence: &[],
+    }
+}
+
+fn of_omitted<'a>(report: &Report, kind: &'a OmittedKind) -> Statement<'a> {
+    let tenant = report.header.tenant.as_str();
+    Statement {
+        rule: &kind.rule,
+        uid: format!("{}/{tenant}/{}/{}", kind.rule, kind.evidence, kind.reason),
+        title: report.rule(&kind.rule).map_or_else(|| kind.rule.to_string(), |rule| rule.title.to_owned()),
+        message: more(kind),
+        detail: format!("{} not read: {}", kind.evidence, kind.reason),
+        severity: (1, "Informational"),
+        status: (0, "Unknown"),
+        code: "UNKNOWN",
+        compliance: (0, "Unknown"),
+        subject: Resource { uid: format!("entra/{tenant}"), name: tenant.to_owned(), kind: "tenant" },
         fix: None,
         evidence: &[],
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{Finding, ObjectKind, Report, Severity, State};
+use crate::audit::{Finding, ObjectKind, OmittedKind, Report, Severity, State};
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
 
 /// The numbers of a report.
@@ -31,8 +31,10 @@ impl Overview {
         this.findings = active(report).count() as u64;
         this.existing = active(report).filter(|finding| matches!(finding.state, State::Existing { .. })).count() as u64;
         this.waived = report.findings.len() as u64 - this.findings;
-        this.unknown = report.unknowns.len() as u64;
-        this.not_asked = report.unknowns.iter().filter(|unknown| is_outside(unknown.reason)).count() as u64;
+        this.unknown = report.unknowns.len() as u64 + report.omitted.number();
+        let named = report.unknowns.iter().filter(|unknown| is_outside(unknown.reason)).count() as u64;
+        let omitted = report.omitted.kinds().iter().filter(|kind| is_outside(kind.reason));
+        this.not_asked = named + omitted.map(|kind| kind.number).sum::<u64>();
         this
     }
 
@@ -150,6 +152,9 @@ pub(super) fn missing(report: &Report) -> Vec<((Evidence, Reason), Missing)> {
             group.rules.insert(unknown.rule.clone());
         }
     }
+    for kind in report.omitted.kinds() {
+        groups.entry((kind.evidence, kind.reason)).or_default().objects += kind.number;
+    }
     for gap in holes(&report.coverage) {
         let group = groups.entry((gap.evidence, gap.reason)).or_default();
         for (set, text) in [(&mut group.grants, &gap.grant), (&mut group.places, &gap.object)] {
@@ -162,6 +167,11 @@ pub(super) fn missing(report: &Report) -> Vec<((Evidence, Reason), Missing)> {
     // What can be repaired by granting something first, and what nobody asked for last.
     groups.sort_by_key(|((evidence, reason), _)| (is_outside(*reason), *reason, *evidence));
     groups
+}
+
+/// What stands for the undecided objects that a report does not name.
+pub(super) fn more(kind: &OmittedKind) -> String {
+    format!("{} more: {} not read ({}); only the first of a kind are named", kind.number, kind.evidence, kind.reason)
 }
 
 /// What a finding is grouped under: people mend an application, a vault or the tenant at a time.

@@ -7,7 +7,9 @@ mod architecture;
 mod attach;
 #[cfg(feature = "lab")]
 mod audit;
-
+#[cfg(feature = "lab")]
+mod audit_chaos;
+#[cfg(feature = "lab")]
 mod audit_examples;
 #[cfg(feature = "lab")]
 mod bad_input;

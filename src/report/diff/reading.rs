@@ -18,6 +18,8 @@ pub struct Snapshot {
     pub(super) findings: Vec<Known>,
     #[serde(default)]
     pub(super) unknown: Vec<Undecided>,
+    #[serde(default)]
+    pub(super) unknown_omitted: Vec<Unnamed>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -82,6 +84,11 @@ pub(super) struct Object {
 pub(super) struct Undecided {
     pub(super) rule: String,
     pub(super) subject: Object,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Unnamed {
+    pub(super) rule: String,
 }
 
 /// A file that is no report which could be compared.

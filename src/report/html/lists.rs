@@ -136,9 +136,13 @@ fn undecided(report: &Report, evidence: Evidence, reason: Reason) -> String {
     if out.is_empty() {
         return out;
     }
-    let more = all.count();
+    let omitted = report.omitted.kinds().iter().filter(|kind| kind.evidence == evidence && kind.reason == reason);
+    let omitted: u64 = omitted.map(|kind| kind.number).sum();
+    let more = all.count() as u64 + omitted;
     if more > 0 {
-        let _ = write!(out, "<li>and {} more, which the JSON report names</li>", grouped(more as u64));
+        let named =
+            if omitted == 0 { "which the JSON report names" } else { "of which the JSON report names the first" };
+        let _ = write!(out, "<li>and {} more, {named}</li>", grouped(more));
     }
     format!("<details><summary>objects</summary><ul>{out}</ul></details>")
 }
