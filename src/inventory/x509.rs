@@ -14,7 +14,7 @@ pub struct X509 {
     /// SHA-256 of the DER.
     #[serde(default)]
     pub sha256: Digest,
-    /// SHA-256 of the SubjectPublicKeyInfo: the same key has the same value in every certificate.
+    /// SHA-256 of the `SubjectPublicKeyInfo`: the same key has the same value in every certificate.
     pub spki: Digest,
     /// Hostile text.
     #[serde(default)]

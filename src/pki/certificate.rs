@@ -161,7 +161,7 @@ impl Certificate {
         self.curve
     }
 
-    /// SHA-256 of the SubjectPublicKeyInfo: the same key has the same value in every certificate.
+    /// SHA-256 of the `SubjectPublicKeyInfo`: the same key has the same value in every certificate.
     pub fn spki_sha256(&self) -> Thumbprint {
         self.spki
     }

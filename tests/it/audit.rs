@@ -13,7 +13,6 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::support::Bench;
-use crate::support::VAULT;
 
 /// The tenant with a fault per application.
 pub(crate) fn small() -> Bench {

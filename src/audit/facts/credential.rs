@@ -118,7 +118,7 @@ impl<'a> KeyFacts<'a> {
 
     fn decide_custody(&mut self, facts: &Facts<'a>) {
         // The same key in several places is as safe as in the least safe of them.
-        let mut worst: Option<(Custody, String, (Export, Option<Grade>), Origin)> = None;
+        let mut worst: Option<Judged> = None;
         for found in self.matches.iter().filter(|found| found.is_proven()) {
             let judged = judge(found, facts);
             if worst.as_ref().is_none_or(|worst| judged.0 > worst.0) {
@@ -140,7 +140,10 @@ impl<'a> KeyFacts<'a> {
     }
 }
 
-fn judge(found: &Match<'_>, facts: &Facts<'_>) -> (Custody, String, (Export, Option<Grade>), Origin) {
+/// In whose hands a key is at one place, why, whether it can leave, and whether a copy existed outside.
+type Judged = (Custody, String, (Export, Option<Grade>), Origin);
+
+fn judge(found: &Match<'_>, facts: &Facts<'_>) -> Judged {
     let (Some(certificate), Place::Version(version)) = (found.certificate, found.place) else {
         let why = match found.place {
             Place::Deleted(_) => "it is in a deleted certificate, of which the vault tells no more",

@@ -167,12 +167,12 @@ impl<'a> Facts<'a> {
         self.index.trust_of_listed(certificate)
     }
 
-    /// The applications and service principals that hold a key, by SHA-256 of its SubjectPublicKeyInfo.
+    /// The applications and service principals that hold a key, by SHA-256 of its `SubjectPublicKeyInfo`.
     pub fn holders(&self, spki: &str) -> &[Trust<'a>] {
         self.index.holders(spki)
     }
 
-    /// The different keys that carry one SHA-1 label, by SHA-256 of their SubjectPublicKeyInfo.
+    /// The different keys that carry one SHA-1 label, by SHA-256 of their `SubjectPublicKeyInfo`.
     pub fn keys_labelled(&self, label: &str) -> Vec<&'a str> {
         self.index.keys_labelled(label)
     }

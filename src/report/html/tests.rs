@@ -266,12 +266,15 @@ fn a_name_of_ten_megabytes_makes_no_page_of_ten_megabytes() {
 
 /// For `scripts/report-browser`, which opens them.
 #[test]
-#[ignore = "it writes files, for a browser to open"]
 fn the_pages_for_the_browser_are_written() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/report-browser");
     std::fs::create_dir_all(&folder).unwrap();
     let mut inventory = tenant();
-    let write = |name: &str, report: &Report| std::fs::write(folder.join(name), page(report)).unwrap();
+    let write = |name: &str, report: &Report| {
+        let page = page(report);
+        assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"), "{name}");
+        std::fs::write(folder.join(name), page).unwrap();
+    };
     write("tenant.html", &decided());
     write("clean.html", &clean());
     write("large.html", &large(100_000));
