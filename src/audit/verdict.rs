@@ -110,7 +110,9 @@ impl Draft<'_, '_> {
     /// Where the fact was seen.
     #[must_use]
     pub fn evidence(mut self, evidence: Evidence, field: impl fmt::Display, value: impl fmt::Display) -> Self {
-        self.evidence.push(Fact { evidence, field: field.to_string(), value: value.to_string() });
+        let (mut field, mut value) = (field.to_string(), value.to_string());
+        (field.shrink_to_fit(), value.shrink_to_fit());
+        self.evidence.push(Fact { evidence, field, value });
         self
     }
 
@@ -141,7 +143,11 @@ impl Drop for Draft<'_, '_> {
             }
         }
         let rule = self.verdicts.rule;
-        let fix = self.fix.take().unwrap_or_else(|| filled(rule.fix, &subject));
+        let mut fix = self.fix.take().unwrap_or_else(|| filled(rule.fix, &subject));
+        // A large tenant has as many findings as objects: what was kept free for more goes back.
+        fix.shrink_to_fit();
+        self.message.shrink_to_fit();
+        self.evidence.shrink_to_fit();
         self.verdicts.findings.push(Finding {
             rule: rule.id.into(),
             severity: self.severity,
