@@ -5,7 +5,7 @@
 #   Uses what kvops derived: the custody of each key, and what kvops.toml says of the application.
 # custom:
 #   severity: medium
-#   fix: kvops rotate --app APP --key RSA-HSM:3072
+#   fix: kvops provision --app APP --vault VAULT --name NEW-NAME --key RSA-HSM:3072
 package kvops.rules.prod_keys_in_hsm
 
 import rego.v1

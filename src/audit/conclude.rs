@@ -186,7 +186,7 @@ mod tests {
         let report = concluded(&inventory(1), Some(&baseline), None, Duration::ZERO);
         let delta = report.delta.as_ref().unwrap();
         assert_eq!((delta.new, delta.existing, delta.fixed.len()), (0, 1, 1));
-        assert_eq!(of(&report, "KVO904"), ["1 findings of the baseline are no longer there"]);
+        assert_eq!(of(&report, "KVO904"), ["1 finding of the baseline is no longer there"]);
     }
 
     #[test]

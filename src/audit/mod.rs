@@ -27,6 +27,7 @@ mod severity;
 pub mod summary;
 mod verdict;
 mod waiver;
+mod wording;
 
 pub use baseline::{Baseline, BaselineError};
 pub use canary::{DeadRules, check_canary};

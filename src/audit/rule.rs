@@ -30,7 +30,7 @@ pub struct Rule {
     /// Names of the parameters that it reads.
     pub params: &'static [&'static str],
     /// What to do, as a command where there is one; `{app}`, `{principal}`, `{vault}`, `{certificate}`,
-    /// `{part}` are put in.
+    /// `{part}` and `{kind}` (what `az ad` calls it: `app` or `sp`) are put in.
     pub fix: &'static str,
     /// MITRE ATT&CK techniques.
     pub mitre: &'static [&'static str],

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::finding::{Adjustment, Fact, Finding, Fingerprint, State, Subject, Unknown};
+use super::finding::{Adjustment, Fact, Finding, Fingerprint, ObjectKind, State, Subject, Unknown};
 use super::omitted::Unknowns;
 use super::rule::Rule;
 use super::severity::Severity;
@@ -116,7 +116,7 @@ impl Draft<'_, '_> {
         self
     }
 
-    /// Another remedy than the rule's.
+    /// Another remedy than the rule's, with the same placeholders.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
@@ -143,7 +143,7 @@ impl Drop for Draft<'_, '_> {
             }
         }
         let rule = self.verdicts.rule;
-        let mut fix = self.fix.take().unwrap_or_else(|| filled(rule.fix, &subject));
+        let mut fix = filled(self.fix.as_deref().unwrap_or(rule.fix), &subject);
         // A large tenant has as many findings as objects: what was kept free for more goes back.
         fix.shrink_to_fit();
         self.message.shrink_to_fit();
@@ -169,6 +169,7 @@ fn filled(template: &str, subject: &Subject) -> String {
     let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
     template
         .replace("{app}", &app)
+        .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
         .replace("{principal}", &subject.id)
         .replace("{vault}", vault)
         .replace("{certificate}", certificate)

@@ -25,6 +25,8 @@ mod own;
 mod plan_view;
 mod policy;
 mod provision;
+#[cfg(test)]
+mod remedies;
 mod token;
 mod token_view;
 mod view;

@@ -109,7 +109,7 @@ const MEANINGS: &[Meaning] = &[
         "compare the subjects, letter by letter and case by case",
     ),
     row(900_144, Retry::Never, "the request lacks a parameter", "report this as a bug of kvops"),
-    row(1_000_502, Retry::Never, "the certificate is outside its validity", "rotate it with `kvops rotate`"),
+    row(1_000_502, Retry::Never, "the certificate is outside its validity", "make a new one with `kvops provision`"),
     row(
         1_002_012,
         Retry::Never,

@@ -1,6 +1,7 @@
 //! The credentials that a service principal carries beside those of its registration.
 
 use super::application::PrincipalFacts;
+use crate::audit::wording::{counted, verb};
 
 /// What a service principal carries, as findings say it.
 #[derive(Debug)]
@@ -24,10 +25,12 @@ impl PrincipalFacts<'_> {
             return None;
         }
         let in_secrets = all.iter().filter(|(list, ..)| *list == "passwordCredentials").count();
+        let working = self.in_force().total();
         let message = format!(
-            "it carries {} keys and {in_secrets} secrets of its own, of which {} work now",
-            all.len() - in_secrets,
-            self.in_force().total()
+            "it carries {} and {} of its own, of which {working} {} now",
+            counted(all.len() - in_secrets, "key"),
+            counted(in_secrets, "secret"),
+            verb(working, "works", "work")
         );
         let shown = all.into_iter().map(|(list, key_id, end)| {
             let end = end.map_or_else(|| "never".to_owned(), |end| end.date().to_string());

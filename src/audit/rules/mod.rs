@@ -7,6 +7,7 @@ mod credentials;
 mod differential;
 mod drift;
 pub(super) mod meta;
+mod remedy;
 mod sp;
 #[cfg(test)]
 mod tables;

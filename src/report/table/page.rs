@@ -176,7 +176,7 @@ impl Page {
 }
 
 /// Flags of remedies that stand for themselves.
-const SWITCHES: [&str; 7] = ["--plan", "--compromised", "--expired", "--hsm", "--fic", "--no-autorenew", "--recover"];
+const SWITCHES: [&str; 5] = ["--plan", "--cert", "--recover", "--adopt", "--federated"];
 
 /// A blank at which no line ends.
 const GLUE: char = '\u{a0}';
@@ -198,7 +198,7 @@ fn glued(command: &str) -> String {
 /// A remedy's command and what is said after it: words go on being the command until one stands
 /// where neither a flag nor its value could.
 fn command(text: &str) -> (&str, &str) {
-    if !text.starts_with("kvops ") {
+    if !text.starts_with("kvops ") && !text.starts_with("az ") {
         return ("", text);
     }
     let mut end = 0;
@@ -234,11 +234,13 @@ mod tests {
             command(text),
             ("kvops provision --vault kv --name n --app APP", "makes a new version; then stop trusting this one")
         );
-        assert_eq!(command("kvops detach --app A --key-id K"), ("kvops detach --app A --key-id K", ""));
-        assert_eq!(command("kvops why 0f-1a, then kvops rotate"), ("kvops why 0f-1a", "then kvops rotate"));
-        assert_eq!(command("kvops harden --app A --plan shows it"), ("kvops harden --app A --plan", "shows it"));
+        assert_eq!(command("kvops attach --app A --name N"), ("kvops attach --app A --name N", ""));
+        assert_eq!(command("kvops cert info, then kvops audit"), ("kvops cert info", "then kvops audit"));
+        assert_eq!(command("kvops attach --app A --plan shows it"), ("kvops attach --app A --plan", "shows it"));
+        let delete = "az ad app credential delete --id A --key-id K --cert";
+        assert_eq!(command(&format!("{delete} takes it away")), (delete, "takes it away"));
         assert_eq!(command("turn the firewall on"), ("", "turn the firewall on"));
-        assert_eq!(command("kvops detach --app A, then wait"), ("kvops detach --app A", "then wait"));
+        assert_eq!(command("kvops attach --app A, then wait"), ("kvops attach --app A", "then wait"));
     }
 
     #[test]

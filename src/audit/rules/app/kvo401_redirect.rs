@@ -6,6 +6,7 @@ use crate::audit::facts::{ApplicationFacts, Daemon};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles, Evidence::DelegatedGrants],
     params: &[],
-    fix: "kvops harden --app {app} --plan shows the change, and makes it once somebody has agreed",
+    fix: r#"az rest --method PATCH --uri "https://graph.microsoft.com/v1.0/applications(appId='{app}')" --body '{"web":{"redirectUris":[]},"spa":{"redirectUris":[]},"publicClient":{"redirectUris":[]}}'"#,
     mitre: &["T1528"],
     controls: &["NIST SP 800-53 CM-7"],
     references: &["https://learn.microsoft.com/entra/identity-platform/reply-url"],
@@ -37,7 +38,7 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
             return out.unknown(app.subject(), *evidence, *reason, "whether it works without users does not show");
         }
     };
-    let message = format!("it works without users ({why}) and has {} redirect URIs", addresses.len());
+    let message = format!("it works without users ({why}) and has {}", counted(addresses.len(), "redirect URI"));
     let mut finding = out.finding(app.subject(), message);
     for address in &addresses {
         finding = finding.evidence(Evidence::Applications, "redirectUris", address);

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &[],
-    fix: "kvops harden --app {app} --plan shows the change, and makes it once somebody has agreed",
+    fix: "az ad app update --id {app} --enable-access-token-issuance false --enable-id-token-issuance false",
     mitre: &["T1528"],
     controls: &["RFC 9700 section 2.1.2"],
     references: &[

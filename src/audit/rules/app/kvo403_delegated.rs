@@ -6,6 +6,7 @@ use crate::audit::facts::{ApplicationFacts, Daemon};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, RequiredKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles, Evidence::DelegatedGrants],
     params: &[],
-    fix: "kvops harden --app {app} --plan shows the change, and makes it once somebody has agreed",
+    fix: "az ad app permission delete --id {app} --api API --api-permissions ID for each request, then revoke each grant: az rest --method DELETE --uri https://graph.microsoft.com/v1.0/oauth2PermissionGrants/ID",
     mitre: &["T1528"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/graph/permissions-overview"],
@@ -55,8 +56,8 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         }
     };
     let message = format!(
-        "it works without users ({why}), asks for {} delegated permissions and was granted {}",
-        requested.len(),
+        "it works without users ({why}), asks for {} and was granted {}",
+        counted(requested.len(), "delegated permission"),
         scopes.len()
     );
     let mut finding = out.finding(app.subject(), message);

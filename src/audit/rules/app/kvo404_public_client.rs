@@ -4,6 +4,7 @@ use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::FederatedCredentials],
     params: &[],
-    fix: "kvops harden --app {app} --plan shows the change, and makes it once somebody has agreed",
+    fix: "az ad app update --id {app} --is-fallback-public-client false",
     mitre: &["T1528"],
     controls: &["RFC 8252 section 8.5", "RFC 9700"],
     references: &["https://learn.microsoft.com/entra/identity-platform/msal-client-applications"],
@@ -41,8 +42,10 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
         return;
     }
     let message = format!(
-        "it has {} secrets, {} keys and {federated} federated credentials, and gives tokens to clients that have none",
-        in_force.secrets, in_force.keys
+        "it has {}, {} and {}, and gives tokens to clients that have none",
+        counted(in_force.secrets, "secret"),
+        counted(in_force.keys, "key"),
+        counted(federated, "federated credential")
     );
     out.finding(app.subject(), message).evidence(Evidence::Applications, "isFallbackPublicClient", true).report();
 }

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals],
     params: &[],
-    fix: "kvops harden --app {app} --plan shows the redirect URIs that would be left",
+    fix: "az ad app update --id {app} --web-redirect-uris URI, with all that shall be left (--public-client-redirect-uris for those of devices)",
     mitre: &["T1528"],
     controls: &["ZTA 21885"],
     references: &["https://learn.microsoft.com/entra/identity-platform/reply-url"],

@@ -4,6 +4,7 @@ use crate::audit::facts::{ApplicationFacts, Custody};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, RequiredKind};
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles],
     params: &[],
-    fix: "kvops harden --app {app} --plan makes it single-tenant; if it must serve others, put its key into an HSM and lock its properties (KVO407)",
+    fix: "az ad app update --id {app} --sign-in-audience AzureADMyOrg; if it must serve others, put its key into an HSM and lock its properties (KVO407)",
     mitre: &["T1199"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/entra/identity-platform/single-and-multi-tenant-apps"],
@@ -47,8 +48,8 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
             return out.unknown(app.subject(), evidence, reason, why);
         }
     };
-    let message =
-        format!("any tenant may use it; it asks for {requested} application permissions and holds {granted} at home");
+    let asked = counted(requested, "application permission");
+    let message = format!("any tenant may use it; it asks for {asked} and holds {granted} at home");
     let mut finding = out.finding(app.subject(), message).evidence(
         Evidence::Applications,
         "signInAudience",

@@ -4,6 +4,7 @@ use crate::audit::facts::{ApplicationFacts, PrincipalFacts, Tier};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles, Evidence::KeyBytes, Evidence::CertificateVersions],
     params: &[],
-    fix: "take the permission away; if it is needed: kvops provision --app {app} --vault VAULT --name NAME --hsm, and one signer (KVO309)",
+    fix: "take the permission away; if it is needed: kvops provision --app {app} --vault VAULT --name NEW-NAME --key RSA-HSM:3072, and one signer (KVO309)",
     mitre: &["T1098.003"],
     controls: &["NIST SP 800-53 AC-6(5)"],
     references: &[
@@ -41,7 +42,8 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
             return out.unknown(app.subject(), evidence, reason, "which permissions it holds was not read");
         }
     };
-    let message = format!("it holds {} permissions that lead to the whole tenant: {}", names.len(), names.join(", "));
+    let (held, lead) = (counted(names.len(), "permission"), verb(names.len(), "leads", "lead"));
+    let message = format!("it holds {held} that {lead} to the whole tenant: {}", names.join(", "));
     let mut finding = out.finding(app.subject(), message).without_raising();
     for name in &names {
         finding = finding.evidence(Evidence::AppRoles, "appRoleAssignments.appRoleId", name);

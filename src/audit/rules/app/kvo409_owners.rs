@@ -4,6 +4,7 @@ use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::{Evidence, Owner, OwnerKind, Reason};
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::Owners],
     params: &[],
-    fix: "give it two owners of this tenant who work here, or write owner = into its table in kvops.toml; take away the others",
+    fix: "give it two owners of this tenant who work here (az ad app owner add --id {app} --owner-object-id ID), or write owner = into its table in kvops.toml; take away the others",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 AC-2", "ZTA 21867", "ZTA 21868"],
     references: &["https://learn.microsoft.com/entra/identity/enterprise-apps/overview-assign-app-owners"],
@@ -39,7 +40,9 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
         }
         return;
     }
-    let message = format!("{} of {} owners are guests, disabled or of another tenant", faulty.len(), owners.len());
+    let are = verb(faulty.len(), "is a guest", "are guests");
+    let message =
+        format!("{} of {} {are}, disabled or of another tenant", faulty.len(), counted(owners.len(), "owner"));
     let mut finding = out.finding(app.subject(), message).severity(Severity::High, "who owns it may add a credential");
     for (owner, fault) in faulty {
         finding = finding.evidence(Evidence::Owners, format!("owners[{}]", owner.id), fault);

@@ -7,6 +7,7 @@ use crate::audit::finding::Subject;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::domain::ObjectId;
 use crate::inventory::{Evidence, Owner, Seen};
 
@@ -84,7 +85,8 @@ fn judge(
 }
 
 fn report(subject: Subject, by: &str, owners: &BTreeSet<ObjectId>, case: &Case<'_>, out: &mut Verdicts<'_>) {
-    let message = format!("{} owners may give it a credential and take the tenant with it ({by})", owners.len());
+    let message =
+        format!("{} may give it a credential and take the tenant with it ({by})", counted(owners.len(), "owner"));
     let mut finding = out.finding(subject, message);
     for owner in owners {
         finding = finding.evidence(Evidence::Owners, "owners", owner);

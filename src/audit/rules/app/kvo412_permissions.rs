@@ -8,6 +8,7 @@ use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::domain::AppId;
 use crate::inventory::{Evidence, Reason, RequiredKind, ServicePrincipal};
 
@@ -20,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles, Evidence::DelegatedGrants],
     params: &[],
-    fix: "kvops harden --app {app} --plan brings the two together; revoke what nobody asked for",
+    fix: "revoke what nobody asked for, and drop what nobody granted: az ad app permission delete --id {app} --api API --api-permissions ID",
     mitre: &["T1098.003"],
     controls: &["NIST SP 800-53 AC-6(7)"],
     references: &["https://learn.microsoft.com/entra/identity-platform/secure-least-privileged-access"],
@@ -45,9 +46,8 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         }
         return;
     }
-    let (more, less) = (extra.len(), missing.len());
-    let message =
-        format!("it holds {more} permissions that it does not ask for, and asks for {less} that it does not hold");
+    let (more, less) = (counted(extra.len(), "permission"), missing.len());
+    let message = format!("it holds {more} that it does not ask for, and asks for {less} that it does not hold");
     let mut finding = out.finding(app.subject(), message);
     for (evidence, value) in &extra {
         finding = finding.evidence(*evidence, "granted, not requested", value);

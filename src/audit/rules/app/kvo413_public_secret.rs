@@ -4,6 +4,7 @@ use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &[],
-    fix: "let the client use PKCE, then kvops detach --app {app} takes its secrets away",
+    fix: "let the client use PKCE, then remove each secret: az ad app credential delete --id {app} --key-id KEYID",
     mitre: &["T1552.001"],
     controls: &["RFC 8252 section 8.5"],
     references: &[
@@ -33,8 +34,12 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
     if on_devices == 0 || secrets == 0 {
         return;
     }
-    let message =
-        format!("{on_devices} redirect URIs are for browsers or devices, and it has {secrets} client secrets");
+    let message = format!(
+        "{} {} for browsers or devices, and it has {}",
+        counted(on_devices, "redirect URI"),
+        verb(on_devices, "is", "are"),
+        counted(secrets, "client secret")
+    );
     let finding = out
         .finding(app.subject(), message)
         .evidence(Evidence::Applications, "spa.redirectUris", redirects.spa.len())

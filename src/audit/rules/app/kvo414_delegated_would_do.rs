@@ -4,6 +4,7 @@ use crate::audit::facts::{ApplicationFacts, Facts};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::{DelegatedGrant, Evidence, RoleGrant};
 
 pub(super) const RULE: Rule = Rule {
@@ -57,7 +58,8 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
             );
         }
     }
-    let message = format!("users sign in to it, and it holds {} permissions both for them and for itself", pairs.len());
+    let held = counted(pairs.len(), "permission");
+    let message = format!("users sign in to it, and it holds {held} both for them and for itself");
     let mut finding = out.finding(app.subject(), message);
     for (role, scope) in pairs {
         finding = finding.evidence(Evidence::AppRoles, role, scope);

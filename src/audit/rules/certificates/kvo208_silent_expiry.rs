@@ -6,6 +6,7 @@ use crate::audit::manifest::ManifestEntry;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, Policy};
 
 pub(super) const RULE: Rule = Rule {
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateDetails, Evidence::Contacts],
     params: &["certificate_scope", "max_mail_percentage"],
-    fix: "kvops harden --vault {vault} --name {certificate} --contacts",
+    fix: "az keyvault certificate contact add --vault-name {vault} --email ADDRESS, then az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with the action EmailContacts",
     mitre: &[],
     controls: &["NIST SP 800-53 SC-12", "Azure Policy 12ef42cb"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/overview-renew-certificate"],
@@ -47,7 +48,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
     };
     let mut draft = out.finding(certificate.subject(), message);
     if let Ok(policy) = policy {
-        let days = policy.mail_days.map(|days| format!("{days} days before expiry"));
+        let days = policy.mail_days.map(|days| format!("{} before expiry", counted(days, "day")));
         let percent = policy.mail_percentage.map(|percent| format!("at {percent} % of the lifetime"));
         let when = days.or(percent).unwrap_or_else(|| "never".to_owned());
         draft = draft.evidence(Evidence::CertificateDetails, "policy.lifetime_actions[EmailContacts]", when);

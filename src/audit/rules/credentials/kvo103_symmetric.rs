@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals],
     params: &[],
-    fix: "kvops detach --app {app} --key {part}",
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, then az ad {kind} credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 IA-5"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredentialconfiguration"],

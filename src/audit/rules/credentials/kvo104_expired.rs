@@ -6,6 +6,7 @@ use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &["grace_days"],
-    fix: "kvops detach --app {app} --expired --plan",
+    fix: "remove each entry that the evidence names: az ad app credential delete --id {app} --key-id KEYID, with --cert for one of keyCredentials",
     mitre: &[],
     controls: &["NIST SP 800-53 AC-2", "NIST SP 800-53 IA-5"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],
@@ -39,9 +40,9 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     let has_nothing_else = app.keys.iter().all(|key| key.has_ended)
         && app.passwords.iter().all(|secret| secret.has_ended)
         && app.app.federated.read().is_some_and(Vec::is_empty);
-    let count = if over.len() == 1 { "1 credential".to_owned() } else { format!("{} credentials", over.len()) };
+    let count = counted(over.len(), "credential");
     let hint = if has_nothing_else { ", and nothing else lets anybody sign in: is it still used?" } else { "" };
-    let mut finding = out.finding(app.subject(), format!("{count} ended more than {days} days ago{hint}"));
+    let mut finding = out.finding(app.subject(), format!("{count} ended more than {} ago{hint}", counted(days, "day")));
     for (list, id, end) in over {
         finding = finding.evidence(Evidence::Applications, format!("{list}[{id}].endDateTime"), end.date());
     }

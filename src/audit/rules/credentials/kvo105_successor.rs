@@ -2,8 +2,10 @@
 
 use crate::audit::facts::{ActiveCredential, ApplicationFacts};
 use crate::audit::rule::{Case, Check, Group, Rule};
+use crate::audit::rules::remedy::removal;
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &["warn_days", "crit_days"],
-    fix: "kvops rotate --app {app}",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, and let the workload sign with that",
     mitre: &[],
     controls: &["NIST SP 800-53 SC-12", "Prowler entra_app_registration_credential_not_expired"],
     references: &[
@@ -33,19 +35,22 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         if active.iter().any(|other| succeeds(other, credential, warn)) {
             continue;
         }
-        let message = format!("a {} ends in {days} days, and nothing is ready to take its place", credential.kind);
+        let left = counted(days, "day");
+        let message = format!("a {} ends in {left}, and nothing is ready to take its place", credential.kind);
         let end = credential.field("endDateTime");
         let subject = app.subject().part(credential.key_id);
-        let finding = out.finding(subject, message).evidence(Evidence::Applications, end, format!("in {days} days"));
+        let finding = out.finding(subject, message).evidence(Evidence::Applications, end, format!("in {left}"));
         if matches!(credential.last_used.read(), Some(None)) {
             let field = credential.field("lastSignInDateTime");
             finding
                 .severity(Severity::Low, "it was never used: let it lapse")
                 .evidence(Evidence::CredentialActivity, field, "never")
-                .fix(format!("let it lapse, then kvops detach --app {} --expired --plan", app.app.app_id))
+                .fix(format!("let it lapse, then {}", removal(credential.kind)))
                 .report();
         } else if days <= i64::from(case.params.crit_days) {
-            finding.severity(Severity::Critical, &format!("{days} days are left")).report();
+            finding
+                .severity(Severity::Critical, &format!("{left} {} left", if days == 1 { "is" } else { "are" }))
+                .report();
         } else {
             finding.report();
         }

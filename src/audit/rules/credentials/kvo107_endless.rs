@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use crate::audit::facts::{ApplicationFacts, KeyFacts, PasswordFacts, PrincipalFacts};
 use crate::audit::finding::Subject;
 use crate::audit::rule::{Case, Check, Group, Rule};
+use crate::audit::rules::remedy;
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
 use crate::inventory::Evidence;
@@ -18,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals],
     params: &[],
-    fix: "kvops rotate --app {app}, then kvops detach --app {app} --key {part}",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, then az ad {kind} credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 IA-5(1)"],
     references: &[
@@ -59,8 +60,10 @@ fn report(
     for (list, id, end, days) in keys.chain(passwords) {
         let Some(message) = fault(end, days) else { continue };
         let end = end.map_or("absent".to_owned(), |end| end.date().to_string());
+        let remove = if list == "keyCredentials" { remedy::REMOVE_CERTIFICATE } else { remedy::REMOVE_SECRET };
         out.finding(subject.clone().part(id), message)
             .evidence(evidence, format!("{list}[{id}].endDateTime"), end)
+            .fix(format!("kvops provision --app {{app}} --vault VAULT --name NEW-NAME, then {remove}"))
             .report();
     }
 }

@@ -4,6 +4,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::audit::facts::{ActiveCredential, ApplicationFacts, CredentialKind};
 use crate::audit::rule::{Case, Check, Group, Rule};
+use crate::audit::rules::remedy::removal;
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
 use crate::inventory::Evidence;
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::CredentialActivity],
     params: &["unused_days", "unused_secret_days", "overlap_days"],
-    fix: "kvops detach --app {app} --key {part} --plan",
+    fix: "az ad app credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1078.004"],
     controls: &["NIST SP 800-53 AC-2(3)"],
     references: &[
@@ -54,6 +55,7 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         let used = report.ok().copied().flatten().map_or("never".to_owned(), |used| used.0.date().to_string());
         out.finding(subject, message)
             .evidence(Evidence::CredentialActivity, credential.field("lastSignInDateTime"), used)
+            .fix(removal(credential.kind))
             .report();
     }
 }

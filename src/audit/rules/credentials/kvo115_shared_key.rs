@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals, Evidence::KeyBytes],
     params: &[],
-    fix: "kvops provision --app {app} --vault VAULT --name NAME, one certificate for each application, then kvops detach --app {app} --key {part}",
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, one certificate for each application, then az ad {kind} credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 IA-2", "NIST SP 800-53 IA-5", "NIST SP 800-57 part 1, 5.2"],
     references: &["https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final"],

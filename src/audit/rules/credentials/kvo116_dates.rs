@@ -6,6 +6,7 @@ use crate::audit::facts::{ApplicationFacts, KeyFacts};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, X509};
 
 pub(super) const RULE: Rule = Rule {
@@ -17,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &[],
-    fix: "kvops detach --app {app} --key {part}, then kvops attach it with the right dates",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, which registers a certificate with its own dates, then, once nobody uses the old one: az ad app credential delete --id {app} --key-id {part} --cert",
     mitre: &[],
     controls: &["NIST SP 800-53 CM-6"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],
@@ -58,14 +59,14 @@ fn fault(key: &KeyFacts<'_>, x: &X509) -> Option<(Severity, String)> {
     let late = key.key.end.map(|end| end - x.not_after);
     let early = key.key.start.map(|start| x.not_before - start);
     if let Some(late) = late.filter(|late| *late > TOLERANCE) {
-        let days = late.whole_days();
-        return Some((Severity::Medium, format!("the entry ends {days} days after its certificate")));
+        let days = counted(late.whole_days(), "day");
+        return Some((Severity::Medium, format!("the entry ends {days} after its certificate")));
     }
     if let Some(early) = early.filter(|early| *early > TOLERANCE) {
-        let days = early.whole_days();
-        return Some((Severity::Low, format!("the entry begins {days} days before its certificate")));
+        let days = counted(early.whole_days(), "day");
+        return Some((Severity::Low, format!("the entry begins {days} before its certificate")));
     }
     let early_end = late.map(|late| -late).filter(|early| *early > TOLERANCE)?;
-    let days = early_end.whole_days();
-    Some((Severity::Info, format!("the entry ends {days} days before its certificate, perhaps on purpose")))
+    let days = counted(early_end.whole_days(), "day");
+    Some((Severity::Info, format!("the entry ends {days} before its certificate, perhaps on purpose")))
 }

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals],
     params: &[],
-    fix: "kvops detach --app {app} --key {part}",
+    fix: "az ad {kind} credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1552.004", "T1606.002"],
     controls: &["NIST SP 800-53 IA-5", "NIST SP 800-53 SC-12"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],

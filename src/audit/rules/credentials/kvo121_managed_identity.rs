@@ -26,7 +26,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::AppRoles,
     ],
     params: &[],
-    fix: "kvops explain alternatives",
+    fix: "az ad app federated-credential create --id {app} --parameters credential.json, prove it with kvops token --app {app} --federated, then remove the keys",
     mitre: &[],
     controls: &["NIST SP 800-53 IA-5"],
     references: &[

@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::CertificateDetails,
     ],
     params: &["settle_minutes"],
-    fix: "kvops why {part}, then kvops detach --app {app} --key {part}",
+    fix: "find out why it is off, then az ad app credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 AC-2", "NIST SP 800-53 IR-4"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

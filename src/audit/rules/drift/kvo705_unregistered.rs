@@ -7,6 +7,7 @@ use crate::audit::facts::{CertificateFacts, Facts, Trust, VersionFacts};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::domain::AppId;
 use crate::inventory::{Evidence, Reason};
 
@@ -60,7 +61,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
     let left = late.values().filter_map(|trust| Some((trust.key.end? - case.facts.now).whole_days())).min();
     let is_critical = left.is_some_and(|days| days <= i64::from(case.params.crit_days));
     if let Some(days) = left.filter(|_| is_critical) {
-        finding = finding.severity(Severity::Critical, &format!("the registered one ends in {days} days"));
+        finding = finding.severity(Severity::Critical, &format!("the registered one ends in {}", counted(days, "day")));
     }
     unless_settling(finding, newest.version.created, case).report();
 }

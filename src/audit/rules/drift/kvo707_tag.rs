@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes, Evidence::Vaults, Evidence::CertificateVersions],
     params: &["settle_minutes"],
-    fix: "kvops why {part}, then kvops attach --app APP --vault {vault} --name {certificate}",
+    fix: "kvops cert info --vault {vault} --name {certificate}, which shows who trusts it, then kvops attach --app APP --vault {vault} --name {certificate}",
     mitre: &["T1036"],
     controls: &["NIST SP 800-53 SI-7", "NIST SP 800-53 CM-6"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

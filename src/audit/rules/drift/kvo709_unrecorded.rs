@@ -3,6 +3,7 @@
 use super::common::unless_settling;
 use crate::audit::facts::ApplicationFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
+use crate::audit::rules::remedy::removal;
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
 use crate::inventory::Evidence;
@@ -16,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::History],
     params: &["settle_minutes"],
-    fix: "kvops why {part}, then kvops rotate --app {app} --compromised",
+    fix: "find out who added it (audit log: Update application - Certificates and secrets management); if nobody did: az ad app credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 SI-7", "NIST SP 800-53 CM-3"],
     references: &["https://learn.microsoft.com/graph/api/application-addkey"],
@@ -42,7 +43,11 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         let finding = out
             .finding(app.subject().part(credential.key_id), message)
             .evidence(Evidence::Applications, credential.field("keyId"), credential.key_id)
-            .evidence(Evidence::History, "keyIds on record", known.len());
+            .evidence(Evidence::History, "keyIds on record", known.len())
+            .fix(format!(
+                "find out who added it (audit log: Update application - Certificates and secrets management); if nobody did: {}",
+                removal(credential.kind)
+            ));
         unless_settling(finding, credential.start, case).report();
     }
 }

@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals, Evidence::KeyBytes],
     params: &["settle_minutes"],
-    fix: "kvops why {part}, then kvops rotate --app {app} --compromised",
+    fix: "find out who added it (audit log: Update application - Certificates and secrets management), then kvops provision --app {app} --vault VAULT --name NEW-NAME, then az ad {kind} credential delete --id {app} --key-id {part} --cert",
     mitre: &["T1098.001", "T1036"],
     controls: &["NIST SP 800-53 AU-12", "NIST SP 800-53 SI-7"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],

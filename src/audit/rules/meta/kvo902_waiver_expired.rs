@@ -6,6 +6,7 @@ use crate::audit::report::Report;
 use crate::audit::rule::{Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 
 pub(in crate::audit) const RULE: Rule = Rule {
@@ -31,8 +32,12 @@ pub(in crate::audit) fn check(ground: &Ground<'_>, report: &Report, out: &mut Ve
         let id = format!("{} {}", finding.rule, finding.subject.id);
         let mut subject = ground.subject(id);
         subject.part.clone_from(&finding.subject.part);
-        let message =
-            format!("{} was waived until {}, {days} days ago, and stands again", finding.rule, day::text(expired));
+        let message = format!(
+            "{} was waived until {}, {} ago, and stands again",
+            finding.rule,
+            day::text(expired),
+            counted(days, "day")
+        );
         out.finding(subject, message)
             .severity(finding.severity, "it is as bad as what was waived")
             .evidence(Evidence::History, "waiver.expires", day::text(expired))

@@ -5,6 +5,7 @@ use crate::audit::report::Report;
 use crate::audit::rule::{Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::Evidence;
 
 pub(in crate::audit) const RULE: Rule = Rule {
@@ -33,7 +34,9 @@ pub(in crate::audit) fn check(ground: &Ground<'_>, report: &Report, out: &mut Ve
     let message = match (is_old, fixed) {
         (false, 0) => return,
         (true, 0) => format!("the baseline is {days} days old, past the limit of {most}"),
-        (false, _) => format!("{fixed} findings of the baseline are no longer there"),
+        (false, _) => {
+            format!("{} of the baseline {} no longer there", counted(fixed, "finding"), verb(fixed, "is", "are"))
+        }
         (true, _) => format!(
             "the baseline is {days} days old, past the limit of {most}, and {fixed} of its findings are no longer there"
         ),

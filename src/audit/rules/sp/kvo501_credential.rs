@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::ServicePrincipals],
     params: &[],
-    fix: "kvops detach --sp {principal} --plan shows what would be taken away",
+    fix: "find out who added it, then az ad sp credential delete --id {principal} --key-id KEYID, with --cert for a key",
     mitre: &["T1098.001"],
     controls: &["ZTA 21896"],
     references: &["https://learn.microsoft.com/graph/api/resources/serviceprincipal"],

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::ServicePrincipals],
     params: &[],
-    fix: "find out who added it and when (audit log: Update application - Certificates and secrets management), then kvops detach --sp {principal} --plan shows what would be taken away",
+    fix: "find out who added it and when (audit log: Update application - Certificates and secrets management), then az ad sp credential delete --id {principal} --key-id KEYID, with --cert for a key",
     mitre: &["T1098.001"],
     controls: &["ZTA 21774"],
     references: &["https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in"],

@@ -7,6 +7,7 @@ use crate::audit::finding::{ObjectKind, Subject};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::{DeletedApplication, Evidence};
 
 pub(super) const RULE: Rule = Rule {
@@ -18,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::ServicePrincipals, Evidence::DeletedApplications],
     params: &[],
-    fix: "kvops detach --app {app} --plan shows what would be taken away; delete for good what is in the recycle bin",
+    fix: "remove each credential: az ad {kind} credential delete --id {app} --key-id KEYID, with --cert for a key",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 AC-2(3)"],
     references: &[
@@ -38,8 +39,7 @@ fn application(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'
     match app.principal_if_known(case.facts) {
         Ok(Some(_)) => {}
         Ok(None) => {
-            let message =
-                format!("it has no service principal in this tenant, and {} credentials that work", in_force.total());
+            let message = format!("it has no service principal in this tenant, and {}", working(in_force.total()));
             out.finding(app.subject(), message).evidence(Evidence::ServicePrincipals, "appId", "absent").report();
         }
         Err(reason) => {
@@ -47,6 +47,11 @@ fn application(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'
             out.unknown(app.subject(), Evidence::ServicePrincipals, reason, why);
         }
     }
+}
+
+/// `1 credential that works`
+fn working(count: usize) -> String {
+    format!("{} that {}", counted(count, "credential"), verb(count, "works", "work"))
 }
 
 /// Nobody can sign in as it for now.
@@ -58,7 +63,8 @@ fn principal(principal: &PrincipalFacts<'_>, case: &Case<'_>, out: &mut Verdicts
     if in_force.is_none() {
         return;
     }
-    let message = format!("it is disabled, and {} credentials work as soon as somebody enables it", in_force.total());
+    let (count, work) = (counted(in_force.total(), "credential"), verb(in_force.total(), "works", "work"));
+    let message = format!("it is disabled, and {count} {work} as soon as somebody enables it");
     out.finding(principal.subject(), message)
         .evidence(Evidence::ServicePrincipals, "accountEnabled", false)
         // That it is disabled is the fault, and no excuse.
@@ -82,12 +88,17 @@ fn tenant(case: &Case<'_>, out: &mut Verdicts<'_>) {
             continue;
         }
         let when = app.deleted_at.map_or_else(|| "unknown".to_owned(), |at| at.date().to_string());
-        let message = format!("it was deleted, and whoever restores it has {active} credentials that work");
+        let message = format!("it was deleted, and whoever restores it has {}", working(active));
         out.finding(Subject::application(app.id, app.app_id, &app.display_name), message)
             .evidence(Evidence::DeletedApplications, "deletedDateTime", when)
+            .fix(DELETE_FOR_GOOD)
             .report();
     }
 }
+
+/// For what is in the recycle bin, where credentials cannot be taken away one by one.
+const DELETE_FOR_GOOD: &str =
+    "az rest --method DELETE --uri https://graph.microsoft.com/v1.0/directory/deletedItems/{principal}, for good";
 
 fn active(app: &DeletedApplication, now: OffsetDateTime) -> usize {
     let opens_saml = |id| app.keys.iter().any(|key| key.is_signing() && key.key_id == id);

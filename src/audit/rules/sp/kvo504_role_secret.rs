@@ -4,6 +4,7 @@ use crate::audit::facts::PrincipalFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -15,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::ServicePrincipals, Evidence::Applications, Evidence::DirectoryRoles],
     params: &[],
-    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app}, then take the secret away",
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then remove each secret: az ad app credential delete --id {app} --key-id KEYID",
     mitre: &["T1098.003", "T1078.004"],
     controls: &["NIST SP 800-53 IA-5"],
     references: &["https://learn.microsoft.com/entra/identity/role-based-access-control/privileged-roles-permissions"],
@@ -42,7 +43,9 @@ fn check(principal: &PrincipalFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>
         return;
     }
     let names: Vec<&str> = held.iter().map(|(name, _)| name.as_str()).collect();
-    let message = format!("{secrets} secrets open the directory role {}", names.join(", "));
+    let (count, open) = (counted(secrets, "secret"), verb(secrets, "opens", "open"));
+    let roles = verb(names.len(), "directory role", "directory roles");
+    let message = format!("{count} {open} the {roles} {}", names.join(", "));
     let mut finding = out.finding(principal.subject(), message).without_raising();
     for (name, is_eligible) in &held {
         let kind = if *is_eligible { "eligible" } else { "permanent" };

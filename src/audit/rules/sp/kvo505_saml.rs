@@ -4,6 +4,7 @@ use crate::audit::facts::{KeyFacts, PrincipalFacts};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::{Draft, Verdicts};
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, Reason};
 
 pub(super) const RULE: Rule = Rule {
@@ -72,8 +73,8 @@ fn draft<'v, 'a>(
 ) -> Draft<'v, 'a> {
     let days = key.days_left.unwrap_or_default();
     let message = match days {
-        0.. => format!("{what} ends in {days} days"),
-        _ => format!("{what} ended {} days ago", -days),
+        0.. => format!("{what} ends in {}", counted(days, "day")),
+        _ => format!("{what} ended {} ago", counted(-days, "day")),
     };
     let end = key.key.end.map_or_else(String::new, |end| end.date().to_string());
     let field = format!("keyCredentials[{}].endDateTime", key.key.key_id);

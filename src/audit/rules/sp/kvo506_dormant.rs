@@ -4,6 +4,7 @@ use crate::audit::facts::{PrincipalFacts, Tier};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::{Evidence, Reason};
 
 pub(super) const RULE: Rule = Rule {
@@ -21,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::SignInActivity,
     ],
     params: &["stale_days"],
-    fix: "disable it, wait for somebody to ask, then kvops detach --sp {principal} --plan shows what would be taken away",
+    fix: r#"disable it: az rest --method PATCH --uri https://graph.microsoft.com/v1.0/servicePrincipals/{principal} --body '{"accountEnabled":false}', wait for somebody to ask, then take its credentials and privileges away"#,
     mitre: &["T1078.004"],
     controls: &["ZTA 21770", "ZTA 21771"],
     references: &["https://learn.microsoft.com/entra/identity/monitoring-health/recommendation-remove-unused-apps"],
@@ -66,7 +67,8 @@ fn check(principal: &PrincipalFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>
         (Some(_), Some(days)) => format!("it last signed in {days} days ago"),
         _ => "no sign-in of it is known".to_owned(),
     };
-    let message = format!("{slept}, has {} credentials that work and holds {by}", in_force.total());
+    let (count, work) = (counted(in_force.total(), "credential"), verb(in_force.total(), "works", "work"));
+    let message = format!("{slept}, has {count} that {work} and holds {by}");
     let shown = last.map_or_else(|| "none".to_owned(), |last| last.date().to_string());
     out.finding(principal.subject(), message).evidence(Evidence::SignInActivity, "lastSignInDateTime", shown).report();
 }
@@ -79,7 +81,7 @@ fn privilege(principal: &PrincipalFacts<'_>, case: &Case<'_>) -> Result<Option<S
     let roles = &case.facts.inventory.directory_roles;
     let held = roles.read().into_iter().flatten().filter(|role| role.principal == principal.principal.id).count();
     match (held, &principal.tier, roles.reason()) {
-        (1.., _, _) => Ok(Some(format!("{held} directory roles"))),
+        (1.., _, _) => Ok(Some(counted(held, "directory role"))),
         (0, Tier::Unknown { reason }, _) => Err((Evidence::AppRoles, *reason)),
         (0, _, Some(reason)) => Err((Evidence::DirectoryRoles, reason)),
         (0, _, None) => Ok(None),

@@ -4,6 +4,7 @@ use crate::audit::facts::PrincipalFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, Reason};
 
 pub(super) const RULE: Rule = Rule {
@@ -46,7 +47,8 @@ fn check(principal: &PrincipalFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>
         let why = "it holds application permissions, and the directory does not say whose it is";
         return out.unknown(principal.subject(), Evidence::ServicePrincipals, Reason::Parse, why);
     };
-    let message = format!("an unverified publisher of another tenant holds {granted} application permissions");
+    let held = counted(granted, "application permission");
+    let message = format!("an unverified publisher of another tenant holds {held}");
     let finding = out
         .finding(principal.subject(), message)
         .without_raising()

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::AppManagementPolicies],
     params: &[],
-    fix: "kvops policy export --target entra prints a policy for an administrator to apply",
+    fix: "az rest --method PATCH --uri https://graph.microsoft.com/v1.0/policies/defaultAppManagementPolicy --body @policy.json, with passwordAddition and symmetricKeyAddition in both halves",
     mitre: &["T1098.001", "T1528"],
     controls: &["ScubaGear MS.AAD.5.5v1", "CIS M365 5.1.5.3", "NIST SP 800-53 IA-5"],
     references: &[

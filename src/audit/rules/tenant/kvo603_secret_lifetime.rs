@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::AppManagementPolicies],
     params: &["max_policy_secret_days"],
-    fix: "kvops policy export --target entra prints a policy for an administrator to apply",
+    fix: "az rest --method PATCH --uri https://graph.microsoft.com/v1.0/policies/defaultAppManagementPolicy --body @policy.json, with maxLifetime for passwordLifetime and symmetricKeyLifetime",
     mitre: &["T1552.001"],
     controls: &["ScubaGear MS.AAD.5.6v1", "CIS M365 5.1.5.4", "NIST SP 800-53 SC-12"],
     references: &[

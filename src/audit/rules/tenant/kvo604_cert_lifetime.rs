@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::AppManagementPolicies],
     params: &["max_policy_cert_days"],
-    fix: "kvops policy export --target entra prints a policy for an administrator to apply",
+    fix: "az rest --method PATCH --uri https://graph.microsoft.com/v1.0/policies/defaultAppManagementPolicy --body @policy.json, with maxLifetime for asymmetricKeyLifetime",
     mitre: &["T1649"],
     controls: &["ScubaGear MS.AAD.5.7v1", "CIS M365 5.1.5.6", "NIST SP 800-53 SC-12"],
     references: &[

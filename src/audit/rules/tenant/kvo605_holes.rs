@@ -5,6 +5,7 @@ use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::rules::tenant::policy;
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::{AppManagementPolicy, CustomAppManagementPolicy, Evidence, Reason, Restriction};
 
 pub(super) const RULE: Rule = Rule {
@@ -16,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::AppManagementPolicies, Evidence::Applications],
     params: &[],
-    fix: "kvops policy export --target entra prints a policy for an administrator to apply",
+    fix: "az rest --method PATCH --uri https://graph.microsoft.com/v1.0/policies/defaultAppManagementPolicy --body @policy.json, with an earlier day and without the exceptions; a policy for single applications under policies/appManagementPolicies",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &[
@@ -69,10 +70,12 @@ fn judge_default(scope: &str, restriction: &Restriction, case: &Case<'_>, out: &
     };
     let mut reasons = Vec::new();
     if let Some(after) = restriction.created_after.filter(|_| starts_late) {
-        reasons.push(format!("{} applications from before {} are left out", older.unwrap_or_default(), after.date()));
+        let older = older.unwrap_or_default();
+        let (count, are) = (counted(older, "application"), verb(older, "is", "are"));
+        reasons.push(format!("{count} from before {} {are} left out", after.date()));
     }
     if actors > 0 {
-        reasons.push(format!("{actors} actors are let off"));
+        reasons.push(format!("{} {} let off", counted(actors, "actor"), verb(actors, "is", "are")));
     }
     if reasons.is_empty() {
         return;
@@ -115,8 +118,8 @@ fn judge_own(own: &CustomAppManagementPolicy, policy: &AppManagementPolicy, case
         return;
     }
     let list: Vec<String> = weaker.iter().map(|(kind, how)| format!("{kind} {how}")).collect();
-    let message =
-        format!("a policy for {} objects is weaker than the tenant's: {}", own.applies_to.len(), list.join(", "));
+    let objects = counted(own.applies_to.len(), "object");
+    let message = format!("a policy for {objects} is weaker than the tenant's: {}", list.join(", "));
     let mut finding = out.finding(subject, message);
     for id in own.applies_to.iter().take(MOST_NAMED) {
         let app = case.facts.inventory.applications.iter().find(|app| app.id == *id);
@@ -144,7 +147,7 @@ fn compare(entry: &Restriction, policy: &AppManagementPolicy) -> Result<Option<S
                 }
             }
             if entry.excluded_actors.iter().any(|actor| !default.excluded_actors.contains(actor)) {
-                weaker.get_or_insert_with(|| format!("lets {} actors off", entry.excluded_actors.len()));
+                weaker.get_or_insert_with(|| format!("lets {} off", counted(entry.excluded_actors.len(), "actor")));
             }
             if entry.created_after > default.created_after {
                 weaker.get_or_insert_with(|| "leaves out older applications".to_owned());

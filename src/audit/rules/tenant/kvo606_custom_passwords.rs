@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::AppManagementPolicies],
     params: &[],
-    fix: "kvops policy export --target entra prints a policy for an administrator to apply",
+    fix: "az rest --method PATCH --uri https://graph.microsoft.com/v1.0/policies/defaultAppManagementPolicy --body @policy.json, with customPasswordAddition in both halves",
     mitre: &["T1098.001"],
     controls: &["CIS M365 5.1.5.5"],
     references: &[

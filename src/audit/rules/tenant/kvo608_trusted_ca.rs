@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::AppManagementPolicies],
     params: &[],
-    fix: "a choice, not a fault: kvops makes self-signed certificates, which such a restriction refuses",
+    fix: "a choice, not a fault: such a restriction refuses certificates that sign themselves, as provisioned ones do",
     mitre: &[],
     controls: &["ZTA 21894"],
     references: &["https://learn.microsoft.com/graph/api/resources/certificatebasedapplicationconfiguration"],

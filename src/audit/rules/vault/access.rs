@@ -71,12 +71,3 @@ pub(super) fn with_ways<'v, 'a>(mut draft: Draft<'v, 'a>, holders: &Holders<'_>)
     }
     draft
 }
-
-/// A number of things: `1 principal`, `4 principals`.
-pub(super) fn counted(count: usize, thing: &str) -> String {
-    match (count, thing.strip_suffix('y')) {
-        (1, _) => format!("1 {thing}"),
-        (_, Some(stem)) => format!("{count} {stem}ies"),
-        (_, None) => format!("{count} {thing}s"),
-    }
-}

@@ -1,6 +1,5 @@
 //! KVO301: people and services can read the private key of an application.
 
-use super::access::counted;
 use super::access::is_trusted;
 use super::access::unless_nobody;
 use super::access::with_ways;
@@ -12,6 +11,7 @@ use crate::audit::facts::PrincipalKind;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 use crate::inventory::ServicePrincipal;
 
@@ -30,7 +30,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::RoleAssignments,
     ],
     params: &["break_glass"],
-    fix: "kvops rotate --vault {vault} --name {certificate} makes a key that cannot be read; then take the role or policy away from those who need it no more",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose key cannot be read, then take the role or policy away from those who need it no more",
     mitre: &["T1555.006", "T1552.004"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/rbac-guide"],

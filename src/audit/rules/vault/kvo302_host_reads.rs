@@ -2,7 +2,6 @@
 
 use uuid::Uuid;
 
-use super::access::counted;
 use super::access::is_trusted;
 use super::access::with_ways;
 use crate::audit::facts::CertificateFacts;
@@ -13,6 +12,7 @@ use crate::audit::facts::PrincipalKind;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::domain::AppId;
 use crate::inventory::Evidence;
 use crate::inventory::Reason;
@@ -31,7 +31,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::RoleAssignments,
     ],
     params: &[],
-    fix: "kvops iam emit --for sign prints the role that is enough; then take the right to read secrets away",
+    fix: "give it a role with the data action Microsoft.KeyVault/vaults/keys/sign/action on the key, then take the right to read secrets away",
     mitre: &["T1555.006"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/rbac-guide"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Vaults, Evidence::VaultProperties],
     params: &[],
-    fix: "kvops harden --vault {vault} --rbac --plan",
+    fix: "give everybody the role that is equal to the access policy, then az keyvault update --name {vault} --enable-rbac-authorization true",
     mitre: &["T1098.003"],
     controls: &["CIS Azure 8.3.6", "NIST SP 800-53 AC-3", "Azure Policy 12d4fa5e"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/rbac-access-policy"],

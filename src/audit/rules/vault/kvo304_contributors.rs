@@ -1,6 +1,5 @@
 //! KVO304: whoever may write the vault can let himself in.
 
-use super::access::counted;
 use super::access::properties;
 use super::access::with_ways;
 use crate::audit::facts::Act;
@@ -8,6 +7,7 @@ use crate::audit::facts::VaultFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::{counted, verb};
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Vaults, Evidence::VaultProperties, Evidence::RoleAssignments],
     params: &[],
-    fix: "kvops harden --vault {vault} --rbac --plan",
+    fix: "give everybody the role that is equal to the access policy, then az keyvault update --name {vault} --enable-rbac-authorization true",
     mitre: &["T1098.003"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &[
@@ -48,9 +48,10 @@ fn check(vault: &VaultFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         return;
     }
     let who = counted(certain.len(), "principal");
+    let own = verb(certain.len(), "itself", "themselves");
     let draft = out.finding(
         vault.subject(),
-        format!("{who} can write the vault's access policies, and so give themselves any of them"),
+        format!("{who} can write the vault's access policies, and so give {own} any of them"),
     );
     with_ways(draft, &writers).report();
 }

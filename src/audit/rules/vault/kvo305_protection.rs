@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Vaults, Evidence::VaultProperties],
     params: &[],
-    fix: "kvops harden --vault {vault} --purge-protection --plan (it cannot be turned off again)",
+    fix: "az keyvault update --name {vault} --enable-purge-protection true (it cannot be turned off again)",
     mitre: &["T1485"],
     controls: &["CIS Azure 8.3.5", "NIST SP 800-53 CP-9", "Azure Policy 0b60c0b2", "Azure Policy 1e66c121"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Vaults, Evidence::VaultProperties],
     params: &["allow_public_network"],
-    fix: "kvops harden --vault {vault} --network --plan",
+    fix: "az keyvault network-rule add --name {vault} --ip-address RANGE for each network that signs, then az keyvault update --name {vault} --default-action Deny",
     mitre: &["T1190"],
     controls: &[
         "CIS Azure 8.3.7",

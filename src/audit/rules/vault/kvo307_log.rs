@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Vaults, Evidence::DiagnosticSettings],
     params: &[],
-    fix: "kvops harden --vault {vault} --log --plan",
+    fix: r#"az monitor diagnostic-settings create --name audit --resource "$(az keyvault show --name {vault} --query id --output tsv)" --workspace WORKSPACE --logs '[{"category":"AuditEvent","enabled":true}]'"#,
     mitre: &["T1562.008"],
     controls: &["CIS Azure 6.1.1.4", "NIST SP 800-53 AU-2", "NIST SP 800-53 AU-12", "Azure Policy cf820ca0"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/logging"],

@@ -1,6 +1,5 @@
 //! KVO309: too many can sign in as the application.
 
-use super::access::counted;
 use super::access::is_trusted;
 use super::access::unless_nobody;
 use super::access::with_ways;
@@ -8,6 +7,7 @@ use crate::audit::facts::CertificateFacts;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
+use crate::audit::wording::counted;
 use crate::inventory::Evidence;
 
 pub(super) const RULE: Rule = Rule {
@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::RoleAssignments,
     ],
     params: &["max_signers"],
-    fix: "kvops audit --who-can-become APP shows them all; assign the role on the key in place of the vault or what is above it",
+    fix: "kvops audit --who-can-become APP, which shows them all; assign the role on the key in place of the vault or what is above it",
     mitre: &["T1098.001", "T1550.001"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/rbac-guide"],
@@ -45,7 +45,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
         let app = certificate.trusting.iter().find_map(|trust| trust.app_id());
         let draft = match app {
             Some(app) => draft.fix(format!(
-                "kvops audit --who-can-become {app} shows them all; assign the role on the key in place of the vault or what is above it"
+                "kvops audit --who-can-become {app}, which shows them all; assign the role on the key in place of the vault or what is above it"
             )),
             None => draft,
         };
