@@ -13,14 +13,16 @@ fn every_command_that_a_rule_gives_as_a_remedy_parses() {
     let mut seen = 0;
     for file in files("src/audit/rules", "rs") {
         let text = fs::read_to_string(&file).unwrap();
-        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        // Comments, titles and messages speak of kvops, and tell nobody to run it.
+        let tells = |line: &&str| line.trim_start().starts_with("fix:") || line.contains("\"kvops ");
+        for line in text.lines().filter(tells) {
             for command in commands(line) {
                 seen += 1;
                 assert_parses(&command, &file);
             }
         }
     }
-    assert!(seen > 50, "only {seen} commands were found in the rules");
+    assert!(seen > 40, "only {seen} commands were found in the rules");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::audit::facts::{By, CertificateFacts, Holders, PrincipalKind, VaultFacts};
 use crate::audit::verdict::{Draft, Verdicts};
+use crate::audit::wording::counted;
 use crate::inventory::{Evidence, VaultProperties};
 
 /// How many ways are shown as evidence; the others are counted.
@@ -67,7 +68,7 @@ pub(super) fn with_ways<'v, 'a>(mut draft: Draft<'v, 'a>, holders: &Holders<'_>)
         draft = draft.evidence(evidence, field, value);
     }
     if more > 0 {
-        draft = draft.evidence(Evidence::RoleAssignments, "and more", format!("{more} others"));
+        draft = draft.evidence(Evidence::RoleAssignments, "and more", counted(more, "other"));
     }
     draft
 }
