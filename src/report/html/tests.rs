@@ -272,7 +272,7 @@ fn the_pages_for_the_browser_are_written() {
     let mut inventory = tenant();
     let write = |name: &str, report: &Report| {
         let page = page(report);
-        assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"), "{name}");
+        assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"), "{name}");
         std::fs::write(folder.join(name), page).unwrap();
     };
     write("tenant.html", &decided());
