@@ -65,7 +65,10 @@ fn counts(finding: &Finding, is_external: bool) -> bool {
 }
 
 fn with_evidence(finding: &Finding) -> String {
-    let facts: Vec<String> = finding.evidence.iter().map(|fact| format!("{} is {}", fact.field, fact.value)).collect();
+    // The credential is made up: of its fields only the last part means anything.
+    let field = |field: &str| field.rsplit("].").next().unwrap_or_default().to_owned();
+    let said = |fact: &crate::audit::Fact| format!("{} is {}", field(&fact.field), fact.value);
+    let facts: Vec<String> = finding.evidence.iter().map(said).collect();
     if facts.is_empty() { finding.message.clone() } else { format!("{} ({})", finding.message, facts.join("; ")) }
 }
 

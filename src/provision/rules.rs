@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use super::audited::{self, Made};
 use super::lifetime::add_months;
 use super::spec::{CLIENT_AUTH, CertificateSpec, MAX_VALIDITY_MONTHS};
-use crate::domain::{CertificatePolicy, KeyType, KeyUsage, VaultKey};
+use crate::domain::{CertificatePolicy, KeyUsage, VaultKey};
 use crate::inventory::{self, BackingKey, Digest, X509};
 use crate::pki::{Certificate, PublicKey};
 
@@ -47,7 +47,6 @@ const BIRTH: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 pub fn judge_policy(policy: &CertificatePolicy) -> Vec<Gap> {
     let mut gaps = stated(policy);
     let record = inventory::Policy { updated: Some(BIRTH), created: Some(BIRTH), ..inventory::Policy::from(policy) };
-    let is_rsa = policy.key_type.as_ref().is_none_or(KeyType::is_rsa);
     let x = X509 {
         sha1: Digest::default(),
         sha256: Digest::default(),
@@ -57,10 +56,10 @@ pub fn judge_policy(policy: &CertificatePolicy) -> Vec<Gap> {
         self_signed: true,
         not_before: BIRTH - BACKDATING,
         not_after: add_months(BIRTH - BACKDATING, policy.validity_months.unwrap_or(MAX_VALIDITY_MONTHS)),
-        alg: if is_rsa { "RSA" } else { "EC" }.into(),
+        alg: "RSA".into(),
         bits: policy.key_size.unwrap_or(u32::MAX),
         curve: policy.curve.as_deref().map(Into::into),
-        exponent: is_rsa.then_some(65_537),
+        exponent: Some(65_537),
         sig: "sha256WithRSAEncryption".into(),
         ku: Some(record.key_usage.clone()),
         eku: record.extended_key_usage.clone(),
@@ -209,7 +208,7 @@ fn shown<T: fmt::Display>(value: Option<T>) -> String {
 mod tests {
     use super::super::spec::KeySpec;
     use super::*;
-    use crate::domain::{IssuerName, LifetimeAction, LifetimeTrigger};
+    use crate::domain::{IssuerName, KeyType, LifetimeAction, LifetimeTrigger};
 
     fn spec() -> CertificateSpec {
         CertificateSpec {

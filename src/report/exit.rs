@@ -125,7 +125,7 @@ impl Thresholds {
             FailOn::Severity(Severity::Critical) => " of severity critical".to_owned(),
             FailOn::Severity(severity) => format!(" of severity {severity} or worse"),
         };
-        let new = if self.new_since || self.fail_on == FailOn::New { ", not in the baseline" } else { "" };
+        let new = if self.new_since || self.fail_on == FailOn::New { ", new or critical" } else { "" };
         format!("{findings}{of}{new}")
     }
 }

@@ -78,8 +78,8 @@ fn a_file_that_is_no_hardened_certificate_is_refused_and_nothing_is_written() {
     };
     let signature = KeyUsagePurpose::DigitalSignature;
     for (what, der) in [
-        ("key usage", certificate(&[signature, KeyUsagePurpose::KeyEncipherment], RsaKeySize::_2048, false)),
-        ("key usage", certificate(&[], RsaKeySize::_2048, false)),
+        ("keyEncipherment", certificate(&[signature, KeyUsagePurpose::KeyEncipherment], RsaKeySize::_2048, false)),
+        ("does not restrict", certificate(&[], RsaKeySize::_2048, false)),
         ("expired", certificate(&[signature], RsaKeySize::_2048, true)),
     ] {
         fs::write(bench.file("app.cer"), der).unwrap();

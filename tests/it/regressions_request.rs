@@ -76,7 +76,7 @@ fn a_cas_certificate_of_ten_years_or_for_servers_is_refused_before_it_completes_
     let app = bench.application("billing");
     request(&bench, &[]);
     let cases = [
-        ("12 months", 3650, ExtendedKeyUsagePurpose::ClientAuth),
+        ("lives 3650 days", 3650, ExtendedKeyUsagePurpose::ClientAuth),
         ("extended key usage", 300, ExtendedKeyUsagePurpose::ServerAuth),
     ];
     for (what, days, extended) in cases {

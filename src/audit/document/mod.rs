@@ -32,6 +32,9 @@ pub enum ImportError {
     /// It is no inventory.
     #[error("it is no inventory: the first line is no header")]
     NoInventory,
+    /// Its end is missing, and with it nobody knows what.
+    #[error("its end is missing: the file was cut off, and what it lacks would be taken for absent")]
+    Cut,
     /// It is of a later kvops.
     #[error("it is an inventory of version {version}, and this reads version {SCHEMA_VERSION}")]
     OtherVersion {
@@ -65,6 +68,8 @@ pub struct Imported {
     pub inventory: Inventory,
     /// Why it is not as it was written, if it is not.
     pub damage: Option<String>,
+    /// Whether its end is missing.
+    pub is_cut: bool,
 }
 
 /// Members of an inventory whose objects have lines of their own.
@@ -198,6 +203,7 @@ pub fn import(file: &mut dyn BufRead) -> Result<Imported, ImportError> {
     let mut reader = Reader { hash: Sha256::new(), line: 0 };
     let mut inventory = reader.header(&next(file, 1)?)?;
     let mut damage = Some("the last line is missing, so the file was cut off".to_owned());
+    let mut is_cut = true;
     loop {
         let text = next(file, reader.line + 1)?;
         if text.is_empty() {
@@ -205,6 +211,7 @@ pub fn import(file: &mut dyn BufRead) -> Result<Imported, ImportError> {
         }
         let kind = serde_json::from_str::<Kind>(&text).map_or_else(|_| String::new(), |line| line.kind);
         if kind == "end" {
+            is_cut = false;
             damage = reader.broken(&text);
             if damage.is_none() && !next(file, reader.line + 2)?.is_empty() {
                 damage = Some("something stands behind its last line".to_owned());
@@ -217,7 +224,7 @@ pub fn import(file: &mut dyn BufRead) -> Result<Imported, ImportError> {
         reader.take(&text);
         reader.add(&mut inventory, &kind, &text)?;
     }
-    Ok(Imported { inventory, damage })
+    Ok(Imported { inventory, damage, is_cut })
 }
 
 fn next(file: &mut dyn BufRead, line: usize) -> Result<String, ImportError> {

@@ -142,6 +142,16 @@ pub fn origin_of_version(
         return (Origin::Suspected, "its dates were not read".to_owned());
     };
     let ahead = (created - x.not_before).whole_seconds();
+    // The policy of an import is the importer's: what it says of an issuer proves nothing where the
+    // certificate says that it signed itself.
+    let was_changed = certificate.policy.read().and_then(|policy| policy.updated).is_some_and(|at| at > created);
+    let is_external = issuer.is_some_and(|name| name.eq_ignore_ascii_case("Unknown"));
+    if x.self_signed && !is_external && !BACKDATING.contains(&ahead) {
+        return (Origin::Imported, format!("it is valid from {} before the vault had it", age(Duration::seconds(ahead))));
+    }
+    if was_changed && !x.self_signed {
+        return (Origin::Suspected, "its policy was changed after it was made".to_owned());
+    }
     match issuer {
         Some(name) if name.eq_ignore_ascii_case("Self") && BACKDATING.contains(&ahead) => {
             (Origin::Assumed, format!("it is dated {ahead} s back, as the vault does"))

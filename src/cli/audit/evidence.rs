@@ -38,6 +38,9 @@ fn from_file(path: &Path, context: &Context) -> Result<Seen, Failure> {
     };
     let file = fs::File::open(path).map_err(|error| unusable(&error))?;
     let imported = audit::import(&mut BufReader::new(file)).map_err(|error| unusable(&error))?;
+    if imported.is_cut {
+        return Err(unusable(&audit::ImportError::Cut));
+    }
     let tenant = context.settings().tenant.as_ref().map(|tenant| tenant.value.clone());
     // A domain names a tenant too, but not in a way that can be compared here.
     let tenant = tenant.filter(|tenant| uuid::Uuid::try_parse(tenant.as_str()).is_ok());
@@ -82,7 +85,8 @@ async fn plan(scope: &Scope, context: &Context) -> Result<Plan, Failure> {
         },
         ..Plan::all(context.tenant()?)
     };
-    for app in scope.app.iter().chain(&scope.who_can_become) {
+    // Who can become an application is a question about everybody: it is not narrowed down.
+    for app in &scope.app {
         plan.applications.push(context.application(&graph, app).await?.id);
     }
     if !scope.vault.is_empty() {
@@ -141,6 +145,16 @@ impl From<inventory::Error> for Failure {
         match &error {
             inventory::Error::SignIn { .. } => Self::from_error(Exit::Denied, &error)
                 .hint("sign in with `az login`, or choose an identity with --credential; -v says which one was used"),
+            inventory::Error::Nothing { gaps } => {
+                let is_denied = gaps.iter().any(|gap| gap.reason == inventory::Reason::Rbac);
+                let exit = if is_denied { Exit::Denied } else { Exit::Upstream };
+                let failure = Self::from_error(exit, &error);
+                let grant = gaps.iter().find(|gap| !gap.grant.is_empty()).filter(|_| is_denied);
+                match grant {
+                    Some(gap) => failure.hint(format!("grant {}; docs/guides/audit.md names every right and what it is for", gap.grant)),
+                    None => failure,
+                }
+            }
             _ => Self::from_error(Exit::Upstream, &error),
         }
     }

@@ -28,8 +28,8 @@ Examples:
   kvops audit --who-can-become billing-api
   kvops audit diff yesterday.json today.json
 
-Reads only: Application.Read.All in Graph, Key Vault Reader on the vaults, Reader on the subscriptions.
-What may not be read is named in the coverage, and never taken for clean.";
+Reads only. The least rights: Application.Read.All and Key Vault Reader; docs/guides/audit.md names what each further
+kind of evidence needs. What may not be read is named in the coverage, and never taken for clean.";
 
 /// What to audit, by which rules, and where the report goes.
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ pub(crate) struct Threshold {
     /// Exit with 1 for findings of this severity or worse: none, info, low, medium, high, critical; or new
     #[arg(long, value_name = "SEVERITY", default_value_t = FailOn::Severity(Severity::High))]
     fail_on: FailOn,
-    /// Exit with 5 when something could not be evaluated
+    /// Exit with 5 when something that was asked for could not be evaluated
     #[arg(long)]
     fail_on_unknown: bool,
     /// Exit with 5 when less than this was read, in percent
@@ -159,6 +159,11 @@ pub(crate) struct Report {
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     if let Some(Command::Diff(args)) = &args.command {
         return diff::run(args, global, environment);
+    }
+    let has_baseline = args.rules.baseline.is_some() || args.rules.new_since.is_some();
+    if args.threshold.fail_on == FailOn::New && !has_baseline {
+        return Err(Failure::new(Exit::Usage, "--fail-on new compares with a baseline, and none is named")
+            .hint("name one with --baseline FILE; `kvops audit --write-baseline FILE` writes it"));
     }
     Output::check(&args.report.format).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
     let context = Context::new(global, environment, args.format()).await?;

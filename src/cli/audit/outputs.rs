@@ -105,6 +105,16 @@ fn to_file(format: Format, path: &Path, report: &Report, options: &Options) -> R
 
 /// Writes a file that is there whole or not at all.
 pub(in crate::cli) fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    // A link stays a link, and a pipe or a device is written to and not replaced.
+    let resolved = fs::canonicalize(path);
+    let path = resolved.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
+        let written = fs::OpenOptions::new().write(true).open(path).and_then(|mut file| {
+            write(&mut file)?;
+            file.flush()
+        });
+        return unless_gone(written);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written =
         fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)).and_then(|mut file| {

@@ -37,7 +37,7 @@ use self::limits::Limits;
 use self::refusal::NotSignedIn;
 use self::run::Run;
 use super::state::State;
-use super::{Assignment, Gap, Header, Inventory, Reason, RoleDefinition, SCHEMA_VERSION, Seen};
+use super::{Assignment, Evidence, Gap, Header, Inventory, Reason, RoleDefinition, SCHEMA_VERSION, Seen};
 use crate::arm;
 use crate::domain::Chain;
 use crate::graph;
@@ -63,8 +63,8 @@ pub enum Error {
         #[source]
         source: http::Error,
     },
-    /// The services have answered nothing that could be read.
-    #[error("nothing of the tenant could be read: {}", first(gaps))]
+    /// Nothing of the directory could be read.
+    #[error("nothing of the directory could be read: {}", first(gaps))]
     Nothing {
         /// What was asked, and what came of it.
         gaps: Vec<Gap>,
@@ -140,7 +140,10 @@ pub async fn collect(
     };
     inventory.coverage.gaps.sort();
     inventory.coverage.gaps.dedup();
-    if inventory.coverage.counts.values().all(|count| count.read == 0) && !inventory.coverage.gaps.is_empty() {
+    // Without the directory there is nothing to audit, whatever the vaults have shown.
+    let is_unread = |evidence| inventory.coverage.gaps.iter().any(|gap| gap.evidence == evidence);
+    let has_none = inventory.applications.is_empty() && inventory.service_principals.is_empty();
+    if has_none && is_unread(Evidence::Applications) && is_unread(Evidence::ServicePrincipals) {
         return Err(Error::Nothing { gaps: inventory.coverage.gaps });
     }
     watcher.done(&format!(

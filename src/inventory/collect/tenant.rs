@@ -73,6 +73,11 @@ pub(super) async fn directory_roles(run: &Run<'_>) -> Result<Seen<Vec<DirectoryR
     )
     .await;
     let (assigned, eligible) = (assigned?, eligible?);
+    // Who may activate a role has it as soon as they like: without knowing that, roles are not known.
+    let eligible = match eligible {
+        Ok(eligible) => eligible,
+        Err(reason) => return Ok(Seen::unread(reason)),
+    };
     let Seen::Read(assigned) = assigned else { return Ok(Seen::unread(assigned.reason().unwrap_or_default())) };
     let mut roles: Vec<_> = assigned.into_iter().map(|role| directory_role(role, false)).collect();
     roles.extend(eligible.into_iter().map(|role| directory_role(role, true)));
@@ -89,19 +94,21 @@ pub(super) async fn directory_roles(run: &Run<'_>) -> Result<Seen<Vec<DirectoryR
 }
 
 /// Without the licence for it nobody can be eligible for anything, and that is no gap.
-async fn eligible_roles(run: &Run<'_>) -> Result<Vec<RoleAssigned>, NotSignedIn> {
+async fn eligible_roles(run: &Run<'_>) -> Result<Result<Vec<RoleAssigned>, Reason>, NotSignedIn> {
     match run.graph.eligible_roles().all().await {
         Ok(page) => {
             run.unreadable(Evidence::DirectoryRoles, &page.unreadable);
             run.read(Evidence::DirectoryRoles, 1);
-            Ok(page.items)
+            Ok(Ok(page.items))
         }
         Err(error) => {
             let refusal = refusal::of_graph(&error)?;
-            if !matches!(refusal.reason, Reason::NotLicensed | Reason::NotInCloud) {
-                run.gap(refusal.gap(Evidence::DirectoryRoles, "eligible"));
+            if matches!(refusal.reason, Reason::NotLicensed | Reason::NotInCloud) {
+                return Ok(Ok(Vec::new()));
             }
-            Ok(Vec::new())
+            let reason = refusal.reason;
+            run.gap(refusal.gap(Evidence::DirectoryRoles, "eligible"));
+            Ok(Err(reason))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! KVO408: an application can make itself Global Administrator.
 
+use crate::audit::facts::Custody;
 use crate::audit::facts::{ApplicationFacts, PrincipalFacts, Tier};
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
@@ -62,5 +63,7 @@ fn copyable(app: &ApplicationFacts<'_>, case: &Case<'_>) -> Option<&'static str>
         return Some("it signs in with a secret that whoever reads it can copy");
     }
     let mut keys = app.sign_in_keys().chain(on_principal);
-    keys.any(|key| !key.custody.is_safe()).then_some("one of its keys is not known to be in a vault for good")
+    // What was not read is no reason to call it worse.
+    let may_be_copied = |custody: Custody| !custody.is_safe() && custody != Custody::Unverified;
+    keys.any(|key| may_be_copied(key.custody)).then_some("one of its keys is not in a vault for good")
 }

@@ -69,6 +69,10 @@ fn by_dates_only(
     let tiers: Vec<Tier> = version.trusted_by.iter().map(|trust| trust.tier(case.facts)).collect();
     let subject = certificate.subject().part(&version.version.version);
     if case.params.require_ledger || tiers.iter().any(Tier::is_zero) {
+        if let Some(reason) = version.version.key.reason() {
+            let why = "the key was not read: in an HSM it could not leave the vault";
+            return out.unknown(subject, Evidence::CertificateDetails, reason, why);
+        }
         out.finding(subject, "only dates show that the private key cannot leave the vault, and no record of its birth")
             .evidence(Evidence::CertificateDetails, "policy.attributes.updated", &version.export_why)
             .without_steps()

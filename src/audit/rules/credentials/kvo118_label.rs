@@ -23,7 +23,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Application(check),
 };
 
-fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
+fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     for key in app.keys.iter().filter(|key| !key.has_ended) {
         // Labels of other lengths are free text: some clients write GUIDs.
         let Some(label) = key.label else { continue };
@@ -53,6 +53,9 @@ fn check(app: &ApplicationFacts<'_>, _case: &Case<'_>, out: &mut Verdicts<'_>) {
                 .evidence(Evidence::CertificateVersions, "x5t", found.path())
                 .severity(Severity::Critical, "the key poses as one that a vault keeps")
                 .report(),
+            None if case.facts.knows_every_vault().is_err() => {
+                finding.severity(Severity::High, "it may be that of a certificate in a vault that was not read").report();
+            }
             None => finding.report(),
         }
     }
