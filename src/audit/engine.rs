@@ -40,8 +40,13 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
         });
         summary.principal(&principal, &run.case(Some(principal.principal.app_id)), &facts);
     }
+    // Of an application, what is behind it: the vaults that hold its keys, and not the tenant.
+    let is_narrow = inventory.header.is_narrowed_to_applications;
     for vault in &inventory.vaults {
         let vault = VaultFacts::new(vault, &facts);
+        if is_narrow && !vault.certificates.iter().any(CertificateFacts::is_trusted) {
+            continue;
+        }
         run.each(None, &[], |check, case, verdicts| match check {
             Check::Vault(check) => {
                 check(&vault, case, verdicts);
@@ -55,7 +60,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
         }
     }
     run.each(None, &[], |check, case, verdicts| match check {
-        Check::Tenant(_) if is_narrow => None,
+        Check::Tenant(_) if is_narrow => false,
         Check::Tenant(check) => {
             check(case, verdicts);
             true

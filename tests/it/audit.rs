@@ -160,3 +160,49 @@ fn wrong_rules_and_limits_are_told_before_anybody_is_asked() {
     }
     assert_eq!(bench.lab().requests_since(mark).len(), 0, "somebody was asked");
 }
+
+#[test]
+fn a_directory_that_refuses_everything_is_no_clean_tenant() {
+    let bench = small();
+    let refusal =
+        json!({ "status": 403, "body": { "error": { "code": "Authorization_RequestDenied", "message": "no" } } });
+    bench.fault(&json!({ "match": { "service": "graph" }, "result": refusal, "times": 100_000 }));
+    let ran = bench.kvops(&["audit", "--fail-on", "none"]).ends_with(3);
+    assert!(ran.stderr.contains("Application.Read.All"), "{}", ran.stderr);
+}
+
+#[test]
+fn roles_that_somebody_may_activate_are_not_absent_because_they_were_refused() {
+    let bench = small();
+    let refusal =
+        json!({ "status": 403, "body": { "error": { "code": "Authorization_RequestDenied", "message": "no" } } });
+    bench.fault(
+        &json!({ "match": { "service": "graph", "path": "roleEligibility" }, "result": refusal, "times": 100_000 }),
+    );
+    let report = bench.kvops(&["audit", "--format", "json", "--fail-on", "none"]).ends_with(0).json();
+    let unknown = report["unknown"].to_string();
+    assert!(unknown.contains("KVO504") || unknown.contains("KVO410"), "{unknown}");
+}
+
+#[test]
+fn one_application_is_judged_with_what_is_behind_it_and_nothing_else() {
+    let bench = small();
+    let report =
+        bench.kvops(&["audit", "--app", "payroll-sync", "--format", "json", "--fail-on", "none"]).ends_with(0).json();
+    for line in found(&report) {
+        assert!(line.contains("payroll-sync") || line.contains(" contoso-kv"), "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_written_to_a_link_or_a_device_leaves_it_what_it_is() {
+    let bench = small();
+    std::fs::write(bench.file("real.json"), "old").unwrap();
+    std::os::unix::fs::symlink(bench.file("real.json"), bench.file("link.json")).unwrap();
+    let flags = ["audit", "--fail-on", "none", "--format", "json=link.json", "--format", "table=/dev/stdout"];
+    let ran = bench.kvops(&flags).ends_with(0);
+    assert!(ran.stdout.contains("coverage"), "{}", ran.stdout);
+    assert!(std::fs::symlink_metadata(bench.file("link.json")).unwrap().is_symlink());
+    assert!(std::fs::read_to_string(bench.file("real.json")).unwrap().contains("schemaVersion"));
+}

@@ -147,7 +147,10 @@ pub fn origin_of_version(
     let was_changed = certificate.policy.read().and_then(|policy| policy.updated).is_some_and(|at| at > created);
     let is_external = issuer.is_some_and(|name| name.eq_ignore_ascii_case("Unknown"));
     if x.self_signed && !is_external && !BACKDATING.contains(&ahead) {
-        return (Origin::Imported, format!("it is valid from {} before the vault had it", age(Duration::seconds(ahead))));
+        return (
+            Origin::Imported,
+            format!("it is valid from {} before the vault had it", age(Duration::seconds(ahead))),
+        );
     }
     if was_changed && !x.self_signed {
         return (Origin::Suspected, "its policy was changed after it was made".to_owned());

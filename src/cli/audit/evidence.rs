@@ -151,11 +151,13 @@ impl From<inventory::Error> for Failure {
                 let failure = Self::from_error(exit, &error);
                 let grant = gaps.iter().find(|gap| !gap.grant.is_empty()).filter(|_| is_denied);
                 match grant {
-                    Some(gap) => failure.hint(format!("grant {}; docs/guides/audit.md names every right and what it is for", gap.grant)),
+                    Some(gap) => failure.hint(format!(
+                        "grant {}; docs/guides/audit.md names every right and what it is for",
+                        gap.grant
+                    )),
                     None => failure,
                 }
             }
-            _ => Self::from_error(Exit::Upstream, &error),
         }
     }
 }

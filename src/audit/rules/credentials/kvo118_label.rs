@@ -54,7 +54,9 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
                 .severity(Severity::Critical, "the key poses as one that a vault keeps")
                 .report(),
             None if case.facts.knows_every_vault().is_err() => {
-                finding.severity(Severity::High, "it may be that of a certificate in a vault that was not read").report();
+                finding
+                    .severity(Severity::High, "it may be that of a certificate in a vault that was not read")
+                    .report();
             }
             None => finding.report(),
         }
