@@ -44,10 +44,9 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
     let is_narrow = inventory.header.is_narrowed_to_applications;
     for vault in &inventory.vaults {
         let vault = VaultFacts::new(vault, &facts);
-        if is_narrow && !vault.certificates.iter().any(CertificateFacts::is_trusted) {
-            continue;
-        }
+        let is_behind = !is_narrow || vault.certificates.iter().any(CertificateFacts::is_trusted);
         run.each(None, &[], |check, case, verdicts| match check {
+            Check::Vault(_) if !is_behind => false,
             Check::Vault(check) => {
                 check(&vault, case, verdicts);
                 true

@@ -56,6 +56,7 @@ async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Re
         Ok(listed) => {
             let mut deleted: Vec<_> = listed.into_iter().map(deleted_certificate).collect();
             deleted.sort_by(|one, other| one.name.cmp(&other.name));
+            deleted.dedup_by(|one, other| one.name == other.name);
             run.read(Evidence::DeletedCertificates, 1);
             Seen::Read(deleted)
         }
