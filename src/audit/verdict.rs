@@ -111,7 +111,8 @@ impl Draft<'_, '_> {
     #[must_use]
     pub fn evidence(mut self, evidence: Evidence, field: impl fmt::Display, value: impl fmt::Display) -> Self {
         let (mut field, mut value) = (field.to_string(), value.to_string());
-        (field.shrink_to_fit(), value.shrink_to_fit());
+        field.shrink_to_fit();
+        value.shrink_to_fit();
         self.evidence.push(Fact { evidence, field, value });
         self
     }
