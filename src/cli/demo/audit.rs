@@ -7,7 +7,7 @@ use super::super::audit::outputs;
 use super::{APP, FOLDER, Failure, Lines, Stage, Tone, broken};
 use crate::audit::{Choice, Finding, Ground, Manifest, Own, Policy, Report, Severity, judge};
 use crate::domain::{ObjectId, printable};
-use crate::inventory::{Clients, Inventory, Plan, Seen, State, Unwatched, collect};
+use crate::inventory::{Clients, Plan, Seen, State, Unwatched, collect};
 use crate::report::{self, Format, Options};
 
 /// So many findings are told; the others stand in the report.
@@ -19,7 +19,7 @@ impl Stage {
         let scene = self.scene();
         scene.title(2, "What an audit finds here")?;
         scene.command("kvops audit")?;
-        let (_, report) = self.audited().await?;
+        let report = self.audited().await?;
         let mut lines = Lines::default();
         lines.add("read", format!("{:.0} % of what there is", report.coverage.percent()));
         let count = |severity: Severity| report.findings.iter().filter(|found| found.severity == severity).count();
@@ -44,8 +44,8 @@ impl Stage {
         let scene = self.scene();
         scene.title(8, "The audit once more")?;
         let page = Path::new(FOLDER).join("report.html");
-        scene.command(&format!("kvops audit --app {APP} --format table --format html={}", page.display()))?;
-        let (inventory, report) = self.audited().await?;
+        scene.command(&format!("kvops audit --format table --format html={}", page.display()))?;
+        let report = self.audited().await?;
         let id = application.to_string();
         let of_it: Vec<_> = report.findings.iter().filter(|found| *found.subject.id == *id).collect();
         let is_about_the_key = |found: &&Finding| found.subject.part.is_some();
@@ -66,14 +66,13 @@ impl Stage {
         scene.say("The secret is still there: take it away once nobody uses it. What was just made has no finding.")?;
         outputs::whole(&page, |out| report::write(Format::Html, &report, &Options::default(), out))?;
         scene.say(&format!("The whole report: {}", page.display()))?;
-        drop(inventory);
         if of_key + of_certificate > 0 {
             return Err(broken("what kvops has made does not pass its own audit"));
         }
         Ok(())
     }
 
-    async fn audited(&self) -> Result<(Inventory, Report), Failure> {
+    async fn audited(&self) -> Result<Report, Failure> {
         let tokens = || Arc::clone(&self.tokens);
         let clients = Clients { http: self.http.clone(), graph: tokens(), vaults: tokens() };
         let plan = Plan::all(self.tenant.clone());
@@ -83,7 +82,7 @@ impl Stage {
         let policy = Policy::load(&choice)?;
         let mut report = judge(&inventory, &policy, &Manifest::default(), &Seen::default());
         report.conclude(&Ground { policy: &policy, baseline: None, input: None, now }, &inventory);
-        Ok((inventory, report))
+        Ok(report)
     }
 
     fn told(&self, finding: &Finding) -> String {
