@@ -91,6 +91,15 @@ impl Omitted {
         self.kinds.iter().map(|kind| kind.number).sum()
     }
 
+    /// Adds what rules that ran later left out; they are other rules than those before.
+    #[cfg(feature = "rego")]
+    pub(super) fn add(&mut self, later: Self) {
+        self.kinds.extend(later.kinds);
+        self.objects.extend(later.objects);
+        self.objects.sort_unstable();
+        self.objects.dedup();
+    }
+
     /// Whether a rule is undecided for an object that is not named.
     pub(super) fn has(&self, rule: &str, object: &str) -> bool {
         self.objects.binary_search(&hash(rule, object)).is_ok()

@@ -16,7 +16,8 @@ use serde_json::{Value as Json, json};
 
 use super::document::whole;
 use super::facts::Facts;
-use super::finding::{ObjectKind, Subject, Unknown};
+use super::finding::{ObjectKind, Subject};
+use super::omitted::Unknowns;
 use super::policy::{File, Policy};
 use super::report::{Report, Tally};
 use super::rule::{Check, Group, Rule};
@@ -167,7 +168,7 @@ impl OwnRules {
         policy: &Policy,
         report: &mut Report,
     ) -> Result<(), RegoError> {
-        let (mut findings, mut unknowns) = (Vec::new(), Vec::new());
+        let (mut findings, mut unknowns) = (Vec::new(), Unknowns::default());
         let mut out = Verdicts {
             rule,
             tenant: &report.header.tenant,
@@ -197,17 +198,16 @@ impl OwnRules {
             let why = if details.why.is_empty() { details.msg.clone() } else { details.why.clone() };
             out.unknown(details.subject(rule, inventory)?, evidence, reason, why);
         }
-        let objects: BTreeSet<&Subject> = findings
-            .iter()
-            .map(|found| &found.subject)
-            .chain(unknowns.iter().map(|found: &Unknown| &found.subject))
-            .collect();
-        let (found, unknown) = (findings.len() as u64, unknowns.len() as u64);
+        let (found, unknown) = (findings.len() as u64, unknowns.number());
+        let (mut unknowns, omitted) = unknowns.finish();
+        let objects: BTreeSet<&Subject> =
+            findings.iter().map(|found| &found.subject).chain(unknowns.iter().map(|found| &found.subject)).collect();
         // How many objects a rule of somebody else looked at is its own affair.
         let objects = objects.len() as u64;
         report.tallies.push(Tally { rule, objects, passed: 0, findings: found, unknown });
         report.findings.append(&mut findings);
         report.unknowns.append(&mut unknowns);
+        report.omitted.add(omitted);
         Ok(())
     }
 
