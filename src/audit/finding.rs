@@ -8,7 +8,7 @@ use time::Date;
 
 use super::day;
 use super::severity::Severity;
-use crate::domain::{AppId, ObjectId, TenantId};
+use crate::domain::{AppId, ObjectId, TenantId, sha256_of_hex, write_hex};
 use crate::inventory::{Evidence, Reason};
 
 /// A fault of an object.
@@ -166,7 +166,7 @@ impl Fingerprint {
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &self.0)
     }
 }
 
@@ -187,15 +187,7 @@ impl TryFrom<String> for Fingerprint {
 
     fn try_from(text: String) -> Result<Self, String> {
         let invalid = || format!("`{text}` is not a fingerprint, which is 64 hex digits");
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(invalid());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| invalid())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| invalid())?;
-        }
-        Ok(Self(bytes))
+        sha256_of_hex(&text).map(Self).ok_or_else(invalid)
     }
 }
 

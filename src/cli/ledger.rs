@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::global::{Global, Output};
 use super::view::{Lines, date};
 use crate::domain::{AppId, CertificateName, Environment, ObjectId, TAG_LEDGER, VaultName, printable};
-use crate::ledger::{Anchor, Damage, Entry, Hash, Phase, read, verify};
+use crate::ledger::{self, Anchor, Damage, Entry, Hash, Phase, read, verify};
 
 /// What to do with the ledger.
 #[derive(Debug, clap::Subcommand)]
@@ -147,7 +147,7 @@ async fn check(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
     let given = args.anchor.iter().map(|hash| Anchor { source: format!("--anchor {hash}"), hash: *hash });
     let mut anchors: Vec<Anchor> = given.collect();
     if args.online {
-        anchors.extend(context.reading(tags(&entries(&path)?, context)).await?);
+        anchors.extend(context.reading(tags(&ledger::entries(&text), context)).await?);
     }
     let verified = verify(&text, &anchors);
     let result = Outcome {

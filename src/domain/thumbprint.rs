@@ -100,6 +100,17 @@ impl FromStr for Thumbprint {
     }
 }
 
+/// Lower-case hex of a digest, as in files and tags.
+pub fn write_hex(f: &mut fmt::Formatter<'_>, digest: &[u8]) -> fmt::Result {
+    digest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// The 32 bytes of a SHA-256 in 64 hex digits; `None` for any other text.
+pub fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hex { hex_bytes(text).try_into().ok() } else { None }
+}
+
 fn hex_bytes(hex: &str) -> Vec<u8> {
     let nibble = |b: u8| char::from(b).to_digit(16).unwrap_or_default() as u8;
     hex.as_bytes().chunks(2).map(|pair| (nibble(pair[0]) << 4) | nibble(pair[1])).collect()

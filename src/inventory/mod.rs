@@ -30,7 +30,7 @@ pub use directory::{
     Restrictions,
 };
 pub use seen::{Reason, Seen};
-pub use state::{State, Unusable};
+pub use state::{State, Unusable, atomically};
 pub use vault::{
     AccessPolicy, Assignment, BackingKey, Certificate, DeletedCertificate, Policy, RoleDefinition, RolePermissions,
     Vault, VaultProperties, VersionRecord,

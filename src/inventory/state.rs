@@ -200,9 +200,9 @@ fn write<T: Serialize>(path: &Path, records: &[T]) -> io::Result<usize> {
     Ok(records.len())
 }
 
-/// A file is there with its whole new content, or as it was.
-fn atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+/// Writes a file that is there with its whole new content, or as it was.
+pub fn atomically(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::NamedTempFile::new_in(folder)?;
     let mut writer = BufWriter::new(file.as_file());
     fill(&mut writer)?;

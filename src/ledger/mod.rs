@@ -17,4 +17,4 @@ pub use error::Error;
 pub use file::Ledger;
 pub use line::Hash;
 pub use run::{Record, Run, Started};
-pub use verify::{Anchor, Damage, Fault, Verified, read, verify};
+pub use verify::{Anchor, Damage, Fault, Verified, entries, read, verify};

@@ -73,13 +73,13 @@ pub struct Anchor {
 /// Reads the entries of a ledger that is sound.
 pub fn read(path: &Path) -> Result<Vec<Entry>, Error> {
     let text = fs::read(path).map_err(|source| Error::File { path: path.to_owned(), doing: "read", source })?;
-    let mut entries = Vec::new();
-    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        if let Ok(entry) = serde_json::from_slice::<Entry>(line) {
-            entries.push(entry);
-        }
-    }
-    Ok(entries)
+    Ok(entries(&text))
+}
+
+/// The entries of a ledger's text; a line that is none is left to [`verify`].
+pub fn entries(text: &[u8]) -> Vec<Entry> {
+    let lines = text.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 /// Looks for edits, gaps, wrong order and, by what is known from elsewhere, a cut end.

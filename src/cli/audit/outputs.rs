@@ -11,6 +11,7 @@ use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::Args;
 use crate::audit::{Manifest, Report};
+use crate::inventory::atomically;
 use crate::report::{self, Format, Locations, Options, Output};
 
 /// Columns where nobody says how many there are.
@@ -116,11 +117,6 @@ pub(in crate::cli) fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> i
         return unless_gone(written);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written =
-        fs::create_dir_all(folder).and_then(|()| tempfile::NamedTempFile::new_in(folder)).and_then(|mut file| {
-            write(file.as_file_mut())?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        });
-    written.map(drop).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
+    let written = fs::create_dir_all(folder).and_then(|()| atomically(path, |out| write(out)));
+    written.map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
 }

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::text::{InPage, shown};
 use crate::audit::summary::{Credential, Hands, HeldCertificate, Points, Ranked};
 use crate::audit::{Finding, ObjectKind, Report, Rule, Severity, State, Subject};
+use crate::report::subject::kind as subject_kind;
 
 /// Findings that the page holds, worst first. A browser could take more; no reader could.
 const FINDINGS: usize = 200_000;
@@ -235,7 +236,7 @@ impl<'a> Builder<'a> {
         let subjects = &mut self.subjects;
         *self.by_subject.entry((subject.kind, &subject.id)).or_insert_with(|| {
             let app = subject.app_id.map(|app| app.to_string()).unwrap_or_default();
-            subjects.push((kind(subject.kind), shown(&subject.id), app, shown(&subject.name)));
+            subjects.push((subject_kind(subject.kind), shown(&subject.id), app, shown(&subject.name)));
             subjects.len() - 1
         })
     }
@@ -263,17 +264,6 @@ fn templated(text: &str, subject: &Subject) -> String {
 /// From 0, the worst.
 fn rank(severity: Severity) -> u8 {
     Severity::ALL.iter().position(|known| *known == severity).unwrap_or_default() as u8
-}
-
-pub(super) const fn kind(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::Application => "application",
-        ObjectKind::ServicePrincipal => "service principal",
-        ObjectKind::Certificate => "certificate",
-        ObjectKind::Vault => "vault",
-        ObjectKind::Tenant => "tenant",
-        ObjectKind::Audit => "audit",
-    }
 }
 
 /// A name as files have it: `service-principals`.

@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 
-use super::data::{kind, name_of};
+use super::data::name_of;
 use super::text::{counted, escaped, grouped, isolated, shown};
 use crate::audit::{Delta, Finding, Report, State, Subject, Tally, Unknown, WaiverState};
 use crate::inventory::{Coverage, Evidence, Reason};
 use crate::report::overview;
 use crate::report::overview::Missing;
+use crate::report::subject::kind as subject_kind;
 
 /// Findings that are listed where no script runs.
 const WITHOUT_SCRIPT: usize = 200;
@@ -59,7 +60,7 @@ fn subject(subject: &Subject) -> String {
     let name = if subject.name.is_empty() { &subject.id } else { &subject.name };
     let mut out = format!("<span class=\"name\">{}</span>", isolated(name));
     if *subject.name != *subject.id {
-        let _ = write!(out, " <span class=\"quiet\">{} {}</span>", kind(subject.kind), isolated(&subject.id));
+        let _ = write!(out, " <span class=\"quiet\">{} {}</span>", subject_kind(subject.kind), isolated(&subject.id));
     }
     if let Some(part) = &subject.part {
         let _ = write!(out, " <span class=\"quiet\">{}</span>", isolated(part));
