@@ -223,7 +223,7 @@ impl From<provision::Error> for Failure {
                     )
             }
             E::NotIssued { .. } | E::NoDirectory => Self::from_error(Exit::Upstream, &error),
-            E::Deadline { .. } => {
+            E::Deadline { .. } | E::StillAccepted { .. } => {
                 Self::from_error(Exit::Upstream, &error).hint("run the same command again: it goes on from here")
             }
             E::LostUpdates { .. } | E::Overtaken { .. } | E::Replaced { .. } => Self::from_error(Exit::Changed, &error)

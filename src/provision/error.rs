@@ -70,6 +70,16 @@ pub enum Error {
         #[source]
         source: Box<entra::Error>,
     },
+    /// Entra goes on accepting a key that Graph no longer shows.
+    #[error("Entra still accepts key {key}, which was {key_id}, {} s after its removal", waited.as_secs())]
+    StillAccepted {
+        /// Version of the key.
+        key: Box<KeyUrl>,
+        /// Its former entry.
+        key_id: CredentialId,
+        /// How long it was tried.
+        waited: Duration,
+    },
     /// A token came, but not for a certificate.
     #[error("the token does not say that a certificate was used (azpacr is {found}, not 2)")]
     WrongProof {

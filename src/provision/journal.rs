@@ -44,6 +44,34 @@ impl Journal<'_> {
         Ok(hash)
     }
 
+    /// Does one thing between two lines: what it is about to do, and what came of it.
+    pub async fn step<T, E>(
+        &self,
+        kind: ledger::Step,
+        record: Record,
+        work: impl Future<Output = Result<T, E>>,
+        told: impl FnOnce(&T) -> Record,
+    ) -> Result<(T, ledger::Hash), E>
+    where
+        E: From<ledger::Error> + std::error::Error + 'static,
+    {
+        // What went before belongs to what went before.
+        drop(self.http.take_acts());
+        let started = self.run.begin(kind, record)?;
+        let ended = work.await;
+        let requests = self.http.take_acts().into_iter().map(request).collect();
+        match ended {
+            Ok(done) => {
+                let hash = started.done(told(&done).requests(requests))?;
+                Ok((done, hash))
+            }
+            Err(error) => {
+                started.failed(Record::default().fact("error", Chain(&error)).requests(requests))?;
+                Err(error)
+            }
+        }
+    }
+
     /// Attaches a certificate of which only the public half is at hand, and writes that down.
     pub async fn attach(
         &self,
@@ -57,13 +85,10 @@ impl Journal<'_> {
             thumbprint: Some(certificate.sha1().hex()),
             ..Object::default()
         };
-        drop(self.http.take_acts());
-        let started = self.run.begin(ledger::Step::Attach, Record::of(object).fact("method", "PATCH"))?;
-        let ended = work.await;
         let told =
             |attachment: &Attachment| Record::of(Object { key_id: Some(attachment.key_id), ..Object::default() });
-        self.end(started, ended.as_ref().map(told))?;
-        ended
+        let record = Record::of(object).fact("method", "PATCH");
+        self.step(ledger::Step::Attach, record, work, told).await.map(|(attachment, _)| attachment)
     }
 
     /// Writes down what a version was born as: the policy that it was made under, before anybody can change it.

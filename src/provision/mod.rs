@@ -4,9 +4,11 @@
 //! the steps it names and can be stopped and started again at any point.
 
 pub mod attach;
+pub mod attaching;
 mod audited;
 pub mod decide;
 mod error;
+pub mod issue;
 mod journal;
 pub mod lifetime;
 pub mod observe;

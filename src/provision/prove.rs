@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::error::Error;
 use super::watch::{self, Watcher};
 use crate::domain::{AppId, CredentialId, KeyUrl, TenantId};
-use crate::entra::{MintOptions, Tokens};
+use crate::entra::{self, MintOptions, Tokens};
 use crate::http::{self, TokenSource};
 use crate::keyvault::VaultSigner;
 use crate::pki::{Algorithm, DecodedToken};
@@ -41,7 +41,7 @@ impl SignIn {
     }
 
     /// Tokens of `app`, for a client that makes requests in its name.
-    pub(super) fn tokens(&self, app: AppId, signer: &VaultSigner) -> Arc<dyn TokenSource> {
+    pub fn tokens(&self, app: AppId, signer: &VaultSigner) -> Arc<dyn TokenSource> {
         Tokens::new(Arc::new(self.application(app, signer)), Arc::clone(self.http.clock()))
     }
 }
@@ -161,6 +161,75 @@ pub async fn prove(
                 watcher.doing(&watch::waiting("the token endpoint to learn of the key", waited, policy.deadline));
                 clock.sleep(back_off).await;
                 back_off = (back_off * 2).min(Duration::from_secs(15));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What was seen of a key that is no longer to be accepted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refused {
+    /// The code of each refusal, such as `AADSTS700027`.
+    pub code: String,
+    /// Refusals in a row.
+    pub refusals: u32,
+    /// Seconds until the first.
+    pub seconds_until_refused: u64,
+    /// How often it was still accepted before that, because the removal had to spread.
+    pub still_accepted: u32,
+}
+
+/// Signs in with a key that was removed until it is refused `policy.tokens` times in a row over
+/// `policy.spread`. Only the refusal that says that the key is unknown counts.
+pub async fn prove_refusal(
+    sign_in: &SignIn,
+    subject: Subject<'_>,
+    signer: &VaultSigner,
+    policy: ProofPolicy,
+    watcher: &dyn Watcher,
+) -> Result<Refused, Error> {
+    let clock = sign_in.http.clock();
+    let application = sign_in.application(subject.app, signer);
+    let scope = format!("{}.default", sign_in.http.cloud().graph());
+    let started = clock.now();
+    let elapsed = || since(clock.now(), started);
+    let pause = policy.spread / policy.tokens.saturating_sub(1).max(1);
+    let mut seen: Option<Refused> = None;
+    let (mut still_accepted, mut back_off) = (0, Duration::from_secs(2));
+    loop {
+        watch::check(watcher, "before the next proof of refusal")?;
+        match application.sign_in(&scope).await {
+            Ok(_) => {
+                (seen, still_accepted) = (None, still_accepted + 1);
+                let waited = elapsed();
+                if waited + back_off > policy.deadline {
+                    return Err(Error::StillAccepted {
+                        key: Box::new(subject.key.clone()),
+                        key_id: subject.key_id,
+                        waited,
+                    });
+                }
+                watcher.doing(&watch::waiting("the token endpoint to forget the key", waited, policy.deadline));
+                clock.sleep(back_off).await;
+                back_off = (back_off * 2).min(Duration::from_secs(15));
+            }
+            Err(error) if error.is_unknown_key() => {
+                let waited = elapsed().as_secs();
+                let refused = seen.get_or_insert_with(|| Refused {
+                    code: error
+                        .refusal()
+                        .and_then(entra::Error::aadsts)
+                        .map_or_else(String::new, |c| format!("AADSTS{c}")),
+                    refusals: 0,
+                    seconds_until_refused: waited,
+                    still_accepted,
+                });
+                refused.refusals += 1;
+                if refused.refusals >= policy.tokens {
+                    return Ok(refused.clone());
+                }
+                clock.sleep(pause).await;
             }
             Err(error) => return Err(error.into()),
         }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::attach::{self, Attachment, Way};
+use super::attach::Attachment;
+use super::attaching::Attaching;
 use super::decide::{self, decide};
 use super::error::Error;
+use super::issue;
 use super::journal::{self, Journal};
 use super::observe::{self, Services};
 use super::plan::{
@@ -23,15 +25,12 @@ use super::spec::CertificateSpec;
 use super::watch::{self, Watcher};
 use crate::domain::{
     CertificateName, CertificateOperation, CertificatePolicy, CredentialId, DeletedCertificate, ObjectId,
-    OperationStatus, printable,
 };
-use crate::graph;
 use crate::http;
 use crate::keyvault::{self, NewCertificate, VaultSigner};
 use crate::ledger::{self, Object, Record};
 use crate::pki::{Certificate, PublicKey, SignerIdentity};
 
-const ISSUE_DEADLINE: Duration = Duration::from_secs(300);
 const DELETION_DEADLINE: Duration = Duration::from_secs(120);
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
 /// So often the world may change between looking and acting before the run gives up.
@@ -159,7 +158,8 @@ impl Provisioner<'_> {
             Step::Create { policy } => work.operation = Some(self.create(wish, policy, observed).await?),
             Step::AwaitIssue => {
                 let ours = work.operation.as_ref().map_or(&observed.last_request, |operation| &operation.request_id);
-                work.operation = Some(self.await_issue(&wish.name, ours.clone()).await?);
+                work.operation =
+                    Some(issue::await_issue(self.services.vault, &wish.name, ours.as_ref(), self.watcher).await?);
             }
             Step::ExportRequest => {
                 let operation = match work.operation.take() {
@@ -186,54 +186,10 @@ impl Provisioner<'_> {
         policy: &CertificatePolicy,
         observed: &Observed,
     ) -> Result<CertificateOperation, Error> {
-        self.watcher.doing(&format!("creating certificate {}", wish.name));
         let owner = decide::owner(observed.application.as_ref());
         let tags = BTreeMap::from([(TAG_APP.to_owned(), owner), (TAG_STATE.to_owned(), STATE_ISSUED.to_owned())]);
         let new = NewCertificate { policy: Some(policy.clone()), tags, enabled: Some(true) };
-        match self.services.vault.create(&wish.name, &new).await {
-            Ok(operation) => Ok(operation),
-            // The answer was lost, not necessarily the request.
-            Err(error) if error.http().is_some_and(http::Error::may_have_acted) => {
-                self.watcher.doing("the answer was lost; looking whether the vault has begun");
-                match self.services.vault.operation(&wish.name).await {
-                    Ok(operation) if operation.request_id != observed.last_request => Ok(operation),
-                    Ok(_) => Err(error.into()),
-                    Err(missing) if missing.is_not_found() => Err(error.into()),
-                    Err(other) => Err(other.into()),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Waits for the operation with the id `ours`; another one is somebody else's.
-    async fn await_issue(&self, name: &CertificateName, ours: Option<String>) -> Result<CertificateOperation, Error> {
-        let started = self.now();
-        let mut pause = Duration::from_secs(1);
-        loop {
-            let operation = self.services.vault.operation(name).await?;
-            if operation.request_id != ours {
-                return Err(Error::Replaced { name: name.clone() });
-            }
-            let not_issued = |reason: String| Err(Error::NotIssued { name: name.clone(), reason });
-            match (&operation.status, &operation.error) {
-                (OperationStatus::Completed, _) => return Ok(operation),
-                (_, Some((code, message))) => return not_issued(printable(&format!("{code}: {message}"))),
-                (OperationStatus::Cancelled, _) => return not_issued("somebody cancelled it".to_owned()),
-                (OperationStatus::Failed, _) => {
-                    return not_issued("it failed, and the vault does not say why".to_owned());
-                }
-                _ => {}
-            }
-            let waited = self.since(started);
-            if waited + pause > ISSUE_DEADLINE {
-                return Err(Error::Deadline { what: format!("the issue of certificate {name}"), waited });
-            }
-            let details = operation.status_details.as_deref().unwrap_or("the vault to issue the certificate");
-            self.watcher.doing(&watch::waiting(&printable(details), waited, ISSUE_DEADLINE));
-            self.pause(pause, "while the vault issues the certificate").await?;
-            pause = (pause * 2).min(Duration::from_secs(10));
-        }
+        issue::create(self.services.vault, &wish.name, &new, observed.last_request.as_ref(), self.watcher).await
     }
 
     /// Reads back what was made, and compares it with what was asked for.
@@ -280,25 +236,8 @@ impl Provisioner<'_> {
         let (Some(graph), Some(application)) = (self.services.graph, &observed.application) else {
             return Err(Error::NoDirectory);
         };
-        self.watcher.doing("adding the certificate to the application");
-        let attached = match method {
-            AttachMethod::AddKey { signer } => {
-                let der = self.services.vault.certificate(signer.key.name(), Some(signer.key.version())).await?.der;
-                let certificate = Certificate::from_der(&der.unwrap_or_default())?;
-                let identity = SignerIdentity::Certificate(Box::new(certificate));
-                let signer = VaultSigner::new(self.services.vault, signer.key.clone(), identity);
-                let tokens = self.sign_in.tokens(application.app_id, &signer);
-                let as_application = graph::Client::new(graph.http(), &tokens);
-                let way = Way::AddKey { as_application: &as_application, signer: &signer };
-                let reason = "an attached certificate of this vault proves possession; no permission is needed";
-                attach::attach(graph, application, &existing.certificate, way, reason, self.watcher).await?
-            }
-            AttachMethod::Patch { reason } => {
-                attach::attach(graph, application, &existing.certificate, Way::Patch, reason, self.watcher).await?
-            }
-        };
-        self.watcher.done(&format!("attached as keyId {} by {}", attached.key_id, attached.method));
-        Ok(attached)
+        let attaching = Attaching { vault: self.services.vault, graph, sign_in: self.sign_in, watcher: self.watcher };
+        attaching.attach(application, &existing.certificate, method).await
     }
 
     async fn prove(&self, observed: &Observed, work: &Work, tokens: u32) -> Result<Proof, Error> {

@@ -48,7 +48,7 @@ impl Error {
     }
 
     /// Whether Entra does not know the key, so that another version may be the right one.
-    pub(super) fn is_unknown_key(&self) -> bool {
+    pub fn is_unknown_key(&self) -> bool {
         // AADSTS700027: the certificate is not registered on the application.
         self.refusal().and_then(entra::Error::aadsts) == Some(700_027)
     }
