@@ -30,6 +30,7 @@ mod remedies;
 mod token;
 mod token_view;
 mod view;
+mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -69,6 +70,8 @@ enum Command {
     /// What a vault's certificates are, and who trusts them
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Where a key is, who trusts it, when it was last used, and what breaks when it ends
+    Why(why::Args),
     /// Sign in as an application with its key in the vault; shows claims, not the token
     Token(token::Args),
     /// A local Entra, Key Vault and Graph to work against
@@ -101,6 +104,7 @@ impl Command {
             Self::Audit(args) => args.format(),
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
+            Self::Why(args) => args.output.output,
             Self::Token(args) => args.format(),
             Self::Ledger(ledger::Command::Show(args)) => args.output.output,
             Self::Ledger(ledger::Command::Verify(args)) => args.output.output,
@@ -155,6 +159,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
         Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
+        Command::Why(args) => block_on(why::run(args, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),
         Command::Policy(command) => policy::run(command, &cli.global, environment),

@@ -22,7 +22,7 @@ pub use application::{
     Application, DelegatedGrant, DeletedApplication, Implicit, Lock, Owner, OwnerKind, RedirectUris, RequiredAccess,
     RequiredKind, RoleGrant, ServicePrincipal,
 };
-pub use collect::{Activity, Clients, Error, Plan, Unwatched, Watcher, collect};
+pub use collect::{Activity, Clients, Error, InvalidSought, Plan, Sought, Unwatched, Watcher, collect};
 pub use coverage::{Count, Coverage, Evidence, Gap};
 pub use credential::{FederatedCredential, KeyCredential, Moment, PasswordCredential};
 pub use directory::{

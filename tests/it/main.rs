@@ -68,3 +68,5 @@ mod token;
 mod token_output;
 #[cfg(feature = "lab")]
 mod token_tenants;
+#[cfg(feature = "lab")]
+mod why;

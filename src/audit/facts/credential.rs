@@ -141,9 +141,9 @@ impl<'a> KeyFacts<'a> {
 }
 
 /// In whose hands a key is at one place, why, whether it can leave, and whether a copy existed outside.
-type Judged = (Custody, String, (Export, Option<Grade>), Origin);
+pub(super) type Judged = (Custody, String, (Export, Option<Grade>), Origin);
 
-fn judge(found: &Match<'_>, facts: &Facts<'_>) -> Judged {
+pub(super) fn judge(found: &Match<'_>, facts: &Facts<'_>) -> Judged {
     let (Some(certificate), Place::Version(version)) = (found.certificate, found.place) else {
         let why = match found.place {
             Place::Deleted(_) => "it is in a deleted certificate, of which the vault tells no more",

@@ -17,6 +17,7 @@ mod rbac;
 mod restriction;
 mod tier;
 mod usage;
+mod whereabouts;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -41,6 +42,7 @@ pub use rbac::{Act, Doubt};
 pub use restriction::{Cap, cap, in_force, scopes};
 pub use tier::Tier;
 pub use usage::{beyond_signature, beyond_signing, goes_beyond_everywhere};
+pub use whereabouts::{Claim, KeptAt, Others, Purpose, TrustedBy, Whereabouts, whereabouts};
 
 use self::index::Index;
 use self::rbac::Rbac;

@@ -13,7 +13,7 @@ use super::{Activity, Scope, outputs};
 use crate::audit::facts::Facts;
 use crate::audit::{self, InputFile, Manifest, ManifestEntry};
 use crate::domain::{Chain, Vault};
-use crate::inventory::{self, Clients, Inventory, Plan, State, collect};
+use crate::inventory::{self, Clients, Inventory, Plan, Sought, State, collect};
 use crate::provision;
 
 /// What was seen, and from which file if from one.
@@ -29,6 +29,21 @@ pub(super) async fn read(scope: &Scope, context: &Context) -> Result<Seen, Failu
         Some(path) => from_file(path, context),
         None => Ok(Seen { inventory: from_tenant(scope, context).await?, file: None }),
     }
+}
+
+/// Reads what tells where one key is and who trusts it: in the tenant, or in the file that stands for it.
+pub(in crate::cli) async fn of_one_key(
+    sought: Sought,
+    vaults: &[String],
+    input: Option<&Path>,
+    context: &Context,
+) -> Result<Inventory, Failure> {
+    if let Some(path) = input {
+        return Ok(from_file(path, context)?.inventory);
+    }
+    let mut plan = Plan { seeks: Some(sought), ..Plan::all(context.tenant()?) };
+    plan.vaults = named(vaults, context)?;
+    collected(&plan, &mut State::none(), context).await
 }
 
 fn from_file(path: &Path, context: &Context) -> Result<Seen, Failure> {
@@ -49,11 +64,6 @@ fn from_file(path: &Path, context: &Context) -> Result<Seen, Failure> {
 
 async fn from_tenant(scope: &Scope, context: &Context) -> Result<Inventory, Failure> {
     let plan = context.reading(plan(scope, context)).await?;
-    let clients = Clients {
-        http: context.http().clone(),
-        graph: Arc::clone(context.graph_tokens()),
-        vaults: Arc::clone(context.vault_tokens()),
-    };
     let mut state = match &scope.state {
         None => State::none(),
         Some(folder) => {
@@ -64,14 +74,23 @@ async fn from_tenant(scope: &Scope, context: &Context) -> Result<Inventory, Fail
             state
         }
     };
-    let onlooker = context.watcher();
-    let ended = context.reading(collect(&clients, &plan, &mut state, &onlooker)).await;
-    onlooker.clear();
-    let inventory = ended?;
+    let inventory = collected(&plan, &mut state, context).await?;
     if let Err(error) = state.save(&inventory) {
         context.console().warn(&format!("what was read could not be kept for the next run: {error}"));
     }
     Ok(inventory)
+}
+
+async fn collected(plan: &Plan, state: &mut State, context: &Context) -> Result<Inventory, Failure> {
+    let clients = Clients {
+        http: context.http().clone(),
+        graph: Arc::clone(context.graph_tokens()),
+        vaults: Arc::clone(context.vault_tokens()),
+    };
+    let onlooker = context.watcher();
+    let ended = context.reading(collect(&clients, plan, state, &onlooker)).await;
+    onlooker.clear();
+    ended
 }
 
 async fn plan(scope: &Scope, context: &Context) -> Result<Plan, Failure> {
@@ -89,15 +108,20 @@ async fn plan(scope: &Scope, context: &Context) -> Result<Plan, Failure> {
     for app in &scope.app {
         plan.applications.push(context.application(&graph, app).await?.id);
     }
-    if !scope.vault.is_empty() {
-        let vaults: Result<Vec<Vault>, Failure> = scope.vault.iter().map(|vault| context.vault(vault)).collect();
-        plan.vaults = Some(vaults?);
-    }
+    plan.vaults = named(&scope.vault, context)?;
     Ok(plan)
 }
 
+/// The vaults that were named; `None` for all that can be found.
+fn named(vaults: &[String], context: &Context) -> Result<Option<Vec<Vault>>, Failure> {
+    if vaults.is_empty() {
+        return Ok(None);
+    }
+    vaults.iter().map(|vault| context.vault(vault)).collect::<Result<_, _>>().map(Some)
+}
+
 /// What people wrote down in `kvops.toml`.
-pub(super) fn manifest(context: &Context) -> Manifest {
+pub(in crate::cli) fn manifest(context: &Context) -> Manifest {
     let settings = context.settings();
     let entries = settings.apps().map(|(name, entry, path)| {
         let known = ManifestEntry {

@@ -2,7 +2,7 @@
 
 mod become_view;
 mod diff;
-mod evidence;
+pub(super) mod evidence;
 pub(super) mod outputs;
 mod rules;
 

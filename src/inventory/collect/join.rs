@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::bytes;
+use super::plan::Sought;
 use crate::domain::Thumbprint;
 use crate::inventory::{Application, Digest, KeyCredential, Seen, ServicePrincipal};
 
@@ -32,14 +33,38 @@ struct Credential {
 }
 
 impl Wanted {
-    /// Of everything in the directory.
-    pub(super) fn of(applications: &[Application], principals: &[ServicePrincipal], now: OffsetDateTime) -> Self {
+    /// Of everything in the directory, and of what somebody looks for.
+    pub(super) fn of(
+        applications: &[Application],
+        principals: &[ServicePrincipal],
+        now: OffsetDateTime,
+        sought: Option<Sought>,
+    ) -> Self {
         let mut wanted = Self::default();
+        let mut is_found = false;
         let of_applications = applications.iter().map(|application| &*application.keys);
         for keys in of_applications.chain(principals.iter().map(|principal| &*principal.keys)) {
-            keys.iter().filter(|key| bytes::signs_in(key, keys, now)).for_each(|key| wanted.add(key));
+            for key in keys {
+                let is_sought = sought.is_some_and(|sought| sought.is(key));
+                is_found |= is_sought;
+                if is_sought || bytes::signs_in(key, keys, now) {
+                    wanted.add(key);
+                }
+            }
+        }
+        match sought {
+            Some(Sought::Thumbprint(thumbprint)) if !is_found => wanted.seek(thumbprint),
+            _ => {}
         }
         wanted
+    }
+
+    /// A certificate that no credential names: no list of a vault states more than SHA-1 of it, so that
+    /// any other thumbprint shows only in the bytes of each version.
+    fn seek(&mut self, thumbprint: Thumbprint) {
+        let digest = sha1(thumbprint);
+        self.digests.extend(digest);
+        self.credentials.push(Credential { digest, issued: digest.is_none().then(Digest::default) });
     }
 
     fn add(&mut self, key: &KeyCredential) {
@@ -79,6 +104,17 @@ impl Wanted {
         self.credentials.iter().any(|credential| {
             !credential.is_in(listed) && credential.issued.as_ref().is_some_and(|key| !keys.contains(key))
         })
+    }
+}
+
+impl Sought {
+    /// Whether this is the credential that is looked for, as far as its bytes or else its label tell.
+    fn is(self, key: &KeyCredential) -> bool {
+        match (self, &key.x) {
+            (Self::KeyId(key_id), _) => key.key_id == key_id,
+            (Self::Thumbprint(thumbprint), Seen::Read(x)) => x.has(&thumbprint),
+            (Self::Thumbprint(thumbprint), Seen::Unread { .. }) => key.thumbprint() == Some(thumbprint),
+        }
     }
 }
 
@@ -124,7 +160,7 @@ mod tests {
         let id = "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f11";
         let mut application: Application = serde_json::from_value(json!({ "id": id, "appId": id })).unwrap();
         application.keys = [key].into();
-        Wanted::of(&[application], &[], datetime!(2026-06-01 00:00 UTC))
+        Wanted::of(&[application], &[], datetime!(2026-06-01 00:00 UTC), None)
     }
 
     fn listed(digests: &[&str]) -> HashSet<Sha1> {
@@ -154,5 +190,16 @@ mod tests {
         assert!(!wanted(A, Some(A), false).has_issued_stranger(&listed(&[A]), &none));
         let known = HashSet::from([Digest("key".into())]);
         assert!(!wanted(A, Some(A), false).has_issued_stranger(&listed(&[B]), &known));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_read_though_no_credential_names_it() {
+        let now = datetime!(2026-06-01 00:00 UTC);
+        let seek = |text: &str| Wanted::of(&[], &[], now, Some(text.parse().unwrap()));
+        let by_sha1 = seek(B);
+        assert!(by_sha1.names(Some(&Digest(B.into()))));
+        assert!(!by_sha1.has_stranger(&listed(&[B])) && by_sha1.has_stranger(&listed(&[A])));
+        let by_sha256 = seek(&"C".repeat(64));
+        assert!(by_sha256.has_issued_stranger(&listed(&[A, B]), &HashSet::new()), "only bytes would show it");
     }
 }

@@ -29,7 +29,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-pub use plan::{Activity, Clients, Plan, Unwatched, Watcher};
+pub use plan::{Activity, Clients, InvalidSought, Plan, Sought, Unwatched, Watcher};
 
 use self::azure::Watched;
 use self::join::Wanted;
@@ -118,7 +118,7 @@ pub async fn collect(
     let directory = directory?;
     let (mut vaults, watched, (assignments, role_definitions)) = azure?;
 
-    let wanted = Wanted::of(&directory.applications, &directory.service_principals, run.now);
+    let wanted = Wanted::of(&directory.applications, &directory.service_principals, run.now, plan.seeks);
     versions::read(&run, &mut vaults, &wanted, &known_certificates).await?;
     let vaults = vaults.into_iter().zip(watched).map(|((_, mut vault), (is_logged, is_defended))| {
         (vault.is_logged, vault.is_defended) = (is_logged, is_defended);

@@ -1,9 +1,12 @@
 //! What is to be read, by whom, and who looks on.
 
 use std::fmt::Debug;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::domain::{ObjectId, TenantId, Vault};
+use serde::Serialize;
+
+use crate::domain::{CredentialId, ObjectId, TenantId, Thumbprint, Vault};
 use crate::http::{self, TokenSource};
 
 /// The identities that read.
@@ -34,7 +37,27 @@ pub struct Plan {
     /// So many objects are asked one by one for the bytes of their certificates, where lists come
     /// without: each takes 0.4 seconds.
     pub most_single_reads: usize,
+    /// A certificate that is looked for beside those that let somebody sign in.
+    pub seeks: Option<Sought>,
 }
+
+/// What somebody holds who looks for a key: one that may have expired, or that nobody trusts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sought {
+    /// The thumbprint of its certificate.
+    #[serde(serialize_with = "hex")]
+    Thumbprint(Thumbprint),
+    /// The keyId of a credential.
+    KeyId(CredentialId),
+}
+
+/// Text that is neither a thumbprint nor a keyId.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "`{0}` is neither a keyId, which is a GUID, nor a thumbprint: 40 or 64 hex digits, or the base64 or base64url form of 20 or 32 bytes"
+)]
+pub struct InvalidSought(String);
 
 /// Whether the reports on last use are read: two seconds for each thousand credentials.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -58,8 +81,24 @@ impl Plan {
             all_certificates: false,
             activity: Activity::default(),
             most_single_reads: 600,
+            seeks: None,
         }
     }
+}
+
+impl FromStr for Sought {
+    type Err = InvalidSought;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSought> {
+        if let Ok(key_id) = text.parse() {
+            return Ok(Self::KeyId(key_id));
+        }
+        text.parse().map(Self::Thumbprint).map_err(|_| InvalidSought(text.to_owned()))
+    }
+}
+
+fn hex<S: serde::Serializer>(thumbprint: &Thumbprint, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(thumbprint)
 }
 
 /// Somebody who looks on while a tenant is read.
