@@ -8,6 +8,7 @@ pub mod arm;
 pub mod audit;
 pub mod cli;
 pub mod config;
+pub mod detach;
 pub mod domain;
 pub mod entra;
 pub mod graph;

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 
 use super::exit::Exit;
 use super::failure::{Failure, ServiceFacts};
+use crate::detach;
 use crate::domain::{CertificateName, KeyUrl, Vault, printable};
 use crate::entra;
 use crate::graph;
@@ -232,6 +233,39 @@ impl From<provision::Error> for Failure {
             E::Interrupted { .. } => {
                 Self::from_error(Exit::Interrupted, &error).hint("run the same command again: it goes on from here")
             }
+        }
+    }
+}
+
+impl From<detach::Error> for Failure {
+    fn from(error: detach::Error) -> Self {
+        match error {
+            detach::Error::Provision(error) => error.into(),
+            detach::Error::Refused(refusal) => (*refusal).into(),
+            detach::Error::StillThere { .. } => Self::from_error(Exit::Upstream, &error)
+                .hint("run the same command again; if it stays, remove the credential in the portal and look who puts it back"),
+        }
+    }
+}
+
+impl From<detach::Refusal> for Failure {
+    fn from(refusal: detach::Refusal) -> Self {
+        use detach::Refusal as R;
+        let exit = if matches!(refusal, R::RemainingIsGone { .. }) { Exit::Changed } else { Exit::Refused };
+        let failure = Self::new(exit, refusal.to_string());
+        match refusal {
+            R::NotForSignIn { .. } => failure,
+            R::NothingProven { .. } | R::Itself { .. } => failure.hint(
+                "attach another certificate with `kvops provision`, and name it with --vault and --name, so that it can be \
+                 proven first",
+            ),
+            R::RemainingIsGone { .. } => {
+                failure.hint("find out who else changes this application, then run the same command again")
+            }
+            R::InUse { .. } => failure.hint("find who signs in with it in the sign-in log, move them, and run this again"),
+            R::UseUnknown { .. } => failure.hint(
+                "the report needs AuditLog.Read.All; without it, look into the sign-in log for the keyId yourself",
+            ),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The certificates of an application: reading them with their bytes, replacing the list, and
-//! adding or removing one by proof of possession.
+//! The certificates of an application: reading them with their bytes, replacing the list, adding or
+//! removing one by proof of possession; and taking its secrets away.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,16 +9,24 @@ use time::format_description::well_known::Rfc3339;
 
 use super::client::Client;
 use super::error::{Error, failed, proof_failed};
-use super::wire::KeyCredentials;
-use crate::domain::{CredentialId, KeyCredential, ObjectId};
+use super::listing::Class;
+use super::wire::{KeyCredentials, PasswordCredentials};
+use crate::domain::{CredentialId, KeyCredential, ObjectId, PasswordCredential};
 use crate::http::{Method, Operation, Service};
 use crate::pki::PossessionProof;
 
 const READ: Operation =
     Operation::safe(Service::Graph, "reading the application's certificates", "Application.Read.All");
+const READ_OF_PRINCIPAL: Operation =
+    Operation::safe(Service::Graph, "reading the service principal's certificates", "Application.Read.All");
 const REPLACE: Operation = Operation::never_repeated(
     Service::Graph,
     "writing the application's certificates",
+    "Application.ReadWrite.OwnedBy",
+);
+const REPLACE_OF_PRINCIPAL: Operation = Operation::never_repeated(
+    Service::Graph,
+    "writing the service principal's certificates",
     "Application.ReadWrite.OwnedBy",
 );
 const ADD: Operation = Operation::once(
@@ -31,6 +39,44 @@ const REMOVE: Operation = Operation::once(
     "removing a certificate by proof of possession",
     "Application.ReadWrite.OwnedBy, or none with a token of the application itself",
 );
+
+const READ_SECRETS: Operation =
+    Operation::safe(Service::Graph, "reading which secrets there are", "Application.Read.All");
+const REMOVE_SECRET: Operation = Operation::once(Service::Graph, "removing a secret", "Application.ReadWrite.OwnedBy");
+
+/// An object with credentials: an application, or its service principal with credentials of its own.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Holder {
+    /// Which of the two it is.
+    pub class: Class,
+    /// Its object id.
+    pub id: ObjectId,
+}
+
+impl Holder {
+    /// A service principal.
+    pub const fn service_principal(id: ObjectId) -> Self {
+        Self { class: Class::ServicePrincipals, id }
+    }
+
+    pub(super) fn path(self) -> String {
+        format!("{}/{}", self.class.path(), self.id)
+    }
+
+    fn of_class(self, application: &'static Operation, principal: &'static Operation) -> &'static Operation {
+        match self.class {
+            Class::Applications => application,
+            Class::ServicePrincipals => principal,
+        }
+    }
+}
+
+impl From<ObjectId> for Holder {
+    /// An object id on its own is an application's.
+    fn from(id: ObjectId) -> Self {
+        Self { class: Class::Applications, id }
+    }
+}
 
 /// A certificate that is to be attached.
 #[derive(Clone, Debug)]
@@ -50,9 +96,10 @@ pub struct NewKey {
 impl Client {
     /// The certificates with their bytes, which only this form of reading gives. The directory
     /// allows 150 such reads a minute.
-    pub async fn key_credentials(&self, id: ObjectId) -> Result<Vec<KeyCredential>, Error> {
-        let url = self.url(&format!("applications/{id}"), &[("$select", "id,keyCredentials")]);
-        let read: KeyCredentials = self.get(&READ, url).await?;
+    pub async fn key_credentials(&self, of: impl Into<Holder>) -> Result<Vec<KeyCredential>, Error> {
+        let holder = of.into();
+        let url = self.url(&holder.path(), &[("$select", "id,keyCredentials")]);
+        let read: KeyCredentials = self.get(holder.of_class(&READ, &READ_OF_PRINCIPAL), url).await?;
         Ok(read.key_credentials)
     }
 
@@ -60,13 +107,15 @@ impl Client {
     /// never again: after a collision or a lost answer the list has to be read first.
     pub async fn replace_key_credentials(
         &self,
-        id: ObjectId,
+        of: impl Into<Holder>,
         keep: &[KeyCredential],
         add: &[NewKey],
     ) -> Result<(), Error> {
+        let holder = of.into();
         let entries: Vec<Value> = keep.iter().map(kept).chain(add.iter().map(NewKey::entry)).collect();
-        let url = self.url(&format!("applications/{id}"), &[]);
-        self.write(&REPLACE, Method::PATCH, url, &json!({ "keyCredentials": entries })).await.map(drop)
+        let operation = holder.of_class(&REPLACE, &REPLACE_OF_PRINCIPAL);
+        let url = self.url(&holder.path(), &[]);
+        self.write(operation, Method::PATCH, url, &json!({ "keyCredentials": entries })).await.map(drop)
     }
 
     /// Adds one certificate on the proof that somebody holds another that is attached already.
@@ -87,6 +136,19 @@ impl Client {
         let body = json!({ "keyId": key_id, "proof": proof.compact().text().expose() });
         let url = self.url(&format!("applications/{id}/removeKey"), &[]);
         self.write(&REMOVE, Method::POST, url, &body).await.map_err(proof_failed).map(drop)
+    }
+
+    /// The secrets, without their text.
+    pub async fn password_credentials(&self, of: impl Into<Holder>) -> Result<Vec<PasswordCredential>, Error> {
+        let url = self.url(&of.into().path(), &[("$select", "id,passwordCredentials")]);
+        let read: PasswordCredentials = self.get(&READ_SECRETS, url).await?;
+        Ok(read.password_credentials)
+    }
+
+    /// Removes one secret. A success is no fact before the list has been read again.
+    pub async fn remove_password(&self, of: impl Into<Holder>, key_id: CredentialId) -> Result<(), Error> {
+        let url = self.url(&format!("{}/removePassword", of.into().path()), &[]);
+        self.write(&REMOVE_SECRET, Method::POST, url, &json!({ "keyId": key_id })).await.map(drop)
     }
 }
 

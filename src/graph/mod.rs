@@ -21,7 +21,7 @@ mod wire;
 pub use application::ApplicationRecord;
 pub use client::Client;
 pub use error::{Candidate, Error};
-pub use keys::NewKey;
+pub use keys::{Holder, NewKey};
 pub use list::{List, Page};
 pub use listing::{Changed, Class, LARGEST_PAGE, Part};
 pub use principal::{DirectoryObject, MOST_LOOKED_UP};

@@ -3,13 +3,20 @@
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::domain::{AppManagementPolicy, CredentialRestriction, KeyCredential, RestrictionKind};
+use crate::domain::{AppManagementPolicy, CredentialRestriction, KeyCredential, PasswordCredential, RestrictionKind};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct KeyCredentials {
     #[serde(default)]
     pub(super) key_credentials: Vec<KeyCredential>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PasswordCredentials {
+    #[serde(default)]
+    pub(super) password_credentials: Vec<PasswordCredential>,
 }
 
 /// The tenant's default policy and an application's own, which name their parts differently.

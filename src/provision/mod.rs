@@ -10,6 +10,7 @@ pub mod decide;
 mod error;
 pub mod issue;
 mod journal;
+pub mod key_list;
 pub mod lifetime;
 pub mod observe;
 pub mod plan;
@@ -19,7 +20,7 @@ mod report;
 pub mod rules;
 mod run;
 pub mod spec;
-mod watch;
+pub mod watch;
 
 pub use error::Error;
 pub use journal::Journal;

@@ -18,11 +18,11 @@ pub trait Watcher: Debug + Send + Sync {
 }
 
 /// Ends the run before `step` if the user has asked for it.
-pub(super) fn check(watcher: &dyn Watcher, step: &str) -> Result<(), Error> {
+pub fn check(watcher: &dyn Watcher, step: &str) -> Result<(), Error> {
     if watcher.is_interrupted() { Err(Error::Interrupted { before: step.to_owned() }) } else { Ok(()) }
 }
 
 /// "waiting for the token endpoint: 14 s of 300 s".
-pub(super) fn waiting(what: &str, waited: Duration, limit: Duration) -> String {
+pub fn waiting(what: &str, waited: Duration, limit: Duration) -> String {
     format!("waiting for {what}: {} s of {} s", waited.as_secs(), limit.as_secs())
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kvops::domain::{
-    CertificateName, CertificatePolicy, Chain, KeyUrl, OperationStatus, Secret, ServicePrincipal, Thumbprint,
+    CertificateName, CertificatePolicy, Chain, KeyUrl, ObjectId, OperationStatus, Secret, ServicePrincipal, Thumbprint,
 };
 use kvops::entra::credential::credential;
 use kvops::entra::{self, Choice, ClientCredentials, ClientProof, MintOptions, Source};
@@ -331,7 +331,7 @@ async fn graph_refusal(bench: &Bench, recorded: &Recorded) -> Result<(), String>
     use graph::Error;
 
     let body = recorded.answer(bench, "graph");
-    let error = match bench.graph.key_credentials(APP.parse().unwrap()).await {
+    let error = match bench.graph.key_credentials(APP.parse::<ObjectId>().unwrap()).await {
         Ok(_) => return Err("a refusal was taken for a success".to_owned()),
         Err(error) => error,
     };
