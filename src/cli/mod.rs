@@ -3,6 +3,8 @@
 mod attach;
 mod audit;
 mod cert;
+#[cfg(feature = "lab")]
+mod child;
 mod clock;
 mod completions;
 mod config;

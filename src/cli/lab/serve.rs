@@ -37,7 +37,7 @@ pub(crate) struct Args {
 pub(super) async fn run(args: &Args, console: Console) -> Result<Exit, Failure> {
     let dir = std::path::absolute(&args.dir).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
     // Before the lab is ready, so that nobody who has read the record can stop it unheard.
-    let end = super::exec::Signals::listen()?;
+    let end = crate::cli::child::Signals::listen()?;
     let lab = args.lab.start(args.port, args.control_port, Some(dir.clone()))?;
     announce(&lab, args, &dir, console)?;
     tokio::select! {
