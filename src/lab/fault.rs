@@ -61,6 +61,8 @@ pub(crate) struct Outcome {
     pub(crate) drop: Option<Drop>,
     /// Wait for so many real milliseconds first.
     pub(crate) stall_ms: u64,
+    /// Wait for so many real milliseconds once the service has acted, before it answers.
+    pub(crate) late_ms: u64,
     /// Send half of the answer's body, then close the connection.
     pub(crate) torn: bool,
 }

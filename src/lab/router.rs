@@ -208,6 +208,11 @@ impl Routed {
         Duration::from_millis(self.fault.as_ref().map_or(0, |(_, outcome)| outcome.stall_ms))
     }
 
+    /// How long the fault keeps the answer back once the service has acted, in real time.
+    pub(crate) fn lateness(&self) -> Duration {
+        Duration::from_millis(self.fault.as_ref().map_or(0, |(_, outcome)| outcome.late_ms))
+    }
+
     fn ask(&self, world: &mut World) -> Reply {
         match (self.service, self.vault.as_deref()) {
             (Service::KeyVault, Some(vault)) => keyvault::answer(world, vault, &self.request),

@@ -141,6 +141,7 @@ async fn settle(shared: &Shared, routed: Routed) -> Fate {
     wait(routed.stall()).await;
     // Handlers make keys and signatures; other connections go on meanwhile.
     let fate = tokio::task::block_in_place(|| shared.answer(&routed));
+    wait(routed.lateness()).await;
     drop(busy);
     // Outside a simulation answers take no time: a client that waits for several at once would
     // otherwise find the clock moved by each.

@@ -38,6 +38,8 @@ mod interrupt;
 #[cfg(feature = "lab")]
 mod invariants;
 #[cfg(feature = "lab")]
+mod killed;
+#[cfg(feature = "lab")]
 mod lab_command;
 #[cfg(feature = "lab")]
 mod lab_control;

@@ -1,13 +1,16 @@
 //! The program against a lab: a clean environment, a lab of its own, everything that it printed.
 
 mod collector;
+mod killing;
 mod proxy;
 mod rights;
 mod running;
 mod vault;
+mod world;
 
 pub(crate) use self::collector::assert_same;
 pub(crate) use self::collector::shown;
+pub(crate) use self::killing::Moment;
 pub(crate) use self::proxy::Manner;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::rights::Identity;

@@ -24,7 +24,7 @@ pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// A program that was started and has not been waited for.
 #[derive(Debug)]
-pub(crate) struct Running(Child);
+pub(crate) struct Running(pub(super) Child);
 
 impl Running {
     /// Sends what Ctrl-C sends.
