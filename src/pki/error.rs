@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use super::algorithm::SignatureAlgorithm;
 use super::jws::Algorithm;
 use crate::domain::Thumbprint;
 
@@ -42,6 +43,41 @@ pub enum Error {
         algorithm: Algorithm,
         /// What is known.
         known: Thumbprint,
+    },
+    /// The key is of another kind than the algorithm needs.
+    #[error("a key of kind {key} does not sign with {algorithm}")]
+    AlgorithmKind {
+        /// What was to be used.
+        algorithm: SignatureAlgorithm,
+        /// What the key is: `RSA 3072`, `EC 256`.
+        key: String,
+    },
+    /// Not the URL of an issuer.
+    #[error("`{text}` cannot be an issuer: {problem}")]
+    Issuer {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A token for this audience is not made.
+    #[error("a token of an issuer is never made for the audience `{text}`: {problem}")]
+    Audience {
+        /// What was given.
+        text: String,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// Claims that a token of an issuer cannot have.
+    #[error("the claims cannot be signed: {0}")]
+    Claims(String),
+    /// A token of an issuer would live longer than published keys are kept for it, or not at all.
+    #[error("a token cannot live for {asked} s: between 1 and {limit} s are allowed")]
+    TokenLifetime {
+        /// Seconds asked for.
+        asked: i64,
+        /// Longest allowed, in seconds.
+        limit: i64,
     },
     /// Whoever holds the key did not sign.
     #[error("signing failed")]

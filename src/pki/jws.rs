@@ -5,9 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 
+use super::algorithm::SignatureAlgorithm;
 use super::error::Error;
 use super::signer::Signer;
 use crate::domain::Secret;
@@ -41,21 +41,25 @@ impl fmt::Display for Algorithm {
 /// The exact bytes that a signature covers. Only this module's neighbours can make one.
 #[derive(Clone, Debug)]
 pub struct SigningInput {
-    algorithm: Algorithm,
+    algorithm: SignatureAlgorithm,
     header: Map<String, Value>,
     claims: Map<String, Value>,
     text: String,
 }
 
 impl SigningInput {
-    pub(super) fn new(algorithm: Algorithm, header: Map<String, Value>, claims: Map<String, Value>) -> Self {
+    pub(super) fn new(
+        algorithm: impl Into<SignatureAlgorithm>,
+        header: Map<String, Value>,
+        claims: Map<String, Value>,
+    ) -> Self {
         let part = |members: &Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(members.clone()).to_string());
         let text = format!("{}.{}", part(&header), part(&claims));
-        Self { algorithm, header, claims, text }
+        Self { algorithm: algorithm.into(), header, claims, text }
     }
 
     /// How it is to be signed.
-    pub fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> SignatureAlgorithm {
         self.algorithm
     }
 
@@ -69,9 +73,9 @@ impl SigningInput {
         &self.claims
     }
 
-    /// SHA-256 of the ASCII of `header.claims`: what a vault is asked to sign.
-    pub fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.text.as_bytes()).into()
+    /// The algorithm's hash of the ASCII of `header.claims`: what a vault is asked to sign.
+    pub fn digest(&self) -> Vec<u8> {
+        self.algorithm.digest_of(self.text.as_bytes()).as_ref().to_vec()
     }
 
     /// The bytes themselves, for a signer that hashes on its own.

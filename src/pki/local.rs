@@ -3,14 +3,15 @@
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair};
 use p12_keystore::{KeyStore, Pkcs12ImportPolicy};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::algorithm::SignatureAlgorithm;
 use super::certificate::Certificate;
 use super::error::Error;
-use super::jws::{Algorithm, SigningInput};
+use super::jws::SigningInput;
 use super::public_key::PublicKey;
 use super::signer::{Signer, SignerIdentity};
 use crate::domain::Secret;
@@ -70,10 +71,14 @@ impl Signer for LocalKey {
 
     async fn sign(&self, input: &SigningInput) -> Result<Vec<u8>, Error> {
         let mut signature = vec![0; self.key.public_modulus_len()];
-        let outcome = match input.algorithm() {
-            Algorithm::Ps256 => self.key.sign(&RSA_PSS_SHA256, &SystemRandom::new(), input.bytes(), &mut signature),
-            Algorithm::Rs256 => self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input.bytes(), &mut signature),
+        let padding: &'static dyn RsaEncoding = match input.algorithm() {
+            SignatureAlgorithm::Ps256 => &RSA_PSS_SHA256,
+            SignatureAlgorithm::Rs256 => &RSA_PKCS1_SHA256,
+            other => {
+                return Err(Error::LocalKey(format!("a key in a file signs with PS256 or RS256, not with {other}")));
+            }
         };
+        let outcome = self.key.sign(padding, &SystemRandom::new(), input.bytes(), &mut signature);
         outcome.map_err(|_| Error::LocalKey("the private key refused to sign".to_owned()))?;
         Ok(signature)
     }

@@ -1,12 +1,17 @@
 //! Public keys, and what they verify.
 
-use aws_lc_rs::digest::{Digest, SHA256, digest};
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::digest::{Digest, SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+    RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
+};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey as ParsedKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::algorithm::SignatureAlgorithm;
 use super::error::Error;
 use super::jws::Algorithm;
 use super::roca;
@@ -77,26 +82,48 @@ impl PublicKey {
     }
 
     /// Checks a JWS signature over `message`.
-    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), Error> {
-        self.verify_digest_with(algorithm, &digest(&SHA256, message), signature)
+    pub fn verify(
+        &self,
+        algorithm: impl Into<SignatureAlgorithm>,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        let algorithm = algorithm.into();
+        self.verify_digest_with(algorithm, &algorithm.digest_of(message), signature)
     }
 
-    /// Checks a signature over a digest, which is all that a vault is given to sign. Every algorithm
-    /// here is an RSA one, so an EC key verifies nothing.
+    /// Checks the signature of a client assertion over a digest, which is all that a vault is given
+    /// to sign. Every algorithm of those is an RSA one, so an EC key verifies none.
     pub fn verify_digest(&self, algorithm: Algorithm, digest: &[u8; 32], signature: &[u8]) -> Result<(), Error> {
         let digest = Digest::import_less_safe(digest, &SHA256).map_err(|_| Error::Signature)?;
-        self.verify_digest_with(algorithm, &digest, signature)
+        self.verify_digest_with(algorithm.into(), &digest, signature)
     }
 
-    fn verify_digest_with(&self, algorithm: Algorithm, digest: &Digest, signature: &[u8]) -> Result<(), Error> {
-        let Self::Rsa { pkcs1, .. } = self else {
-            return Err(Error::KeyKind(self.description()));
+    fn verify_digest_with(
+        &self,
+        algorithm: SignatureAlgorithm,
+        digest: &Digest,
+        signature: &[u8],
+    ) -> Result<(), Error> {
+        if !algorithm.fits(self) {
+            return Err(Error::AlgorithmKind { algorithm, key: self.description() });
+        }
+        let key = match self {
+            Self::Rsa { pkcs1, .. } => pkcs1,
+            Self::Ec { point, .. } => point,
         };
-        let parameters = match algorithm {
-            Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
-            Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+        let parameters: &'static dyn VerificationAlgorithm = match algorithm {
+            SignatureAlgorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+            SignatureAlgorithm::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+            SignatureAlgorithm::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
+            SignatureAlgorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
+            SignatureAlgorithm::Ps384 => &RSA_PSS_2048_8192_SHA384,
+            SignatureAlgorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
+            SignatureAlgorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
+            SignatureAlgorithm::Es384 => &ECDSA_P384_SHA384_FIXED,
+            SignatureAlgorithm::Es512 => &ECDSA_P521_SHA512_FIXED,
         };
-        UnparsedPublicKey::new(parameters, pkcs1).verify_digest(digest, signature).map_err(|_| Error::Signature)
+        UnparsedPublicKey::new(parameters, key).verify_digest(digest, signature).map_err(|_| Error::Signature)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use super::algorithm::SignatureAlgorithm;
 use super::certificate::Certificate;
 use super::error::Error;
 use super::jws::{Algorithm, SigningInput};
@@ -63,7 +64,7 @@ impl SignerIdentity {
     }
 
     /// Checks a signature, if there is something to check it with.
-    pub(super) fn check(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), Error> {
+    pub(super) fn check(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> Result<(), Error> {
         self.certificate().map_or(Ok(()), |known| known.public_key().verify(algorithm, message, signature))
     }
 }

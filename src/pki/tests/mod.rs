@@ -1,5 +1,7 @@
 //! What is signed, compared with what the documents ask for, and checked as the services check it.
 
+mod issuer;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::executor::block_on;
