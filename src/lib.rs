@@ -18,6 +18,7 @@ pub mod keyvault;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod ledger;
+pub mod notice;
 pub mod pki;
 pub mod provision;
 pub mod report;

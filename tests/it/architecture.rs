@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("graph", &["domain", "http", "pki", "entra"]),
     ("keyvault", &["domain", "http", "pki", "entra"]),
     ("ledger", &["domain"]),
+    // What others claim: no I/O, so that nothing is asked before a claim is well-formed.
+    ("notice", &["domain"]),
     ("arm", &["domain", "http", "pki", "entra"]),
     ("inventory", &["domain", "http", "pki", "entra", "graph", "keyvault", "arm"]),
     // Types only: what is collected is judged without any I/O.
@@ -44,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "keyvault",
             "arm",
             "ledger",
+            "notice",
             "inventory",
             "audit",
             "provision",
