@@ -10,6 +10,7 @@ use super::client::Client;
 use super::error::{Error, failed};
 use super::list::List;
 use super::registration::{Keys, Principal, Registration};
+use super::relation::Known;
 use crate::domain::{AppId, ObjectId};
 use crate::http::header;
 use crate::http::{Operation, Pages, Request, Scarce, Service};
@@ -112,6 +113,11 @@ impl Client {
         self.part(Class::ServicePrincipals, part, &[("$top", "999")], PRINCIPALS)
     }
 
+    /// The ids of a part, and nothing else.
+    pub fn ids_of(&self, class: Class, part: Part) -> List<'_, Known> {
+        self.part(class, part, &[("$select", "id"), ("$top", "999")], class.listing())
+    }
+
     /// The certificates of a part with their bytes, if the directory gives them in lists. There are
     /// 150 such requests a minute for the whole tenant.
     pub fn keys_of(&self, class: Class, part: Part) -> List<'_, Keys> {
@@ -141,9 +147,15 @@ impl Client {
     /// Several objects of a class by their ids; those that are gone are left out. At most fifteen
     /// fit into one condition.
     pub fn some_of<T: DeserializeOwned>(&self, class: Class, ids: &[ObjectId]) -> List<'_, T> {
-        let ids: Vec<_> = ids.iter().map(|id| format!("'{id}'")).collect();
-        let filter = format!("id in ({})", ids.join(","));
-        self.listed(self.url(class.path(), &[("$filter", &filter), ("$top", "999")]), class.listing())
+        self.listed(self.url(class.path(), &[("$filter", &any_of(ids)), ("$top", "999")]), class.listing())
+    }
+
+    /// The certificates of several objects with their bytes, if the directory gives them in lists. At
+    /// most fifteen fit into one condition.
+    pub fn keys_of_some(&self, class: Class, ids: &[ObjectId]) -> List<'_, Keys> {
+        let filter = any_of(ids);
+        let query = [("$filter", filter.as_str()), ("$select", "id,appId,keyCredentials"), ("$top", "999")];
+        self.listed(self.url(class.path(), &query), KEYS)
     }
 
     /// How many objects a part has, by the index that answers such questions, which lags a little.
@@ -168,8 +180,14 @@ impl Client {
     /// What has changed since the moment of a delta link; without one, a link for the next time and
     /// nothing else.
     pub fn changes(&self, class: Class, since: Option<&str>) -> List<'_, Changed> {
-        let token = since.map_or(("$deltatoken", "latest"), |token| ("$deltatoken", token));
-        self.listed(self.url(&format!("{}/delta", class.path()), &[token]), CHANGES)
+        self.listed(self.url(&format!("{}/delta", class.path()), &[since_then(since)]), CHANGES)
+    }
+
+    /// The certificates of what has changed, with their bytes if the directory gives them in lists. A
+    /// delta query that selects something tells of changes to nothing else.
+    pub fn changed_keys(&self, class: Class, since: Option<&str>) -> List<'_, Keys> {
+        let query = [("$select", "id,keyCredentials"), since_then(since)];
+        self.listed(self.url(&format!("{}/delta", class.path()), &query), KEYS)
     }
 
     pub(super) fn part<T>(&self, class: Class, part: Part, query: &[(&str, &str)], operation: Operation) -> List<'_, T>
@@ -196,6 +214,15 @@ impl Client {
         let request = eventual(Request::get(first));
         List::new(Pages::new(self.http(), &operation, request, self.auth()), operation)
     }
+}
+
+fn since_then(token: Option<&str>) -> (&str, &str) {
+    ("$deltatoken", token.unwrap_or("latest"))
+}
+
+fn any_of(ids: &[ObjectId]) -> String {
+    let ids: Vec<_> = ids.iter().map(|id| format!("'{id}'")).collect();
+    format!("id in ({})", ids.join(","))
 }
 
 fn eventual(request: Request) -> Request {

@@ -19,6 +19,7 @@ const OWNERS_OF_ONE: Operation = safe("listing the owners of an object", "Applic
 const FEDERATED: Operation = safe("finding the applications with federated credentials", "Application.Read.All");
 const FEDERATED_OF_ONE: Operation = safe("listing the federated credentials", "Application.Read.All");
 const APP_ROLES: Operation = safe("listing who holds roles of an API", "Application.Read.All");
+const ALL_APP_ROLES: Operation = safe("listing the roles that are held", "Application.Read.All").costing(2);
 const GRANTS: Operation = safe("listing the delegated permissions", "Directory.Read.All").costing(2);
 
 /// So many owners come with an object; the rest has to be asked for.
@@ -126,6 +127,24 @@ pub struct RoleHolder {
     pub created_date_time: Option<OffsetDateTime>,
 }
 
+/// A service principal with the permissions that it holds, of which there may be more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holding {
+    /// The service principal.
+    pub id: ObjectId,
+    /// Up to [`MOST_EXPANDED`] of them; absent where the directory does not expand this relation.
+    #[serde(default)]
+    pub app_role_assignments: Option<Vec<RoleHolder>>,
+}
+
+impl Holding {
+    /// Whether there may be permissions that are not here.
+    pub fn may_be_cut(&self) -> bool {
+        self.app_role_assignments.as_ref().is_some_and(|held| held.len() >= MOST_EXPANDED)
+    }
+}
+
 /// A delegated permission.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -178,6 +197,13 @@ impl Client {
     pub fn role_holders(&self, resource: ObjectId) -> List<'_, RoleHolder> {
         let path = format!("servicePrincipals/{resource}/appRoleAssignedTo");
         self.listed(self.url(&path, &[("$top", "999")]), APP_ROLES)
+    }
+
+    /// All service principals of a part with the first permissions that they hold.
+    pub fn roles_held_by_all(&self, part: super::listing::Part) -> List<'_, Holding> {
+        let expand = "appRoleAssignments($select=appRoleId,principalId,resourceId)";
+        let query = [("$select", "id"), ("$expand", expand), ("$top", "100")];
+        self.part(Class::ServicePrincipals, part, &query, ALL_APP_ROLES)
     }
 
     /// The permissions that one principal holds.

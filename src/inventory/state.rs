@@ -49,6 +49,9 @@ pub(super) struct Marks {
 pub(super) struct Mark {
     /// As the directory names it.
     pub(super) token: String,
+    /// The same for nothing but certificates, which come with their bytes then.
+    #[serde(default)]
+    pub(super) keys: Option<String>,
     /// When it was issued.
     #[serde(with = "time::serde::rfc3339")]
     pub(super) at: OffsetDateTime,
@@ -237,7 +240,7 @@ mod tests {
     }
 
     fn saved(folder: &Path) {
-        let mark = Mark { token: "t".to_owned(), at: datetime!(2026-11-21 12:00 UTC) };
+        let mark = Mark { token: "t".to_owned(), keys: None, at: datetime!(2026-11-21 12:00 UTC) };
         let (mut state, problem) = State::open(folder, "public");
         assert!(problem.is_none(), "an empty folder is a beginning");
         state.marks.applications = Some(mark);
@@ -286,7 +289,8 @@ mod tests {
     fn no_mark_is_kept_over_a_gap() {
         let folder = tempfile::tempdir().unwrap();
         let (mut state, _) = State::open(folder.path(), "public");
-        state.marks.applications = Some(Mark { token: "t".to_owned(), at: datetime!(2026-11-21 12:00 UTC) });
+        state.marks.applications =
+            Some(Mark { token: "t".to_owned(), keys: None, at: datetime!(2026-11-21 12:00 UTC) });
         let mut inventory = inventory();
         inventory.coverage.gap(super::super::Gap {
             evidence: Evidence::Applications,

@@ -3,20 +3,18 @@
 //! Lists come without bytes unless they are asked for by name, and so asked the directory answers
 //! 150 times a minute. What the bytes say is kept, the bytes are not.
 
-use std::sync::atomic::Ordering;
-
 use futures::StreamExt as _;
 use futures::stream;
 use time::OffsetDateTime;
 
-use super::objects::Listed;
+use super::objects::{IDS_AT_ONCE, Listed};
 use super::parts;
 use super::record::{self, Facts};
 use super::refusal::{self, NotSignedIn, Refusal};
 use super::run::{MOST_RESTARTS, Run};
 use crate::domain::{CredentialId, ObjectId};
 use crate::graph::{Class, Part};
-use crate::inventory::{Evidence, Gap, KeyCredential, Reason, Seen};
+use crate::inventory::{Evidence, Gap, KeyCredential, Reason, Seen, X509};
 
 /// More in flight would only stand in line.
 const READINGS_AT_ONCE: usize = 8;
@@ -40,14 +38,15 @@ pub(super) fn signs_in(key: &KeyCredential, keys: &[KeyCredential], now: OffsetD
 
 /// Puts what is known of bytes beside the credentials.
 /// What does not decide anything is left out, so that it makes no difference which way they were read.
-pub(super) fn put<T: Listed>(record: &mut T, facts: &Facts, now: OffsetDateTime) {
-    if facts.is_empty() {
-        return;
-    }
+pub(super) fn put<T: Listed>(
+    record: &mut T,
+    mut known: impl FnMut(&(ObjectId, CredentialId)) -> Option<Seen<Box<X509>>>,
+    now: OffsetDateTime,
+) {
     let id = record.id();
     for_wanted(record.keys(), now, |key| {
-        if let Some(known) = facts.get(&(id, key.key_id)) {
-            key.x = known.clone();
+        if let Some(known) = known(&(id, key.key_id)) {
+            key.x = known;
         }
     });
 }
@@ -77,13 +76,7 @@ pub(super) async fn of_part(run: &Run<'_>, class: Class, part: Part) -> Result<F
     loop {
         match list.next().await {
             Ok(Some(page)) => {
-                let certificates = page.items.iter().flat_map(|item| &item.key_credentials);
-                let (with, all) = certificates.filter(|key| key.is_for_sign_in()).fold((0, 0), |(with, all), key| {
-                    (with + usize::from(key.key.as_deref().is_some_and(|bytes| !bytes.is_empty())), all + 1)
-                });
-                if with == 0 && all > 0 {
-                    run.lists_have_bytes.store(false, Ordering::Relaxed);
-                }
+                run.judge_lists(&page.items);
                 if !run.lists_have_bytes() {
                     return Ok(facts);
                 }
@@ -101,6 +94,24 @@ pub(super) async fn of_part(run: &Run<'_>, class: Class, part: Part) -> Result<F
             }
         }
     }
+}
+
+/// What the bytes of a few objects say, fifteen at a time. Where lists come without bytes this finds
+/// nothing, and whoever asked has to ask one by one.
+pub(super) async fn of_some(run: &Run<'_>, class: Class, ids: &[ObjectId]) -> Facts {
+    let readings = ids.chunks(IDS_AT_ONCE).map(|ids| async move {
+        match run.lists_have_bytes() {
+            true => run.graph.keys_of_some(class, ids).all().await.map(|page| page.items).unwrap_or_default(),
+            false => Vec::new(),
+        }
+    });
+    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+    let mut facts = Facts::new();
+    while let Some(read) = reading.next().await {
+        run.judge_lists(&read);
+        facts.extend(read.iter().flat_map(|keys| record::facts_of(keys, &run.known)));
+    }
+    facts
 }
 
 /// What the bytes of single objects say.

@@ -2,13 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::join;
+use serde::de::DeserializeOwned;
 use time::Duration;
 
+use super::bytes;
 use super::objects::{self, Listed, Objects};
+use super::record::{self, Facts};
 use super::refusal::{self, NotSignedIn, Refusal};
 use super::run::Run;
 use crate::domain::ObjectId;
-use crate::graph::Class;
+use crate::graph::{Class, List};
 use crate::inventory::Reason;
 use crate::inventory::state::Mark;
 
@@ -21,9 +25,18 @@ const TOO_MANY: usize = 5;
 /// A mark of this moment, for the next run; taken before anything is read, so that no change falls
 /// between.
 pub(super) async fn mark(run: &Run<'_>, class: Class) -> Option<Mark> {
-    let mut list = run.graph.changes(class, None);
+    let (all, keys) = join(
+        latest(run.graph.changes(class, None)),
+        // Without it, bytes are read in other ways.
+        latest(run.graph.changed_keys(class, None)),
+    )
+    .await;
+    Some(Mark { token: all?, keys, at: run.now })
+}
+
+async fn latest<T: DeserializeOwned>(mut list: List<'_, T>) -> Option<String> {
     while list.next().await.ok()?.is_some() {}
-    Some(Mark { token: token(list.delta_link()?)?, at: run.now })
+    token(list.delta_link()?)
 }
 
 /// The records of an earlier run, brought up to date, with the next mark. `None`: there is no way but
@@ -36,6 +49,36 @@ pub(super) async fn since<T: Listed>(
     if run.now - mark.at >= LIFETIME {
         return Ok(None);
     }
+    let (all, keys) = join(changed::<T>(run, before, mark), changed_keys(run, T::CLASS, mark.keys.as_deref())).await;
+    let (Some((mut objects, mut next)), (mut facts, keys)) = (all?, keys) else { return Ok(None) };
+    next.keys = keys;
+    for record in &mut objects.records {
+        bytes::put(record, |which| facts.remove(which), run.now);
+    }
+    objects.unproven = objects::unproven(&mut objects.records, run.now);
+    Ok(Some((objects, next)))
+}
+
+/// The bytes of certificates that are new, and the next mark. That something has not come this way
+/// means nothing: what is still missing is asked for by name.
+async fn changed_keys(run: &Run<'_>, class: Class, mark: Option<&str>) -> (Facts, Option<String>) {
+    let mut facts = Facts::new();
+    let Some(mark) = mark else { return (facts, latest(run.graph.changed_keys(class, None)).await) };
+    let mut list = run.graph.changed_keys(class, Some(mark));
+    loop {
+        match list.next().await {
+            Ok(Some(page)) => facts.extend(page.items.iter().flat_map(|item| record::facts_of(item, &run.known))),
+            Ok(None) => return (facts, list.delta_link().and_then(token)),
+            Err(_) => return (facts, None),
+        }
+    }
+}
+
+async fn changed<T: Listed>(
+    run: &Run<'_>,
+    before: Vec<T>,
+    mark: &Mark,
+) -> Result<Option<(Objects<T>, Mark)>, NotSignedIn> {
     let (mut changed, mut gone) = (BTreeSet::new(), BTreeSet::new());
     let mut list = run.graph.changes(T::CLASS, Some(&mark.token));
     loop {
@@ -62,7 +105,7 @@ pub(super) async fn since<T: Listed>(
     if changed.len() * TOO_MANY > before.len() {
         return Ok(None);
     }
-    let mut next = Mark { token, at: run.now };
+    let mut next = Mark { token, keys: None, at: run.now };
     let ids: Vec<ObjectId> = changed.iter().copied().collect();
     let read = objects::some::<T>(run, &ids).await?;
     let mut records: BTreeMap<ObjectId, T> = before
@@ -84,9 +127,7 @@ pub(super) async fn since<T: Listed>(
         let refusal = Refusal::new(Reason::Failed, "it has changed, and could not be read again yet");
         run.gap(refusal.gap(T::EVIDENCE, id.to_string()));
     }
-    let mut records: Vec<T> = records.into_values().collect();
-    let unproven = objects::unproven(&mut records, run.now);
-    Ok(Some((Objects { records, unproven }, next)))
+    Ok(Some((Objects { records: records.into_values().collect(), unproven: Vec::new() }, next)))
 }
 
 /// The token of a delta link: the rest of the link is ours to build.

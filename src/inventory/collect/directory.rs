@@ -2,16 +2,20 @@
 
 use std::collections::HashSet;
 
-use futures::future::{join, join3, join4};
+use futures::future::{join, join4};
 use time::OffsetDateTime;
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::changes;
+use super::join::Wanted;
+use super::news::{Pointed, Teller};
 use super::objects::{self, Listed, Objects};
 use super::parts;
 use super::record;
 use super::refusal::NotSignedIn;
 use super::relations;
+use super::roles;
 use super::run::Run;
 use super::tenant;
 use crate::domain::{AppId, ObjectId};
@@ -42,98 +46,152 @@ struct Before<T> {
 }
 
 /// Reads what the plan asks of the directory.
-pub(super) async fn read(run: &Run<'_>, header: &Header, state: &mut State) -> Result<Directory, NotSignedIn> {
+pub(super) async fn read(
+    run: &Run<'_>,
+    header: &Header,
+    state: &mut State,
+    teller: Teller,
+) -> Result<Directory, NotSignedIn> {
     let read = match run.plan.applications.is_empty() {
-        true => Box::pin(all(run, header.tenant_created_at, state)).await?,
-        false => Box::pin(some(run)).await?,
+        true => Box::pin(all(run, header.tenant_created_at, state, teller)).await?,
+        false => Box::pin(some(run, teller.wanted)).await?,
     };
     Ok(finished(run, read, Uuid::try_parse(header.tenant.as_str()).ok()))
 }
 
-async fn all(run: &Run<'_>, created: Option<OffsetDateTime>, state: &mut State) -> Result<Directory, NotSignedIn> {
+async fn all(
+    run: &Run<'_>,
+    created: Option<OffsetDateTime>,
+    state: &mut State,
+    teller: Teller,
+) -> Result<Directory, NotSignedIn> {
     run.watcher.doing("reading the directory");
     let is_kept = state.is_kept();
     let before = std::mem::take(&mut state.applications);
-    let before = Before { records: before, mark: state.marks.applications.take(), is_kept };
-    let applications = applications(run, created, before);
+    let applications = Before { records: before, mark: state.marks.applications.take(), is_kept };
     let before = std::mem::take(&mut state.service_principals);
-    let before = Before { records: before, mark: state.marks.service_principals.take(), is_kept };
-    let principals = principals(run, created, before);
-    let (applications, principals, policies, deleted) =
-        Box::pin(join4(applications, principals, tenant::policies(run), tenant::deleted(run))).await;
-    let ((Objects { records: mut applications, unproven }, mark), principals) = (applications?, principals?);
+    let principals = Before { records: before, mark: state.marks.service_principals.take(), is_kept };
+    let (own, others) = join(
+        parts::of(&run.graph, Class::Applications, created, run.now),
+        parts::of(&run.graph, Class::ServicePrincipals, created, run.now),
+    )
+    .await;
+    let records = async {
+        let both = join(
+            in_parts(run, &own, applications, teller.applications),
+            in_parts(run, &others, principals, teller.principals),
+        );
+        let (applications, principals) = Box::pin(both).await;
+        let (applications, principals) = (applications?, principals?);
+        let has_all_bytes = applications.0.unproven.is_empty() && principals.0.unproven.is_empty();
+        let wanted = match has_all_bytes {
+            true => tell_wanted(run, &applications.0.records, &principals.0.records, teller.wanted),
+            false => Some(teller.wanted),
+        };
+        Ok((applications, principals, wanted))
+    };
+    let tenant_wide = join(tenant::policies(run), tenant::deleted(run));
+    let (records, of_applications, of_principals, (policies, deleted)) = Box::pin(join4(
+        records,
+        of_applications(run, &own, created),
+        of_principals(run, &others, created),
+        tenant_wide,
+    ))
+    .await;
+    let ((own, mark), (others, principals_mark), wanted) = records?;
+    let Objects { records: mut applications, unproven } = own;
+    let Objects { records: mut service_principals, unproven: unproven_principals } = others;
     state.marks.applications = mark;
-    state.marks.service_principals = principals.mark;
-    let Objects { records: mut service_principals, unproven: unproven_principals } = principals.objects;
+    state.marks.service_principals = principals_mark;
+    let (owners, federated) = of_applications?;
+    let of_principals = of_principals?;
+    let role_resources = roles::resources(&of_principals.holders);
+    roles::put_roles(of_principals.holders, &mut service_principals);
+    relations::put_grants(of_principals.grants, &mut service_principals);
+    let held = tenant::holders(&of_principals.roles);
 
-    let (first, first_principals) = powerful(&applications, &service_principals, &tenant::holders(&principals.roles));
-    let proven = join(
-        objects::prove(run, &mut applications, &unproven, &first),
-        objects::prove(run, &mut service_principals, &unproven_principals, &first_principals),
-    );
-    let proven = Box::pin(proven).await;
-    proven.0?;
-    proven.1?;
+    if let Some(told) = wanted {
+        let (first, first_principals) = powerful(&applications, &service_principals, &held);
+        let proven = join(
+            objects::prove(run, &mut applications, &unproven, &first),
+            objects::prove(run, &mut service_principals, &unproven_principals, &first_principals),
+        );
+        let proven = Box::pin(proven).await;
+        proven.0?;
+        proven.1?;
+        tell_wanted(run, &applications, &service_principals, told);
+    }
+    relations::put_owners(&mut applications, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
+    relations::federation(run, &mut applications, federated).await?;
+    let owners = match of_principals.owners {
+        Some(owners) => owners,
+        None => relations::owners_of_principals(run, &service_principals, &held).await?,
+    };
+    relations::put_owners(&mut service_principals, owners, |one| one.id, |one| &mut one.owners, Reason::NotAsked);
     tenant::activity(run, &mut applications, &mut service_principals).await?;
     Ok(Directory {
         applications,
         service_principals,
         deleted: deleted?,
-        roles: principals.roles,
-        role_resources: principals.role_resources,
+        roles: of_principals.roles,
+        role_resources,
         policies: policies?,
     })
 }
 
-/// The applications with their owners and federated credentials.
-async fn applications(
+/// Tells the vaults' side what to look for. The return is for whoever would have to tell later.
+fn tell_wanted(
     run: &Run<'_>,
-    created: Option<OffsetDateTime>,
-    before: Before<Application>,
-) -> Result<(Objects<Application>, Option<Mark>), NotSignedIn> {
-    let parts = parts::of(&run.graph, Class::Applications, created, run.now).await;
-    let (now, owners, federated) = Box::pin(join3(
-        in_parts(run, &parts, before),
-        relations::owners_of_all(run, Class::Applications, &parts, created),
-        relations::with_federation(run),
-    ))
-    .await;
-    let (mut objects, mark) = now?;
-    relations::put_owners(&mut objects.records, owners?, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    relations::federation(run, &mut objects.records, federated?).await?;
-    Ok((objects, mark))
+    applications: &[Application],
+    principals: &[ServicePrincipal],
+    told: oneshot::Sender<Wanted>,
+) -> Option<oneshot::Sender<Wanted>> {
+    // Nobody need listen.
+    told.send(Wanted::of(applications, principals, run.now, run.plan.seeks)).ok();
+    None
 }
 
-/// The service principals with what they may do.
+/// The owners of applications, and which have federated credentials.
+async fn of_applications(
+    run: &Run<'_>,
+    parts: &[parts::Sized],
+    created: Option<OffsetDateTime>,
+) -> Result<(relations::Owners, Seen<HashSet<ObjectId>>), NotSignedIn> {
+    let owners = relations::owners_of_all(run, Class::Applications, parts, created);
+    let (owners, federated) = join(owners, relations::with_federation(run)).await;
+    Ok((owners?, federated?))
+}
+
+/// What ties service principals to others.
 #[derive(Debug)]
-struct Principals {
-    objects: Objects<ServicePrincipal>,
-    mark: Option<Mark>,
+struct OfPrincipals {
+    holders: roles::Holders,
+    grants: relations::Grants,
     roles: Seen<Vec<DirectoryRole>>,
-    role_resources: Seen<Vec<AppId>>,
+    /// Of all of them, where more than a few matter.
+    owners: Option<relations::Owners>,
 }
 
-async fn principals(
+async fn of_principals(
     run: &Run<'_>,
+    parts: &[parts::Sized],
     created: Option<OffsetDateTime>,
-    before: Before<ServicePrincipal>,
-) -> Result<Principals, NotSignedIn> {
-    let parts = parts::of(&run.graph, Class::ServicePrincipals, created, run.now).await;
-    let (now, holders, grants, roles) = Box::pin(join4(
-        in_parts(run, &parts, before),
-        relations::role_holders(run),
+) -> Result<OfPrincipals, NotSignedIn> {
+    let owners = async {
+        // In a large tenant, more than a few of them matter.
+        match parts.len() > 1 {
+            true => relations::owners_of_all(run, Class::ServicePrincipals, parts, created).await.map(Some),
+            false => Ok(None),
+        }
+    };
+    let (holders, owners, grants, roles) = Box::pin(join4(
+        roles::holders(run, parts, created),
+        owners,
         relations::grants(run),
         tenant::directory_roles(run),
     ))
     .await;
-    let ((mut objects, mark), holders, roles) = (now?, holders?, roles?);
-    let role_resources = relations::resources(&holders);
-    relations::put_roles(holders, &mut objects.records);
-    relations::put_grants(grants?, &mut objects.records);
-    let held = tenant::holders(&roles);
-    let owners = relations::owners_of_principals(run, &objects.records, &parts, created, &held).await?;
-    relations::put_owners(&mut objects.records, owners, |one| one.id, |one| &mut one.owners, Reason::NotAsked);
-    Ok(Principals { objects, mark, roles, role_resources })
+    Ok(OfPrincipals { holders: holders?, grants: grants?, roles: roles?, owners: owners? })
 }
 
 /// A class by its changes, if an earlier run left enough for that, else in full.
@@ -141,18 +199,20 @@ async fn in_parts<T: Listed>(
     run: &Run<'_>,
     parts: &[parts::Sized],
     before: Before<T>,
+    listed: oneshot::Sender<Pointed>,
 ) -> Result<(Objects<T>, Option<Mark>), NotSignedIn> {
     if let Some(mark) = before.mark
-        && let Some((objects, mark)) = changes::since(run, before.records, &mark).await?
+        && let Some((mut objects, mark)) = changes::since(run, before.records, &mark).await?
     {
+        objects::tell(&mut objects.records, run.now, listed);
         return Ok((objects, Some(mark)));
     }
     let mark = if before.is_kept { changes::mark(run, T::CLASS).await } else { None };
-    Ok((objects::all(run, parts).await?, mark))
+    Ok((objects::all(run, parts, listed).await?, mark))
 }
 
 /// The applications that the plan names, and what belongs to them.
-async fn some(run: &Run<'_>) -> Result<Directory, NotSignedIn> {
+async fn some(run: &Run<'_>, told: oneshot::Sender<Wanted>) -> Result<Directory, NotSignedIn> {
     let read = objects::some::<Application>(run, &run.plan.applications).await?;
     let Objects { records: mut applications, unproven } = read;
     for id in &run.plan.applications {
@@ -179,13 +239,14 @@ async fn some(run: &Run<'_>) -> Result<Directory, NotSignedIn> {
     let ids: Vec<_> = principals.iter().map(|principal| principal.id).collect();
     let owners = relations::owners_of_some(run, Class::ServicePrincipals, &ids, true).await?;
     relations::put_owners(&mut principals, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    relations::roles_of(run, &mut principals).await?;
+    roles::roles_of(run, &mut principals).await?;
     relations::grants_of(run, &mut principals).await?;
     let federated = Seen::Read(applications.iter().map(|application| application.id).collect());
     relations::federation(run, &mut applications, federated).await?;
     let nobody = HashSet::new();
     objects::prove(run, &mut applications, &unproven, &nobody).await?;
     objects::prove(run, &mut principals, &unproven_principals, &nobody).await?;
+    tell_wanted(run, &applications, &principals, told);
     let (policies, roles) = Box::pin(join(tenant::policies(run), tenant::directory_roles(run))).await;
     tenant::activity(run, &mut applications, &mut principals).await?;
     Ok(Directory {
@@ -194,7 +255,7 @@ async fn some(run: &Run<'_>) -> Result<Directory, NotSignedIn> {
         deleted: Seen::default(),
         roles: roles?,
         // Asked from the other side, a principal tells of every API.
-        role_resources: Seen::Read(relations::watched()),
+        role_resources: Seen::Read(roles::watched()),
         policies: policies?,
     })
 }

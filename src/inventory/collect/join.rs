@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use time::OffsetDateTime;
 
 use super::bytes;
+use super::news::Pointed;
 use super::plan::Sought;
 use crate::domain::Thumbprint;
 use crate::inventory::{Application, Digest, KeyCredential, Seen, ServicePrincipal};
@@ -65,6 +66,16 @@ impl Wanted {
         let digest = sha1(thumbprint);
         self.digests.extend(digest);
         self.credentials.push(Credential { digest, issued: digest.is_none().then(Digest::default) });
+    }
+
+    /// What the credentials of these objects point at.
+    pub(super) fn pointed(self) -> Pointed {
+        self.credentials.iter().filter_map(|credential| credential.digest).collect()
+    }
+
+    /// Takes note of the credentials of one object.
+    pub(super) fn note(&mut self, keys: &[KeyCredential], now: OffsetDateTime) {
+        keys.iter().filter(|key| bytes::signs_in(key, keys, now)).for_each(|key| self.add(key));
     }
 
     fn add(&mut self, key: &KeyCredential) {

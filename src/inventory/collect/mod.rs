@@ -11,12 +11,14 @@ mod changes;
 mod directory;
 mod join;
 mod limits;
+mod news;
 mod objects;
 mod parts;
 mod plan;
 mod record;
 mod refusal;
 mod relations;
+mod roles;
 mod run;
 mod tenant;
 mod vaults;
@@ -32,8 +34,8 @@ use std::time::Duration;
 pub use plan::{Activity, Clients, InvalidSought, Plan, Sought, Unwatched, Watcher};
 
 use self::azure::Watched;
-use self::join::Wanted;
 use self::limits::Limits;
+use self::news::Listener;
 use self::refusal::NotSignedIn;
 use self::run::Run;
 use super::state::State;
@@ -113,13 +115,13 @@ pub async fn collect(
     run.known = record::known(&state.applications, &state.service_principals);
     let known_certificates = versions::known(std::mem::take(&mut state.vaults));
 
+    let (teller, listener) = news::channel();
+    let directory = directory::read(&run, &header, state, teller);
     let (directory, azure) =
-        Box::pin(futures::future::join(directory::read(&run, &header, state), first_look(&run))).await;
+        Box::pin(futures::future::join(directory, azure(&run, &known_certificates, listener))).await;
     let directory = directory?;
-    let (mut vaults, watched, (assignments, role_definitions)) = azure?;
+    let (vaults, watched, (assignments, role_definitions)) = azure?;
 
-    let wanted = Wanted::of(&directory.applications, &directory.service_principals, run.now, plan.seeks);
-    versions::read(&run, &mut vaults, &wanted, &known_certificates).await?;
     let vaults = vaults.into_iter().zip(watched).map(|((_, mut vault), (is_logged, is_defended))| {
         (vault.is_logged, vault.is_defended) = (is_logged, is_defended);
         vault
@@ -175,22 +177,30 @@ async fn header(run: &Run<'_>) -> Result<Header, NotSignedIn> {
 
 type Roles = (Seen<Vec<Assignment>>, Vec<RoleDefinition>);
 
-/// The vaults, what they list, how they are kept, and who has which role there.
-async fn first_look(run: &Run<'_>) -> Result<(azure::Found, Vec<Watched>, Roles), NotSignedIn> {
+/// The vaults, what is in them, how they are kept, and who has which role there.
+async fn azure(
+    run: &Run<'_>,
+    known: &versions::Known,
+    listener: Listener,
+) -> Result<(azure::Found, Vec<Watched>, Roles), NotSignedIn> {
     run.watcher.doing("looking for vaults");
     let mut vaults = azure::vaults(run).await;
     if vaults.is_empty() {
         return Ok((vaults, Vec::new(), (Seen::unread(Reason::NotAsked), Vec::new())));
     }
     let bare = vaults.clone();
-    let (listed, watched, roles, principals) = futures::future::join4(
-        vaults::list(run, &mut vaults),
+    let contents = async {
+        vaults::list(run, &mut vaults).await?;
+        versions::read(run, &mut vaults, listener, known).await
+    };
+    let (contents, watched, roles, principals) = futures::future::join4(
+        contents,
         azure::watching(run, &bare),
         access::roles(run, &bare),
         access::principals(run, &bare),
     )
     .await;
-    listed?;
+    contents?;
     principals?.put(&mut vaults);
     Ok((vaults, watched, roles?))
 }

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream;
+use futures::stream::FuturesUnordered;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
 use super::bytes;
+use super::join::Wanted;
+use super::news::Pointed;
 use super::parts;
 use super::record::{self, Facts};
 use super::refusal::{self, NotSignedIn, Refusal};
@@ -19,7 +22,7 @@ use crate::http::Unreadable;
 use crate::inventory::{Application, Evidence, Gap, KeyCredential, PasswordCredential, Reason, Seen, ServicePrincipal};
 
 /// So many ids fit into one condition.
-const IDS_AT_ONCE: usize = 15;
+pub(super) const IDS_AT_ONCE: usize = 15;
 
 /// So many such readings are under way at once.
 const READINGS_AT_ONCE: usize = 16;
@@ -131,23 +134,61 @@ pub(super) struct Objects<T> {
     pub(super) unproven: Vec<ObjectId>,
 }
 
-/// Reads a whole class, part by part.
-pub(super) async fn all<T: Listed>(run: &Run<'_>, parts: &[parts::Sized]) -> Result<Objects<T>, NotSignedIn> {
-    let mut reading = stream::iter(parts.iter().map(|part| one_part::<T>(run, *part))).buffer_unordered(parts.len());
-    let (mut records, mut unproven) = (Vec::new(), Vec::new());
-    while let Some(part) = reading.next().await {
-        let part = part?;
-        records.extend(part.records);
-        unproven.extend(part.unproven);
+/// Reads a whole class, part by part: its objects and, as soon as it is clear of a part that this is
+/// less work than asking one by one, the bytes of all its certificates beside them.
+pub(super) async fn all<T: Listed>(
+    run: &Run<'_>,
+    parts: &[parts::Sized],
+    listed: oneshot::Sender<Pointed>,
+) -> Result<Objects<T>, NotSignedIn> {
+    let (mut listings, mut bulks) = (FuturesUnordered::new(), FuturesUnordered::new());
+    for (part, expected) in parts {
+        let (start, started) = oneshot::channel();
+        let pages = expected.div_ceil(LARGEST_PAGE).max(1);
+        listings.push(listing::<T>(run, *part, pages, start));
+        bulks.push(async move {
+            match started.await {
+                Ok(()) => bytes::of_part(run, T::CLASS, *part).await,
+                Err(_) => Ok(Facts::new()),
+            }
+        });
     }
-    drop(reading);
-    records.sort_by_key(T::id);
-    // One that was changed while it was read may have come with two parts.
-    records.dedup_by_key(|record| record.id());
+    let records = async {
+        let mut records: Vec<T> = Vec::new();
+        while let Some(part) = listings.next().await {
+            records.extend(part?);
+        }
+        records.sort_by_key(T::id);
+        // One that was changed while it was read may have come with two parts.
+        records.dedup_by_key(|record| record.id());
+        tell(&mut records, run.now, listed);
+        Ok(records)
+    };
+    let facts = async {
+        let mut facts = Facts::new();
+        while let Some(part) = bulks.next().await {
+            facts.extend(part?);
+        }
+        Ok(facts)
+    };
+    let (records, facts) = futures::future::join(records, facts).await;
+    let (mut records, mut facts) = (records?, facts?);
+    for record in &mut records {
+        bytes::put(record, |which| facts.remove(which), run.now);
+    }
     run.read(T::EVIDENCE, records.len());
-    unproven.sort_unstable();
-    unproven.dedup();
+    let unproven = unproven(&mut records, run.now);
     Ok(Objects { records, unproven })
+}
+
+/// Tells what the credentials point at, as far as it is known by now.
+pub(super) fn tell<T: Listed>(records: &mut [T], now: OffsetDateTime, listed: oneshot::Sender<Pointed>) {
+    let mut wanted = Wanted::default();
+    for record in records {
+        wanted.note(record.keys(), now);
+    }
+    // Nobody need listen.
+    listed.send(wanted.pointed()).ok();
 }
 
 /// Reads a few objects by their ids. Those that are gone are not among the answers.
@@ -180,30 +221,9 @@ pub(super) async fn some<T: Listed>(run: &Run<'_>, ids: &[ObjectId]) -> Result<O
     records.sort_by_key(T::id);
     records.dedup_by_key(|record| record.id());
     for record in &mut records {
-        bytes::put(record, &run.known, run.now);
+        bytes::put(record, |which| run.known.get(which).cloned(), run.now);
     }
     run.read(T::EVIDENCE, records.len());
-    let unproven = unproven(&mut records, run.now);
-    Ok(Objects { records, unproven })
-}
-
-/// One part: its objects and, as soon as it is clear that this is less work than asking one by one,
-/// the bytes of all its certificates beside it.
-async fn one_part<T: Listed>(run: &Run<'_>, (part, expected): parts::Sized) -> Result<Objects<T>, NotSignedIn> {
-    let pages = expected.div_ceil(LARGEST_PAGE).max(1);
-    let (start, started) = oneshot::channel();
-    let listing = listing::<T>(run, part, pages, start);
-    let bulk = async {
-        match started.await {
-            Ok(()) => bytes::of_part(run, T::CLASS, part).await,
-            Err(_) => Ok(Facts::new()),
-        }
-    };
-    let (records, facts) = futures::future::join(listing, bulk).await;
-    let (mut records, facts) = (records?, facts?);
-    for record in &mut records {
-        bytes::put(record, &facts, run.now);
-    }
     let unproven = unproven(&mut records, run.now);
     Ok(Objects { records, unproven })
 }
@@ -228,7 +248,7 @@ async fn listing<T: Listed>(
                     if found.contains_key(&record.id()) {
                         continue;
                     }
-                    bytes::put(&mut record, &run.known, run.now);
+                    bytes::put(&mut record, |which| run.known.get(which).cloned(), run.now);
                     wanting += usize::from(bytes::is_wanting(record.keys(), run.now));
                     found.insert(record.id(), record);
                 }
@@ -259,26 +279,39 @@ pub(super) fn unproven<T: Listed>(records: &mut [T], now: OffsetDateTime) -> Vec
     records.iter_mut().filter_map(|record| bytes::is_wanting(record.keys(), now).then(|| record.id())).collect()
 }
 
-/// Asks one by one for the bytes that are still missing, `first` first, as far as the plan goes. What
-/// is left stays unread, with a gap that says how many.
+/// Asks for the bytes that are still missing by fifteen objects at a time and, where lists have none,
+/// one by one, `first` first, as far as the plan goes. What is left stays unread, with a gap that says
+/// how many.
 pub(super) async fn prove<T: Listed>(
     run: &Run<'_>,
     records: &mut [T],
     unproven: &[ObjectId],
     first: &HashSet<ObjectId>,
 ) -> Result<(), NotSignedIn> {
+    let at = |records: &[T], id: &ObjectId| records.binary_search_by_key(id, T::id).ok();
     let mut order = unproven.to_vec();
+    if order.len() > 1 && run.lists_have_bytes() && run.plan.most_single_reads > 0 {
+        let is_page_cheaper = order.len().div_ceil(IDS_AT_ONCE) > records.len().div_ceil(LARGEST_PAGE);
+        let mut facts = match is_page_cheaper {
+            true => bytes::of_part(run, T::CLASS, Part::Whole).await?,
+            false => bytes::of_some(run, T::CLASS, &order).await,
+        };
+        order.retain(|id| {
+            let Some(found) = at(records, id) else { return false };
+            bytes::put(&mut records[found], |which| facts.remove(which), run.now);
+            bytes::is_wanting(records[found].keys(), run.now)
+        });
+    }
     order.sort_by_key(|id| (!first.contains(id), *id));
     let now = order.len().min(run.plan.most_single_reads);
     let (asked, left) = order.split_at(now);
-    let facts = bytes::of_each(run, T::CLASS, asked).await?;
+    let mut facts = bytes::of_each(run, T::CLASS, asked).await?;
     if !left.is_empty() {
         run.gap(bytes::left(left.len()));
     }
-    let at = |records: &[T], id: &ObjectId| records.binary_search_by_key(id, T::id).ok();
     for id in asked {
         if let Some(found) = at(records, id) {
-            bytes::put(&mut records[found], &facts, run.now);
+            bytes::put(&mut records[found], |which| facts.remove(which), run.now);
         }
     }
     for id in left {

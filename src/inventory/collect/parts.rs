@@ -11,6 +11,9 @@ const PAGES: usize = 3;
 /// So many parts are read side by side at most.
 const MOST_PARTS: usize = 16;
 
+/// A piece has about so many pages: the last of each is not full, and that is four in a hundred.
+const PIECE: usize = 12;
+
 /// A part is cut into so many pieces at most.
 const MOST_PIECES: usize = 4;
 
@@ -69,7 +72,7 @@ pub(super) fn finer(
     let (first, last) = (tenant_created.unwrap_or(BEFORE_ALL), now);
     let piece = |part: &Sized| {
         let (Part::Between(from, to), objects) = *part else { return vec![part.0] };
-        let number = objects.div_ceil(page * PAGES).clamp(1, MOST_PIECES);
+        let number = ((objects + page * PIECE / 2) / (page * PIECE)).clamp(1, MOST_PIECES);
         let mut pieces: Vec<_> = cut((from.unwrap_or(first), to.unwrap_or(last)), number)
             .into_iter()
             .map(|(from, to)| (Some(from), Some(to)))
@@ -175,15 +178,15 @@ mod tests {
         let mut parts = joined(&slices, 2_500);
         parts.push((Part::Undated, 7));
         let pieces = finer(&parts, 100, Some(FROM), TO);
-        assert_eq!(pieces.len(), 17);
-        assert_eq!(pieces[16], Part::Undated);
-        let edges = pieces[..16].iter().map(|piece| match piece {
+        assert_eq!(pieces.len(), 9);
+        assert_eq!(pieces[8], Part::Undated);
+        let edges = pieces[..8].iter().map(|piece| match piece {
             Part::Between(from, to) => (*from, *to),
             _ => panic!("{piece:?}"),
         });
         let edges: Vec<_> = edges.collect();
         assert!(edges.windows(2).all(|pair| pair[0].1 == pair[1].0));
-        assert_eq!((edges[0].0, edges[15].1), (None, None));
+        assert_eq!((edges[0].0, edges[7].1), (None, None));
         assert_eq!(finer(&[(Part::Whole, 9_000)], 100, None, TO), [Part::Whole]);
     }
 

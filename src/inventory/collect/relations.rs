@@ -1,4 +1,4 @@
-//! Owners, federated credentials and permissions: what ties objects of the directory together.
+//! Owners, federated credentials and delegated permissions: what ties objects of the directory together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,31 +11,17 @@ use super::parts;
 use super::record;
 use super::refusal::{self, NotSignedIn};
 use super::run::{MOST_RESTARTS, Run};
-use crate::domain::{AppId, ObjectId};
-use crate::graph::{Class, Grant, Part, RoleHolder};
+use crate::domain::ObjectId;
+use crate::graph::{Class, Grant, Part};
 use crate::inventory::{
-    Application, DelegatedGrant, Evidence, FederatedCredential, Owner, OwnerKind, Reason, RoleGrant, Seen,
-    ServicePrincipal,
+    Application, DelegatedGrant, Evidence, FederatedCredential, Owner, OwnerKind, Reason, Seen, ServicePrincipal,
 };
 
 /// So many objects are asked at once.
 const READINGS_AT_ONCE: usize = 32;
 
 /// An expansion comes in pages of so many objects.
-const OWNERS_PAGE: usize = 100;
-
-/// The APIs whose roles make an application powerful: Microsoft Graph, its predecessor, Exchange,
-/// `SharePoint`, the management API of Office 365, Defender for Endpoint and Azure itself.
-/// Source: the appIds at <https://learn.microsoft.com/troubleshoot/entra/entra-id/governance/verify-first-party-apps-sign-in>.
-const WATCHED: [&str; 7] = [
-    "00000003-0000-0000-c000-000000000000",
-    "00000002-0000-0000-c000-000000000000",
-    "00000002-0000-0ff1-ce00-000000000000",
-    "00000003-0000-0ff1-ce00-000000000000",
-    "c5393580-f805-4401-95e8-94b7a6ef2fc2",
-    "fc780465-2017-40d4-a0c5-307022471b92",
-    "797f4846-ba00-4fd7-ba43-dac1f8f63013",
-];
+pub(super) const EXPANDED_PAGE: usize = 100;
 
 /// Owners by object; one that is missing was not read.
 pub(super) type Owners = HashMap<ObjectId, Seen<Vec<Owner>>>;
@@ -47,7 +33,7 @@ pub(super) async fn owners_of_all(
     parts: &[parts::Sized],
     created: Option<OffsetDateTime>,
 ) -> Result<Owners, NotSignedIn> {
-    let pieces = parts::finer(parts, OWNERS_PAGE, created, run.now);
+    let pieces = parts::finer(parts, EXPANDED_PAGE, created, run.now);
     let readings = pieces.into_iter().map(|part| owners_of_part(run, class, part));
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
     let mut all = Owners::new();
@@ -130,13 +116,11 @@ fn sorted(owners: impl Iterator<Item = Owner>) -> Vec<Owner> {
     owners
 }
 
-/// The service principals whose owners matter: whoever owns what holds credentials or permissions can
-/// act as it. Whether asking one by one is cheaper than reading a whole class is part of the answer.
+/// The owners of the service principals for which they matter: whoever owns what holds credentials or
+/// permissions can act as it. In a large tenant those are too many to ask one by one.
 pub(super) async fn owners_of_principals(
     run: &Run<'_>,
     principals: &[ServicePrincipal],
-    parts: &[parts::Sized],
-    created: Option<OffsetDateTime>,
     has_directory_role: &HashSet<ObjectId>,
 ) -> Result<Owners, NotSignedIn> {
     let matters = |principal: &&ServicePrincipal| {
@@ -147,10 +131,10 @@ pub(super) async fn owners_of_principals(
             || has_directory_role.contains(&principal.id)
     };
     let ids: Vec<_> = principals.iter().filter(matters).map(|principal| principal.id).collect();
-    if ids.len() <= principals.len().div_ceil(OWNERS_PAGE) || parts.is_empty() {
+    if ids.len() <= principals.len().div_ceil(EXPANDED_PAGE) {
         return owners_of_some(run, Class::ServicePrincipals, &ids, true).await;
     }
-    owners_of_all(run, Class::ServicePrincipals, parts, created).await
+    owners_of_all(run, Class::ServicePrincipals, &[(Part::Whole, principals.len())], None).await
 }
 
 /// Puts the owners beside their applications.
@@ -230,102 +214,6 @@ pub(super) async fn federation(
         application.federated = all.remove(&application.id).unwrap_or_else(|| Seen::Read(Vec::new()));
     }
     Ok(())
-}
-
-/// Who holds permissions for applications on the APIs that are watched, by holder.
-pub(super) type Holders = Seen<HashMap<ObjectId, Vec<RoleGrant>>>;
-
-/// The permissions for applications on the APIs that are watched, from the side of the APIs: there
-/// are few of them, and many service principals.
-pub(super) async fn role_holders(run: &Run<'_>) -> Result<Holders, NotSignedIn> {
-    let readings = watched().into_iter().map(|app_id| async move {
-        let resource = match run.graph.principal(app_id).await {
-            Ok(Some(resource)) => resource.id,
-            // What is not in the tenant has given nothing to anybody.
-            Ok(None) => return Ok((app_id, Seen::Read(Vec::new()))),
-            Err(error) => {
-                return Ok((app_id, Seen::unread(run.refused(Evidence::AppRoles, app_id.to_string(), &error)?)));
-            }
-        };
-        let read = run.entire(Evidence::AppRoles, &app_id.to_string(), || run.graph.role_holders(resource)).await?;
-        Ok((app_id, read))
-    });
-    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut held: HashMap<ObjectId, Vec<RoleGrant>> = HashMap::new();
-    let mut unread = None;
-    while let Some(one) = reading.next().await {
-        match one? {
-            (resource, Seen::Read(holders)) => {
-                for holder in holders {
-                    held.entry(holder.principal_id).or_default().push(role(resource, &holder));
-                }
-            }
-            (_, Seen::Unread { unread: reason }) => unread = Some(reason),
-        }
-    }
-    // One API that could not be asked may be the one that matters.
-    Ok(unread.map_or(Seen::Read(held), Seen::unread))
-}
-
-/// The APIs whose holders are known.
-pub(super) fn resources(holders: &Holders) -> Seen<Vec<AppId>> {
-    match holders {
-        Seen::Read(_) => Seen::Read(watched()),
-        Seen::Unread { unread } => Seen::unread(*unread),
-    }
-}
-
-/// The APIs that are watched, in order.
-pub(super) fn watched() -> Vec<AppId> {
-    let mut watched: Vec<_> = WATCHED.iter().filter_map(|app_id| app_id.parse().ok()).collect();
-    watched.sort_unstable();
-    watched
-}
-
-/// Puts the permissions beside their holders.
-pub(super) fn put_roles(mut holders: Holders, principals: &mut [ServicePrincipal]) {
-    for principal in principals {
-        principal.app_roles = match &mut holders {
-            Seen::Read(held) => Seen::Read(ordered(held.remove(&principal.id).unwrap_or_default())),
-            Seen::Unread { unread } => Seen::unread(*unread),
-        };
-    }
-}
-
-/// The permissions of a few service principals, from their side.
-pub(super) async fn roles_of(run: &Run<'_>, principals: &mut [ServicePrincipal]) -> Result<(), NotSignedIn> {
-    for principal in principals {
-        let id = principal.id;
-        let read = run.entire(Evidence::AppRoles, &id.to_string(), || run.graph.roles_held(id)).await?;
-        let Seen::Read(held) = read else {
-            principal.app_roles = Seen::unread(read.reason().unwrap_or_default());
-            continue;
-        };
-        let mut resources: Vec<_> = held.iter().map(|role| role.resource_id).collect();
-        resources.sort_unstable();
-        resources.dedup();
-        let mut app_ids = HashMap::new();
-        for ids in resources.chunks(15) {
-            let list = || run.graph.some_of::<crate::graph::Principal>(Class::ServicePrincipals, ids);
-            if let Seen::Read(found) = run.entire(Evidence::AppRoles, &id.to_string(), list).await? {
-                app_ids.extend(found.into_iter().map(|found| (found.id, found.app_id)));
-            }
-        }
-        let roles: Option<Vec<_>> =
-            held.iter().map(|held| Some(role(*app_ids.get(&held.resource_id)?, held))).collect();
-        principal.app_roles = roles.map_or(Seen::unread(Reason::Failed), |roles| Seen::Read(ordered(roles)));
-    }
-    Ok(())
-}
-
-fn role(resource: AppId, holder: &RoleHolder) -> RoleGrant {
-    RoleGrant { resource, role: holder.app_role_id.uuid() }
-}
-
-fn ordered(mut roles: Vec<RoleGrant>) -> Vec<RoleGrant> {
-    roles.sort_by_key(|grant| (grant.resource, grant.role));
-    roles.dedup();
-    roles
 }
 
 /// Delegated permissions, by client.
@@ -411,10 +299,5 @@ mod tests {
         let read = delegated(vec![grant(people[0], "User.Read  Mail.Read"), grant(people[1], "Mail.Read User.Read ")]);
         assert_eq!(read.len(), 1);
         assert_eq!(*read[0].scopes, ["Mail.Read".into(), "User.Read".into()]);
-    }
-
-    #[test]
-    fn every_watched_api_is_named_by_an_id() {
-        assert_eq!(watched().len(), WATCHED.len());
     }
 }

@@ -99,6 +99,15 @@ impl Run<'_> {
         self.lists_have_bytes.load(Ordering::Relaxed)
     }
 
+    /// Learns from a list that was asked for bytes whether lists have any.
+    pub(super) fn judge_lists(&self, items: &[graph::Keys]) {
+        let keys = items.iter().flat_map(|item| &item.key_credentials).filter(|key| key.is_for_sign_in());
+        let mut bytes = keys.map(|key| key.key.as_deref().is_some_and(|bytes| !bytes.is_empty())).peekable();
+        if bytes.peek().is_some() && !bytes.any(|has_bytes| has_bytes) {
+            self.lists_have_bytes.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// Reads a list from beginning to end, and anew when its pages get lost. Part of a list is none:
     /// what it lacks would be taken for what is not there.
     pub(super) async fn entire<'g, T: DeserializeOwned>(

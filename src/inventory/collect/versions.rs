@@ -10,6 +10,7 @@ use futures::stream;
 
 use super::azure::Found;
 use super::join::{self, Sha1, Wanted};
+use super::news::Listener;
 use super::refusal::NotSignedIn;
 use super::run::Run;
 use super::vaults::unread;
@@ -51,11 +52,27 @@ pub(super) fn known(vaults: Vec<crate::inventory::Vault>) -> Known {
         .collect()
 }
 
-/// Reads what the credentials need.
-pub(super) async fn read(run: &Run<'_>, vaults: &mut Found, wanted: &Wanted, known: &Known) -> Result<(), NotSignedIn> {
+/// Reads what the credentials need, as soon as the directory has told of them.
+pub(super) async fn read(
+    run: &Run<'_>,
+    vaults: &mut Found,
+    mut listener: Listener,
+    known: &Known,
+) -> Result<(), NotSignedIn> {
     let listed = current(vaults);
+    // The bytes of credentials take longest, and what they could change is rare: that what a label
+    // does not name is there all the same.
+    if listener.pointed().await.is_some_and(|pointed| !pointed.is_subset(&listed)) {
+        let unknown = places_in(vaults, |vault, certificate| before(known, vault, certificate).is_none());
+        list_versions(run, vaults, &unknown, &Wanted::default(), known).await?;
+    }
+    let Some(wanted) = listener.wanted().await else { return Ok(()) };
+    let wanted = &wanted;
+
     let every = run.plan.all_certificates || wanted.has_stranger(&listed);
-    let to_list = places(vaults, |certificate| every || is_named(certificate, wanted));
+    let to_list = places(vaults, |certificate| {
+        (every || is_named(certificate, wanted)) && certificate.versions.reason() == Some(Reason::NotAsked)
+    });
     list_versions(run, vaults, &to_list, wanted, known).await?;
 
     let depth = if run.plan.all_certificates { Depth::Everything } else { Depth::Named };
@@ -121,8 +138,13 @@ fn certificates(vaults: &Found) -> impl Iterator<Item = (Place, &Certificate)> {
 /// The certificates that fulfil a condition, one of each vault after the other: so that no vault is
 /// asked for everything at once.
 fn places(vaults: &Found, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
-    let mut places: Vec<_> =
-        certificates(vaults).filter(|(_, certificate)| is_meant(certificate)).map(|(place, _)| place).collect();
+    places_in(vaults, |_, certificate| is_meant(certificate))
+}
+
+fn places_in(vaults: &Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
+    let meant = certificates(vaults)
+        .filter(|((vault, _), certificate)| vaults.get(*vault).is_some_and(|(vault, _)| is_meant(vault, certificate)));
+    let mut places: Vec<_> = meant.map(|(place, _)| place).collect();
     places.sort_unstable_by_key(|(vault, index)| (*index, *vault));
     places
 }
@@ -149,8 +171,7 @@ async fn list_versions(
     run.watcher.doing(&format!("listing the versions of {} certificates", places.len()));
     let readings = places.iter().filter_map(|place| Some((*place, name_at(vaults, *place)?)));
     let readings = readings.map(|(place, (vault, certificate))| async move {
-        let before = known.get(&(vault.name().clone(), certificate.name.clone()));
-        let before = before.filter(|before| is_unchanged(before, certificate));
+        let before = before(known, vault, certificate);
         if let Some(versions) = before.and_then(|before| still_true(before, certificate, wanted)) {
             run.read(Evidence::CertificateVersions, 1);
             return Ok((place, Seen::Read(versions)));
@@ -177,6 +198,12 @@ async fn list_versions(
         }
     }
     Ok(())
+}
+
+/// What an earlier run saw of a certificate that has no new version since.
+fn before<'k>(known: &'k Known, vault: &domain::Vault, now: &Certificate) -> Option<&'k Certificate> {
+    let before = known.get(&(vault.name().clone(), now.name.clone()));
+    before.filter(|before| is_unchanged(before, now))
 }
 
 /// A new version always becomes the current one.

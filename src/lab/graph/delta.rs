@@ -9,7 +9,7 @@ use super::fault::{Answer, Fault};
 use super::lists::{decode, encode, link};
 use super::query::Query;
 use super::render::Style;
-use super::{query, render, reply};
+use super::{budget, query, render, reply};
 use crate::lab::directory::{Change, Hint, Object, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
@@ -44,6 +44,9 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
         }
     }
     let query = Query::parse(request, T::KIND)?;
+    if query.selects_keys() {
+        budget::spend_key_read(world)?;
+    }
     let now = world.now().unix_timestamp();
     let start = Token { revision: world.directory.revision(), issued_at: now, position: 0, since: None };
     let token = match (request.query("$skiptoken"), request.query("$deltatoken")) {
@@ -54,7 +57,7 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
     };
     let size =
         if world.settings.page_size > 0 { query.page.min(world.settings.page_size as usize) } else { query.page };
-    let style = Style::plain(world);
+    let style = Style { keys: query.selects_keys() && world.settings.keys_in_lists, ..Style::plain(world) };
     let mut values = Vec::new();
     let mut next = None;
     match token.since {

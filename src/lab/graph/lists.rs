@@ -10,14 +10,17 @@ use serde_json::Value;
 use super::access::{Right, require};
 use super::fault::{Answer, Fault};
 use super::filter::Expr;
-use super::query::Query;
+use super::query::{Expand, Query, Relation};
 use super::render::{Row, Style};
-use super::{budget, owners, query, render, reply};
+use super::{budget, owners, query, render, reply, roles};
 use crate::lab::chaos::Chaos;
 use crate::lab::directory::Object;
 use crate::lab::entra::Caller;
 use crate::lab::exchange::Request;
 use crate::lab::world::World;
+
+/// `$expand` gives this many of a relation at most.
+const EXPANDED: usize = 20;
 
 /// What `$skiptoken` holds.
 #[derive(Debug, Deserialize, Serialize)]
@@ -95,11 +98,27 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
     });
     let row = |object| {
         let object: &T = object;
-        let owners = query.expand.as_ref().map(|expanded| owners::expanded(world, caller, object, expanded));
-        Row { object, style, select: query.select.as_deref(), owners }
+        let related = query.expand.as_ref().map(|expand| expanded(world, caller, object, expand));
+        Row { object, style, select: query.select.as_deref(), related }
     };
     let rows: Vec<_> = found.iter().map(|object| row(object.as_ref())).collect();
     page(world, request, &query, &rows, next.as_ref())
+}
+
+/// The relation of an object that was asked for with `$expand`, by its name.
+pub(super) fn expanded<T: Object>(
+    world: &World,
+    caller: &Caller,
+    object: &T,
+    expand: &Expand,
+) -> (&'static str, Value) {
+    let select = expand.select.as_deref();
+    let mut related = match expand.relation {
+        Relation::Owners => owners::shown(world, caller, object, select),
+        Relation::AppRoleAssignments => roles::held(world, object.id(), select),
+    };
+    related.truncate(EXPANDED);
+    (expand.relation.name(), Value::Array(related))
 }
 
 /// `GET /applications/$count`.
@@ -184,8 +203,8 @@ fn page<T: Object>(
     next: Option<&Cursor>,
 ) -> Answer {
     let mut context = query::project(T::KIND, render::template(T::KIND).clone(), query.select.as_deref())?.0;
-    if query.expand.is_some() && query.select.is_none() {
-        context.push_str("(owners())");
+    if let Some(expand) = query.expand.as_ref().filter(|_| query.select.is_none()) {
+        context.push_str(&format!("({}())", expand.relation.name()));
     }
     let is_counted = query.count && request.query("$skiptoken").is_none();
     let page = Page {

@@ -41,8 +41,9 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
         super::budget::spend_key_read(world)?;
     }
     let mut entity = render::entity(&object, Style { keys, ..Style::plain(world) });
-    if let Some(expanded) = query::expand(request)? {
-        entity.insert("owners".to_owned(), super::owners::expanded(world, caller, &object, &expanded));
+    if let Some(expand) = query::expand(request, T::KIND)? {
+        let (name, related) = super::lists::expanded(world, caller, &object, &expand);
+        entity.insert(name.to_owned(), related);
     }
     let (set, entity) = query::project(T::KIND, entity, selected.as_deref())?;
     Ok(reply::entity(world, request, StatusCode::OK, &format!("{set}/$entity"), entity))

@@ -14,9 +14,6 @@ use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
 use crate::lab::world::World;
 
-/// `$expand` gives this many at most.
-const EXPANDED: usize = 20;
-
 /// Answers what lies below `…/owners`.
 pub(super) fn answer<T: Object>(
     world: &mut World,
@@ -52,14 +49,8 @@ pub(super) fn answer<T: Object>(
     }
 }
 
-/// The owners of an object that was asked for with `$expand=owners`.
-pub(super) fn expanded<T: Object>(world: &World, caller: &Caller, object: &T, expand: &query::Expand) -> Value {
-    let mut owners = shown(world, caller, object, expand.select.as_deref());
-    owners.truncate(EXPANDED);
-    Value::Array(owners)
-}
-
-fn shown<T: Object>(world: &World, caller: &Caller, object: &T, select: Option<&[String]>) -> Vec<Value> {
+/// The owners of an object, or what is selected of them.
+pub(super) fn shown<T: Object>(world: &World, caller: &Caller, object: &T, select: Option<&[String]>) -> Vec<Value> {
     let people = tenant::people(caller, select.is_some());
     let known = object.owners().iter().filter_map(|&id| render::directory_object(world, id, people));
     known

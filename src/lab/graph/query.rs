@@ -24,10 +24,29 @@ pub(super) struct Query {
     pub(super) expand: Option<Expand>,
 }
 
-/// `$expand=owners`, perhaps with its own `$select`.
+/// `$expand` of one relation, perhaps with its own `$select`.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Expand {
+    pub(super) relation: Relation,
     pub(super) select: Option<Vec<String>>,
+}
+
+/// The relations that the lab can expand.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Relation {
+    Owners,
+    /// Of service principals only.
+    AppRoleAssignments,
+}
+
+impl Relation {
+    /// As it is written.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Owners => "owners",
+            Self::AppRoleAssignments => "appRoleAssignments",
+        }
+    }
 }
 
 impl Query {
@@ -59,7 +78,7 @@ impl Query {
                 "Unsupported Query. Advanced queries need the header ConsistencyLevel: eventual and $count=true.",
             ));
         }
-        let expand = expand(request)?;
+        let expand = expand(request, kind)?;
         if expand.is_some() && needs_more {
             return Err(Fault::unsupported_query("Expand is not supported together with advanced queries."));
         }
@@ -103,17 +122,28 @@ pub(super) fn select(request: &Request) -> Result<Option<Vec<String>>, Fault> {
     Ok(request.query("$select").map(names).filter(|names| !names.is_empty() && names != &["*"]))
 }
 
-/// `$expand`. Owners are the one relation that the lab knows.
-pub(super) fn expand(request: &Request) -> Result<Option<Expand>, Fault> {
+/// `$expand`.
+pub(super) fn expand(request: &Request, kind: Kind) -> Result<Option<Expand>, Fault> {
     let Some(text) = request.query("$expand") else { return Ok(None) };
     let (name, options) = text.split_once('(').unwrap_or((text, ""));
-    if !name.trim().eq_ignore_ascii_case("owners") {
-        return Err(Fault::not_implemented("$expand of anything but owners"));
+    let known = [Relation::Owners, Relation::AppRoleAssignments];
+    let Some(relation) = known.into_iter().find(|known| known.name().eq_ignore_ascii_case(name.trim())) else {
+        return Err(Fault::not_implemented("$expand of anything but owners and appRoleAssignments"));
+    };
+    if relation == Relation::AppRoleAssignments && kind != Kind::ServicePrincipal {
+        return Err(no_member(kind, relation.name()));
     }
     let options = options.strip_suffix(')').unwrap_or(options);
     let select = options.split(';').find_map(|option| option.trim().strip_prefix("$select="));
     let select = select.map(|names| names.split(',').map(|name| name.trim().to_owned()).collect());
-    Ok(Some(Expand { select }))
+    Ok(Some(Expand { relation, select }))
+}
+
+fn no_member(kind: Kind, name: &str) -> Fault {
+    Fault::malformed(format!(
+        "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type 'microsoft.graph.{}'.",
+        kind.type_name()
+    ))
 }
 
 /// Keeps the selected members, in the order of the selection, and says what the context is called.
@@ -129,16 +159,15 @@ pub(super) fn project(
             if kept.contains_key(name) {
                 continue;
             }
-            return Err(Fault::malformed(format!(
-                "Parsing OData Select and Expand failed: Could not find a property named '{name}' on type 'microsoft.graph.{}'.",
-                kind.type_name()
-            )));
+            return Err(no_member(kind, name));
         };
         kept.insert(name.clone(), value);
     }
     // An expanded relation is shown whether it was selected or not.
-    if let Some(owners) = entity.swap_remove("owners") {
-        kept.insert("owners".to_owned(), owners);
+    for relation in [Relation::Owners, Relation::AppRoleAssignments].map(Relation::name) {
+        if let Some(related) = entity.swap_remove(relation) {
+            kept.insert(relation.to_owned(), related);
+        }
     }
     Ok((format!("{}({})", kind.collection(), names.join(",")), kept))
 }

@@ -115,8 +115,8 @@ pub(super) struct Row<'a, T> {
     pub(super) style: Style,
     /// Names that the kind has; all of them without a selection.
     pub(super) select: Option<&'a [String]>,
-    /// The relation that was expanded.
-    pub(super) owners: Option<Value>,
+    /// The relation that was expanded, by its name.
+    pub(super) related: Option<(&'static str, Value)>,
 }
 
 impl<T: Object> Serialize for Row<'_, T> {
@@ -134,8 +134,8 @@ impl<T: Object> Serialize for Row<'_, T> {
                 known.into_iter().try_for_each(|(name, default)| write(name, default))?;
             }
         }
-        if let Some(owners) = &self.owners {
-            members.serialize_entry("owners", owners)?;
+        if let Some((name, related)) = &self.related {
+            members.serialize_entry(name, related)?;
         }
         members.end()
     }

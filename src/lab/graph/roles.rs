@@ -87,6 +87,18 @@ pub(super) fn assignments(
     }
 }
 
+/// What a service principal holds, or what is selected of it.
+pub(super) fn held(world: &World, principal: Uuid, select: Option<&[String]>) -> Vec<Value> {
+    let principal = world.directory.find::<ServicePrincipal>(principal, View::Current);
+    let mut held = principal.map(|principal| shown(world, &principal, |_| true)).unwrap_or_default();
+    if let Some(names) = select {
+        for members in held.iter_mut().filter_map(Value::as_object_mut) {
+            members.retain(|name, _| names.contains(name));
+        }
+    }
+    held
+}
+
 fn assign(world: &mut World, caller: &Caller, request: &Request) -> Answer {
     require(caller, Right::AssignRoles)?;
     let body = reply::body(request)?;

@@ -42,3 +42,69 @@ fn a_tenant_in_parts_is_whole_and_costs_what_it_must() {
     let turned_away = log.iter().filter(|entry| entry.status == Some(429)).count();
     assert_eq!(turned_away, 0);
 }
+
+/// A tenant whose service principals are read in parts.
+fn large() -> Bench {
+    let seed = Seed::Scale { applications: 3_100, principals: 3_100, vaults: 1, certificates: 10 };
+    let bench = Bench::with(LabOptions { seed, ..LabOptions::default() });
+    bench.settings(&json!({ "keys_in_lists": true }));
+    bench
+}
+
+#[test]
+fn who_holds_which_role_is_the_same_from_either_side() {
+    let bench = large();
+    let mark = bench.mark();
+    let in_parts = bench.collect();
+    assert!(in_parts.service_principals.iter().any(|one| !one.app_roles.read().unwrap().is_empty()));
+    assert_eq!(bench.routes(mark).get("GET /v1.0/servicePrincipals/{id}/appRoleAssignedTo"), None);
+
+    let refused = json!({ "match": { "query": "$expand=appRoleAssignments" }, "result": { "status": 400 } });
+    bench.fault(&refused);
+    let mark = bench.mark();
+    let from_apis = bench.collect();
+    assert!(bench.routes(mark).contains_key("GET /v1.0/servicePrincipals/{id}/appRoleAssignedTo"));
+    assert_eq!(in_parts.service_principals, from_apis.service_principals);
+    assert!(from_apis.coverage.gaps.is_empty(), "what can be asked in another way is no gap");
+}
+
+#[test]
+fn a_relation_that_is_left_out_of_an_answer_is_not_taken_for_empty() {
+    let bench = large();
+    let expected = bench.collect();
+    let bare = json!({ "value": [{ "id": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10" }] });
+    let ignored = json!({
+        "match": { "query": "$expand=appRoleAssignments" }, "result": { "status": 200, "body": bare },
+    });
+    bench.fault(&ignored);
+    assert_eq!(expected.service_principals, bench.collect().service_principals);
+}
+
+#[test]
+fn bytes_of_what_has_changed_come_with_the_changes_or_many_at_a_time() {
+    let bench = large();
+    let folder = bench.file("state");
+    let run = || {
+        let (mut state, _) = State::open(&folder, "lab");
+        let mark = bench.mark();
+        let inventory = bench.try_collect(None, &bench.plan(), &mut state).unwrap();
+        state.save(&inventory).unwrap();
+        (inventory, bench.routes(mark))
+    };
+    let churn = || bench.lab().control("POST", "/churn", &json!({ "percent": 2 })).unwrap();
+    let asked_singly =
+        |routes: &std::collections::BTreeMap<String, usize>| routes.get("GET /v1.0/applications/{id}").copied();
+    run();
+    churn();
+    let (warm, routes) = run();
+    assert_eq!(asked_singly(&routes), None);
+    assert_eq!(warm.applications, bench.collect().applications);
+
+    // Without that list, in conditions of fifteen ids.
+    let gone = json!({ "match": { "path": "/v1.0/applications/delta", "query": "keyCredentials" }, "result": { "status": 410 } });
+    bench.fault(&gone);
+    churn();
+    let (warm, routes) = run();
+    assert_eq!(asked_singly(&routes), None);
+    assert_eq!(warm.applications, bench.collect().applications);
+}

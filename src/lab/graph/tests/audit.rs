@@ -5,7 +5,7 @@ use time::Duration;
 use uuid::Uuid;
 
 use super::bench::{Bench, app, refusal};
-use crate::lab::directory::{DirectoryRole, Group, User};
+use crate::lab::directory::{DirectoryRole, Group, RoleAssignment, ServicePrincipal, User, View};
 use crate::lab::world::Licence;
 
 fn reading_as(bench: &mut Bench, permission: &str) {
@@ -94,6 +94,37 @@ fn an_expansion_ends_at_twenty_owners_and_the_relation_does_not() {
     let owners = |page: serde_json::Value| page.as_array().unwrap().len();
     assert_eq!(owners(bench.get(&format!("{url}?$expand=owners")).value()["owners"].clone()), 20);
     assert_eq!(owners(bench.get(&format!("{url}/owners?$top=999")).value()["value"].clone()), 21);
+}
+
+#[test]
+fn what_service_principals_hold_comes_with_them_up_to_twenty() {
+    let mut bench = Bench::new();
+    let created = bench.post("/v1.0/applications", json!({ "displayName": "a" })).value();
+    let holder = bench.post("/v1.0/servicePrincipals", json!({ "appId": created["appId"] })).value();
+    let id: Uuid = holder["id"].as_str().unwrap().parse().unwrap();
+    let mut principal =
+        bench.world.directory.find::<ServicePrincipal>(id, View::Current).map(std::borrow::Cow::into_owned).unwrap();
+    principal.roles = (0..21_u128)
+        .map(|number| RoleAssignment {
+            id: format!("assignment-{number}"),
+            resource: Uuid::from_u128(7),
+            role_id: Uuid::from_u128(number),
+            value: "x".to_owned(),
+            created_at: bench.world.now(),
+        })
+        .collect();
+    let now = bench.world.now();
+    bench.world.directory.put(principal, now);
+    reading_as(&mut bench, "Application.Read.All");
+    let list = "/v1.0/servicePrincipals?$select=id&$expand=appRoleAssignments($select=appRoleId,principalId)";
+    let page = bench.get(list).value();
+    let row = page["value"].as_array().unwrap().iter().find(|row| row["id"] == holder["id"]).unwrap().clone();
+    let held = row["appRoleAssignments"].as_array().unwrap();
+    assert_eq!((held.len(), &held[0]["principalId"]), (20, &holder["id"]));
+    assert_eq!(held[0].as_object().unwrap().len(), 2, "only what was selected");
+    let all = bench.get(&format!("/v1.0/servicePrincipals/{id}/appRoleAssignments?$top=999")).value();
+    assert_eq!(all["value"].as_array().unwrap().len(), 21);
+    assert_eq!(bench.get("/v1.0/applications?$expand=appRoleAssignments").status, 400);
 }
 
 #[test]
