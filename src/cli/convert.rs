@@ -53,6 +53,8 @@ fn exit_of_entra(error: &entra::Error) -> Exit {
     match error {
         entra::Error::Setting { .. } | entra::Error::File { .. } | entra::Error::KeyFile { .. } => Exit::Usage,
         entra::Error::Call { source, .. } => exit_of(source),
+        // It has a code of its own for being out of order, which says nothing about who asked.
+        entra::Error::Refused { source, .. } if source.is_transient() => Exit::Upstream,
         entra::Error::Assertion(source) => exit_of_signature(source),
         entra::Error::Verification(_) => Exit::Upstream,
         _ => Exit::Denied,

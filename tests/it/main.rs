@@ -34,6 +34,8 @@ mod documents;
 #[cfg(feature = "lab")]
 mod faults;
 #[cfg(feature = "lab")]
+mod faults_matrix;
+#[cfg(feature = "lab")]
 mod interrupt;
 #[cfg(feature = "lab")]
 mod invariants;
