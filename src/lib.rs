@@ -22,4 +22,5 @@ pub mod notice;
 pub mod pki;
 pub mod provision;
 pub mod report;
+pub mod serve;
 pub mod sign_in;
