@@ -22,5 +22,6 @@ pub mod notice;
 pub mod pki;
 pub mod provision;
 pub mod report;
+pub mod rotate;
 pub mod serve;
 pub mod sign_in;

@@ -39,6 +39,12 @@ impl Manifest {
         &self.global
     }
 
+    /// The certificate of the table, if it names one.
+    pub(crate) fn entry_certificate(&self) -> Option<(String, CertificateName)> {
+        let entry = self.entry.as_ref()?;
+        entry.vault.clone().zip(entry.certificate.as_ref()?.parse().ok())
+    }
+
     /// `--vault` and `--name`, each from the table where it was not given.
     pub(crate) fn certificate(
         &self,

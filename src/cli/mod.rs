@@ -1,5 +1,6 @@
 //! The command line: the only place that knows flags, standard output, colour and exit codes.
 
+mod apply;
 mod attach;
 mod audit;
 mod cert;
@@ -29,6 +30,7 @@ mod policy;
 mod provision;
 #[cfg(test)]
 mod remedies;
+mod rotate;
 mod token;
 mod token_view;
 mod view;
@@ -67,6 +69,10 @@ enum Command {
     Provision(provision::Args),
     /// Attach a certificate to an application: the directory's half alone
     Attach(attach::Args),
+    /// Put a new key in place of an old one without an outage
+    Rotate(Box<rotate::Args>),
+    /// Carry out a plan that --plan-out has saved, in the world that it was made in
+    Apply(apply::Args),
     /// Find shared secrets, keys that can be copied, and what is about to expire
     Audit(Box<audit::Args>),
     /// What a vault's certificates are, and who trusts them
@@ -103,6 +109,8 @@ impl Command {
             Self::Demo | Self::Lab(_) => Some(Format::Table),
             Self::Provision(args) => args.output.output,
             Self::Attach(args) => args.output.output,
+            Self::Rotate(args) => args.output.output,
+            Self::Apply(args) => args.output.output,
             Self::Audit(args) => args.format(),
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
@@ -159,6 +167,8 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Demo => block_on(demo::run(&cli.global, environment)),
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
+        Command::Rotate(args) => block_on(rotate::run(args, &cli.global, environment)),
+        Command::Apply(args) => block_on(apply::run(args, &cli.global, environment)),
         Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),

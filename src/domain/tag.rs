@@ -8,6 +8,8 @@ pub const UNASSIGNED: &str = "unassigned";
 pub const TAG_KEY_ID: &str = "kvops-keyid";
 /// Hash of a line of the ledger: the line must be there, or the ledger's end was cut off.
 pub const TAG_LEDGER: &str = "kvops-ledger";
+/// Who is rotating the certificate just now, and until when that may last.
+pub const TAG_LEASE: &str = "kvops-lease";
 /// How far a version has come.
 pub const TAG_STATE: &str = "kvops-state";
 /// The value of [`TAG_STATE`] when tokens have been seen.

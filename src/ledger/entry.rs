@@ -50,6 +50,8 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// A rotation, from its beginning to its end: between the two it may be resumed.
+    Rotate,
     /// Has the vault make a version of a certificate.
     Create,
     /// Completes a request with a certificate that an own CA signed.

@@ -70,6 +70,11 @@ impl Run {
         Self { shared: Arc::new(Shared { ledger: Mutex::new(ledger), id, actor, now, plan: Mutex::default() }) }
     }
 
+    /// Its id, which all of its lines carry.
+    pub fn id(&self) -> Uuid {
+        self.shared.id
+    }
+
     /// Says which plan the steps from now on belong to, and by which policy it was judged.
     pub fn follow(&self, plan: Option<String>, policy: Option<String>) {
         *self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner) = (plan, policy);

@@ -4,7 +4,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::attach;
 use super::lifetime::{self, Limit};
-use super::plan::{AttachMethod, Choices, Existing, Observed, Plan, STATE_PROVEN, Step, UNASSIGNED, VaultState};
+use super::plan::{
+    AttachMethod, AttachedSigner, Choices, Existing, Observed, Plan, STATE_PROVEN, Step, UNASSIGNED, VaultState,
+};
 use super::refusal::Refusal;
 use super::rules::{differences, judge_certificate};
 use super::spec::CertificateSpec;
@@ -57,8 +59,8 @@ pub fn accept_certificate(certificate: &Certificate, limit: &Limit, now: OffsetD
     check_validity(limit, certificate.not_before(), certificate.not_after(), None)
 }
 
-/// `made_at`: when a certificate is yet to be made, so that a shorter one can be recommended.
-fn check_validity(
+/// Refuses a validity that is longer than `limit` allows. `made_at`: when a certificate is yet to be made, so that a shorter one can be recommended.
+pub fn check_validity(
     limit: &Limit,
     not_before: OffsetDateTime,
     not_after: OffsetDateTime,
@@ -71,6 +73,22 @@ fn check_validity(
     let allowed_months = made_at.map_or(0, |made_at| lifetime::whole_months(made_at, latest));
     let (policy, longest) = (policy.clone(), longest.clone());
     Err(Refusal::Lifetime { policy, longest, not_before, not_after, allowed_months }.into())
+}
+
+/// How a certificate gets onto `application`: by itself, if a key that it trusts can sign.
+pub fn attach_method(application: &Application, signer: Option<&AttachedSigner>, now: OffsetDateTime) -> AttachMethod {
+    if let Some(signer) = signer {
+        return AttachMethod::AddKey { signer: signer.clone() };
+    }
+    let mut keys = application.key_credentials.iter().filter(|key| key.is_for_sign_in()).peekable();
+    let reason = if keys.peek().is_none() {
+        "the application has no certificate yet that could prove possession"
+    } else if keys.all(|key| !key.is_valid_at(now)) {
+        "every certificate of the application has expired, and an expired one proves nothing"
+    } else {
+        "no certificate that the application trusts has its key in this vault"
+    };
+    AttachMethod::Patch { reason }
 }
 
 struct Decision<'a> {
@@ -242,7 +260,9 @@ impl Decision<'_> {
         };
         let is_attached = current.is_some_and(|existing| entry_of(self.observed, &existing.certificate).is_some());
         if !is_attached {
-            steps.push(Step::Attach { method: self.attach_method(application) });
+            steps.push(Step::Attach {
+                method: attach_method(application, self.observed.signer.as_ref(), self.observed.now),
+            });
         }
         let made_for = current.and_then(|existing| existing.made_for.as_deref());
         let is_theirs = current.is_some() && !self.is_ours(made_for);
@@ -257,21 +277,6 @@ impl Decision<'_> {
             steps.push(Step::Record);
         }
         steps
-    }
-
-    fn attach_method(&self, application: &Application) -> AttachMethod {
-        if let Some(signer) = &self.observed.signer {
-            return AttachMethod::AddKey { signer: signer.clone() };
-        }
-        let mut keys = application.key_credentials.iter().filter(|key| key.is_for_sign_in()).peekable();
-        let reason = if keys.peek().is_none() {
-            "the application has no certificate yet that could prove possession"
-        } else if keys.all(|key| !key.is_valid_at(self.observed.now)) {
-            "every certificate of the application has expired, and an expired one proves nothing"
-        } else {
-            "no certificate that the application trusts has its key in this vault"
-        };
-        AttachMethod::Patch { reason }
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -92,7 +92,7 @@ impl Journal<'_> {
     }
 
     /// Writes down what a version was born as: the policy that it was made under, before anybody can change it.
-    pub(super) fn born(&self, object: Object, existing: &Existing) -> Result<(), Error> {
+    pub fn born(&self, object: Object, existing: &Existing) -> Result<(), Error> {
         let shown = |value: Option<bool>| value.map_or("unknown".to_owned(), |value| value.to_string());
         let record = Record::of(object)
             .fact("exportable", shown(existing.policy.exportable))

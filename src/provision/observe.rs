@@ -106,7 +106,7 @@ pub async fn version(
 }
 
 /// Judges a version by its certificate, its key and the policy in force.
-pub(super) async fn existing(
+pub async fn existing(
     vault: &keyvault::Client,
     version: &CertificateVersion,
     certificate: Certificate,
@@ -163,7 +163,7 @@ pub async fn limit(graph: &graph::Client, application: &Application, now: Offset
 
 /// Looks for a version in this vault that the application trusts: first among the versions of the
 /// certificate itself, then among the current versions of all others.
-async fn signer(
+pub async fn signer(
     vault: &keyvault::Client,
     application: &Application,
     name: &CertificateName,

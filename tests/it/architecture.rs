@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sign_in", &["domain", "http", "pki", "entra", "keyvault"]),
     ("provision", &["sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger", "inventory", "audit"]),
     ("detach", &["domain", "http", "pki", "graph", "ledger", "provision"]),
-    ("rotate", &["domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
+    ("rotate", &["detach", "provision", "sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
     ("serve", &["domain", "http"]),
     ("jwks", &["domain", "http", "pki", "entra", "keyvault", "sign_in", "ledger", "serve"]),
     ("proxy", &["domain", "http", "pki", "entra", "keyvault", "sign_in", "ledger", "serve"]),

@@ -18,6 +18,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/guides/lab.md",
     "docs/guides/policy.md",
     "docs/guides/provision.md",
+    "docs/guides/rotate.md",
     "docs/guides/tokens.md",
 ];
 

@@ -65,6 +65,8 @@ mod regressions_plan;
 #[cfg(feature = "lab")]
 mod regressions_request;
 #[cfg(feature = "lab")]
+mod rotate;
+#[cfg(feature = "lab")]
 mod support;
 #[cfg(feature = "lab")]
 mod token;

@@ -1,0 +1,110 @@
+//! What would be done, step by step, and a hash of what that rests on.
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+
+use super::next::next_step;
+use super::refusal::Refusal;
+use super::step::{Because, Demand, Next, Stage, Step};
+use super::world::World;
+use crate::domain::{CertificateName, Vault};
+
+/// No rotation has more steps, whatever it is about.
+const MOST_STEPS: usize = 10_000;
+
+/// The steps from a world to what is asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The vault.
+    pub vault: Vault,
+    /// The certificate.
+    pub name: CertificateName,
+    /// In order.
+    pub steps: Vec<Planned>,
+    /// How it ends.
+    pub ends: Ending,
+    /// SHA-256 of the world that it rests on: versions, entries, policy, what the ledger says.
+    pub snapshot: String,
+    /// What the user ought to know.
+    pub warnings: Vec<String>,
+}
+
+/// One step, and when at the earliest.
+#[derive(Clone, Debug, Serialize)]
+pub struct Planned {
+    /// The step.
+    #[serde(flatten)]
+    pub step: Step,
+    /// Not before this, because both keys are to be trusted for a while.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<OffsetDateTime>,
+}
+
+/// How a plan ends.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Ending {
+    /// The old key is gone, or the new one, if that was asked for.
+    Finished,
+    /// As far as was asked.
+    Reached {
+        /// The last part.
+        stage: Stage,
+    },
+    /// Nothing was begun that could be finished.
+    Nothing,
+}
+
+impl Plan {
+    /// Projects the decision to its end.
+    pub(super) fn of(
+        world: &World,
+        demand: &Demand,
+        vault: &Vault,
+        name: &CertificateName,
+        warnings: Vec<String>,
+    ) -> Result<Self, Refusal> {
+        let snapshot = snapshot(world);
+        let (mut world, mut steps, mut not_before) = (world.clone(), Vec::new(), None);
+        let mut ends = Ending::Finished;
+        while steps.len() < MOST_STEPS {
+            match next_step(&world, demand)? {
+                Next::Take(step) => {
+                    let is_last = step == Step::Close;
+                    world = world.after(&step);
+                    steps.push(Planned { step, not_before });
+                    if is_last {
+                        break;
+                    }
+                }
+                Next::Wait { until, because: Because::Overlap | Because::Used { .. } } => {
+                    (world.now, not_before) = (until, Some(until));
+                    // Whoever finishes it proves it anew.
+                    world.proven.clear();
+                }
+                Next::Reached(stage) => {
+                    ends = Ending::Reached { stage };
+                    break;
+                }
+                Next::Nothing => {
+                    ends = Ending::Nothing;
+                    break;
+                }
+            }
+        }
+        Ok(Self { vault: vault.clone(), name: name.clone(), steps, ends, snapshot, warnings })
+    }
+
+    /// Whether anything would be written.
+    pub fn is_no_change(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// The facts in one order, without the time.
+pub(super) fn snapshot(world: &World) -> String {
+    // The type has string keys and finite numbers only.
+    let text = serde_json::to_vec(world).unwrap_or_default();
+    Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+}

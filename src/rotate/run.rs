@@ -1,0 +1,338 @@
+//! Going from step to step. No progress is stored: a run that died is finished by running again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::Error;
+use super::history::{history, knows};
+use super::lease::Lease;
+use super::next::{next_step, target};
+use super::observe::{Observed, Observer, Scope};
+use super::plan::{Plan, snapshot};
+use super::report::{ApplicationReport, Foreign, Outcome, Report, Soak};
+use super::scope::scope;
+use super::step::{Demand, Next, Purpose, Stage, Step};
+use super::tags;
+use super::unseen::{self, Known};
+use super::world::{Entry, History, LastUse};
+use crate::detach::Detachment;
+use crate::domain::{AppId, Application, CertificateName, ObjectId, TAG_LEASE, Version};
+use crate::graph;
+use crate::http;
+use crate::keyvault;
+use crate::ledger::{self, Hash};
+use crate::provision::plan::Existing;
+use crate::provision::watch;
+use crate::provision::{ApplicationFacts, CertificateFacts, Journal, SignIn, Watcher};
+
+/// A step that has to be taken so often makes no progress.
+const MOST_TIMES: u32 = 3;
+
+/// Everything that a rotation works with.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotator<'a> {
+    /// The vault.
+    pub vault: &'a keyvault::Client,
+    /// The directory.
+    pub graph: &'a graph::Client,
+    /// Makes tokens in the name of applications.
+    pub sign_in: &'a SignIn,
+    /// Who looks on.
+    pub watcher: &'a dyn Watcher,
+    /// The ledger as it was before this run.
+    pub story: &'a [ledger::Entry],
+    /// Whether the identity for Graph may write applications; none where that cannot be seen.
+    pub may_write: Option<bool>,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The certificate.
+    pub name: CertificateName,
+    /// An application that is known to be meant; others that trust the certificate are found.
+    pub application: Option<(ObjectId, AppId)>,
+    /// How far, and what for.
+    pub demand: Demand,
+    /// The world in which a plan was made: in another one nothing is done.
+    pub snapshot: Option<String>,
+}
+
+/// What a run has brought so far.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub(super) history: History,
+    pub(super) proven: BTreeSet<(ObjectId, Version)>,
+    pub(super) last_use: LastUse,
+    /// The version that this run works with; another newest one is somebody else's.
+    pub(super) target: Option<Version>,
+    /// Id of the operation that this run began.
+    pub(super) request: Option<String>,
+    pub(super) made: Option<Existing>,
+    pub(super) uploaded: BTreeMap<ObjectId, time::OffsetDateTime>,
+    pub(super) applications: BTreeMap<ObjectId, ApplicationReport>,
+    pub(super) disabled: Vec<Version>,
+    /// Entries that are known without reading a list.
+    pub(super) known: Known,
+    /// Hash of the ledger's last line about this run.
+    pub(super) last_line: Option<Hash>,
+    pub(super) warnings: Vec<String>,
+    is_leased: bool,
+    taken: BTreeMap<String, u32>,
+}
+
+/// How the steps ended.
+enum End {
+    Closed,
+    Wait(Soak),
+    Reached(Stage),
+    Nothing,
+}
+
+impl Rotator<'_> {
+    /// Looks and decides, and does nothing.
+    pub async fn plan(&self, wish: &Wish) -> Result<(Observed, Plan), Error> {
+        self.watcher.doing("looking at vault and directory");
+        let scope = self.scope(wish).await?;
+        let history = history(self.story, self.vault.vault().name(), &wish.name);
+        let observed = self.observer(wish, &unseen::of_ledger(self.story)).observe(&scope, &history).await?;
+        self.check_leases(&observed, &wish.name, None)?;
+        let warnings = warnings(&scope);
+        let plan = Plan::of(&observed.world, &wish.demand, self.vault.vault(), &wish.name, warnings)?;
+        Ok((observed, plan))
+    }
+
+    /// Looks, decides and acts, and writes each step down before it is taken and after.
+    pub async fn run(&self, wish: &Wish, journal: Journal<'_>) -> Result<Report, Error> {
+        self.watcher.doing("looking at vault and directory");
+        let scope = self.scope(wish).await?;
+        let mut work = Work {
+            history: history(self.story, self.vault.vault().name(), &wish.name),
+            known: unseen::of_ledger(self.story),
+            warnings: warnings(&scope),
+            ..Work::default()
+        };
+        let ended = Box::pin(self.steps(wish, &scope, &mut work, journal)).await;
+        if work.is_leased && !matches!(ended, Ok((End::Closed, _))) {
+            // A lease that stays ends by itself; what went wrong before is what has to be said.
+            let _ = self.release(&wish.name, journal).await;
+        }
+        let (end, observed) = ended?;
+        self.report(wish, end, &observed, work).await
+    }
+
+    async fn steps(
+        &self,
+        wish: &Wish,
+        scope: &Scope,
+        work: &mut Work,
+        journal: Journal<'_>,
+    ) -> Result<(End, Observed), Error> {
+        let mut is_first = true;
+        loop {
+            let mut observed = self.observer(wish, &work.known).observe(scope, &work.history).await?;
+            if let Some(planned) = wish.snapshot.as_ref().filter(|_| std::mem::take(&mut is_first))
+                && *planned != snapshot(&observed.world)
+            {
+                return Err(Error::Stale);
+            }
+            self.check_leases(&observed, &wish.name, Some(journal))?;
+            check_target(&observed, work, &wish.name)?;
+            observed.world.proven.clone_from(&work.proven);
+            observed.world.last_use.clone_from(&work.last_use);
+            let step = match next_step(&observed.world, &wish.demand)? {
+                Next::Take(step) => step,
+                Next::Wait { until, because } => return Ok((End::Wait(Soak { until, because }), observed)),
+                Next::Reached(stage) => return Ok((End::Reached(stage), observed)),
+                Next::Nothing => return Ok((End::Nothing, observed)),
+            };
+            watch::check(self.watcher, step.title())?;
+            if step.stage() >= Stage::Attach && wish.demand.purpose != Purpose::Abort {
+                work.target = target(&observed.world).map(|target| target.version.clone());
+            }
+            if !work.is_leased && step != Step::LookAtUse {
+                self.lease(&observed, &wish.name, journal).await?;
+                work.is_leased = true;
+                // Whoever was faster shows by now.
+                observed = self.observer(wish, &work.known).observe(scope, &work.history).await?;
+                self.check_leases(&observed, &wish.name, Some(journal))?;
+                check_target(&observed, work, &wish.name)?;
+            }
+            let times = work.taken.entry(format!("{step:?}")).or_default();
+            *times += 1;
+            if *times > MOST_TIMES || (*times > 1 && matches!(step, Step::Harden | Step::Create)) {
+                return Err(Error::NoProgress { step: step.title() });
+            }
+            let is_last = step == Step::Close;
+            self.take(&step, wish, scope, &observed, work, journal).await?;
+            if is_last {
+                return Ok((End::Closed, observed));
+            }
+        }
+    }
+
+    async fn scope(&self, wish: &Wish) -> Result<Scope, Error> {
+        scope(self.vault, self.graph, &wish.name, wish.named(), self.story).await
+    }
+
+    fn observer<'a>(&'a self, wish: &'a Wish, known: &'a Known) -> Observer<'a> {
+        let (vault, graph, named) = (self.vault, self.graph, wish.application);
+        Observer { vault, graph, name: &wish.name, named, known, may_write: self.may_write }
+    }
+
+    /// Somebody else's turn: a lease that has not ended, of a run that this ledger does not know.
+    fn check_leases(
+        &self,
+        observed: &Observed,
+        name: &CertificateName,
+        journal: Option<Journal<'_>>,
+    ) -> Result<(), Error> {
+        let ours = journal.map(|journal| journal.run.id());
+        let is_theirs = |lease: &&Lease| {
+            Some(lease.run) != ours && observed.world.now < lease.until && !knows(self.story, lease.run)
+        };
+        match observed.leases.iter().map(|(_, lease)| lease).find(is_theirs) {
+            Some(Lease { run, until }) => {
+                Err(Error::Leased { name: name.clone(), run: run.to_string(), until: *until })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Writes on the newest version that it is this run's turn, if there is room for a tag.
+    async fn lease(&self, observed: &Observed, name: &CertificateName, journal: Journal<'_>) -> Result<(), Error> {
+        let newest = observed.listed.iter().find_map(|item| Some((item.version.clone()?, &item.tags)));
+        let Some((version, tags)) = newest else { return Ok(()) };
+        let lease = Lease::new(journal.run.id(), observed.world.now);
+        let Some(tags) = tags::with(tags, TAG_LEASE, lease.to_string()) else { return Ok(()) };
+        let written = self.vault.update_properties(name, &version, None, Some(&tags)).await;
+        match written {
+            Err(error) if !error.http().is_some_and(http::Error::may_have_acted) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes back what [`Self::lease`] wrote, and what dead runs left behind.
+    pub(super) async fn release(&self, name: &CertificateName, journal: Journal<'_>) -> Result<(), Error> {
+        let now = self.vault.http().service_now();
+        for item in self.vault.versions(name).await? {
+            let (Some(version), Some(lease)) = (item.version, Lease::of(&item.tags)) else { continue };
+            if lease.run == journal.run.id() || lease.until <= now || knows(self.story, lease.run) {
+                let mut tags = item.tags;
+                tags.remove(TAG_LEASE);
+                self.vault.update_properties(name, &version, None, Some(&tags)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn report(&self, wish: &Wish, end: End, observed: &Observed, mut work: Work) -> Result<Report, Error> {
+        let (outcome, stage, soak) = match end {
+            End::Closed if wish.demand.purpose == Purpose::Abort => (Outcome::Aborted, None, None),
+            End::Closed => (Outcome::Rotated, None, None),
+            End::Wait(soak) => (Outcome::Soaking, None, Some(soak)),
+            End::Reached(stage) => (Outcome::Stopped, Some(stage), None),
+            End::Nothing => (Outcome::Nothing, None, None),
+        };
+        for application in observed.applications.values() {
+            work.of(application);
+        }
+        let signs = match wish.demand.purpose {
+            Purpose::Abort => None,
+            _ => target(&observed.world).map(|target| target.version.clone()),
+        };
+        let certificate = match (&work.made, signs) {
+            (Some(made), Some(version)) if *made.key.version() == version => Some(CertificateFacts::of(made)),
+            (_, Some(version)) => {
+                let existing = crate::provision::observe::version(self.vault, &wish.name, Some(&version)).await?;
+                Some(CertificateFacts::of(&existing))
+            }
+            (_, None) => None,
+        };
+        for attachment in work.applications.values().filter_map(|application| application.attachment.as_ref()) {
+            for key_id in &attachment.removed_meanwhile {
+                work.warnings.push(format!("somebody removed the entry {key_id} of the application while this ran"));
+            }
+        }
+        Ok(Report {
+            outcome,
+            stage,
+            vault: self.vault.vault().clone(),
+            name: wish.name.clone(),
+            certificate,
+            has_created: work.made.is_some(),
+            applications: work.applications.into_values().collect(),
+            soak,
+            disabled: work.disabled,
+            foreign: observed.applications.values().flat_map(|application| foreign(application, observed)).collect(),
+            warnings: work.warnings,
+        })
+    }
+}
+
+impl Wish {
+    /// Object id of the application that was named.
+    pub(super) fn named(&self) -> Option<ObjectId> {
+        self.application.map(|(id, _)| id)
+    }
+}
+
+impl Work {
+    /// Notes that an entry is gone.
+    pub(super) fn removed(&mut self, application: &Application, entry: &Entry, gone: Detachment, line: Hash) {
+        self.last_line = Some(line);
+        self.known.remove(&(application.id, entry.version.clone()));
+        self.history.removed.insert((application.id, entry.version.clone()));
+        self.of(application).removed.push(gone);
+    }
+
+    /// The report of an application.
+    pub(super) fn of(&mut self, application: &Application) -> &mut ApplicationReport {
+        self.applications.entry(application.id).or_insert_with(|| ApplicationReport {
+            application: ApplicationFacts::from(application),
+            attachment: None,
+            proof: None,
+            removed: Vec::new(),
+            refused: Vec::new(),
+        })
+    }
+}
+
+/// A newest version that is not the one at hand was made by somebody else meanwhile.
+fn check_target(observed: &Observed, work: &Work, name: &CertificateName) -> Result<(), Error> {
+    let newest = observed.world.versions.first().map(|facts| &facts.version);
+    match (&work.target, newest) {
+        (Some(target), Some(newest)) if target != newest => {
+            Err(Error::Overtaken { name: name.clone(), version: newest.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn warnings(scope: &Scope) -> Vec<String> {
+    let unseen = scope
+        .why_not_all
+        .as_ref()
+        .map(|why| format!("other applications may trust this certificate, so no version of it is disabled: {why}"));
+    unseen.into_iter().collect()
+}
+
+/// What else lets somebody sign in as an application.
+fn foreign(application: &Application, observed: &Observed) -> Vec<Foreign> {
+    let is_ours = |key_id| {
+        let mut trusts = observed.world.applications.iter();
+        trusts.any(|trust| trust.entries.iter().any(|entry| entry.key_id == Some(key_id)))
+    };
+    let keys = application.key_credentials.iter().filter(|key| key.is_for_sign_in() && !is_ours(key.key_id));
+    let keys = keys.map(|key| (key.key_id, "certificate", &key.display_name, key.end_date_time));
+    let secrets = application.password_credentials.iter();
+    let secrets = secrets.map(|secret| (secret.key_id, "secret", &secret.display_name, secret.end_date_time));
+    keys.chain(secrets)
+        .map(|(key_id, kind, display_name, end)| Foreign {
+            app_id: application.app_id,
+            key_id,
+            kind,
+            display_name: display_name.clone(),
+            end,
+        })
+        .collect()
+}

@@ -1,0 +1,283 @@
+//! Properties of the decision. Beside each stands the change to `next.rs` that it catches.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::next::{next_step, target};
+use super::step::{Demand, Next, Purpose, Stage, Step};
+use super::world::{Entry, History, LastUse, Making, PolicyFacts, Trust, VersionFacts, World};
+use crate::domain::{AppId, CredentialId, ObjectId, Version};
+use crate::provision::Gap;
+
+const NOW: OffsetDateTime = datetime!(2026-11-22 05:00 UTC);
+/// More steps than any rotation of these worlds has.
+const MANY: usize = 200;
+
+fn version(number: u8) -> Version {
+    format!("{:032x}", u128::from(number) + 1).parse().unwrap()
+}
+
+fn object(number: u8) -> ObjectId {
+    ObjectId::new(Uuid::from_u128(u128::from(number) + 1))
+}
+
+fn gap() -> Gap {
+    Gap { rule: "KVO201", fact: "exportable".to_owned() }
+}
+
+/// Ends that matter: past, and on each side of the longest overlap.
+fn expiry() -> impl Strategy<Value = OffsetDateTime> {
+    prop_oneof![Just(NOW - Duration::days(1)), Just(NOW + Duration::days(5)), Just(NOW + Duration::days(300))]
+}
+
+fn facts() -> impl Strategy<Value = VersionFacts> {
+    (expiry(), prop::bool::weighted(0.9), prop::bool::weighted(0.2), any::<bool>()).prop_map(
+        |(expires, is_enabled, has_gap, is_recorded)| VersionFacts {
+            version: version(0),
+            expires,
+            is_enabled,
+            gaps: if has_gap { vec![gap()] } else { Vec::new() },
+            is_recorded,
+        },
+    )
+}
+
+/// One to three versions, newest first; one to three applications that each trust some of them.
+fn world() -> impl Strategy<Value = World> {
+    let versions = prop::collection::vec(facts(), 1..4);
+    let trusts = prop::collection::vec((0_u8..8, prop::bool::weighted(0.9), any::<bool>()), 1..4);
+    let making = prop_oneof![8 => Just(None), 1 => Just(Some(Making::Issuing)), 1 => Just(Some(Making::WaitsForMerge))];
+    let open = prop_oneof![Just(None), (0_u8..3).prop_map(Some)];
+    let soak = prop_oneof![Just(None), Just(Some(1)), Just(Some(15)), Just(Some(40))];
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.1), any::<bool>());
+    (versions, trusts, making, open, soak, flags).prop_map(|(mut versions, trusts, making, open, soak, flags)| {
+        let number = versions.len();
+        for (index, facts) in versions.iter_mut().enumerate() {
+            facts.version = version(u8::try_from(number - index).unwrap());
+        }
+        let is_known = |open: &u8| usize::from(*open) < number;
+        let replaces = open.filter(is_known).map(|open| versions[usize::from(open)].version.clone());
+        let soaks = soak.map(|_| versions[0].version.clone());
+        let applications = trusts.iter().enumerate().map(|(index, (mask, can_prove, may_write))| Trust {
+            application: object(u8::try_from(index).unwrap()),
+            app_id: AppId::new(Uuid::nil()),
+            entries: versions
+                .iter()
+                .enumerate()
+                .filter(|(bit, _)| mask & (1 << bit) != 0)
+                .map(|(_, facts)| entry(&facts.version))
+                .collect(),
+            can_prove: *can_prove,
+            may_write: *may_write,
+        });
+        let applications = applications.collect();
+        World {
+            now: NOW,
+            versions,
+            making,
+            policy: PolicyFacts { gaps: if flags.0 { vec![gap()] } else { Vec::new() }, is_own_ca: flags.1 },
+            applications,
+            is_scanned: flags.2,
+            history: History {
+                soak_started: soak.map(|days| NOW - Duration::days(days)),
+                soaks,
+                replaces,
+                ..History::default()
+            },
+            proven: BTreeSet::new(),
+            last_use: LastUse::NotAsked,
+        }
+    })
+}
+
+fn entry(version: &Version) -> Entry {
+    Entry { key_id: Some(CredentialId::new(Uuid::nil())), version: version.clone() }
+}
+
+fn demand() -> impl Strategy<Value = Demand> {
+    let purpose = prop_oneof![4 => Just(Purpose::Renew), 1 => Just(Purpose::Finish), 1 => Just(Purpose::Abort), 1 => Just(Purpose::Compromised)];
+    (purpose, prop_oneof![Just(0_u32), Just(14)], any::<bool>()).prop_map(
+        |(purpose, overlap_days, accept_unknown_use)| Demand {
+            purpose,
+            until: Stage::Detach,
+            overlap_days,
+            accept_unknown_use,
+        },
+    )
+}
+
+/// Every world and step on the way, with the clock moved over each wait; ends as it ends.
+fn walk(mut world: World, demand: &Demand) -> (Vec<(World, Step)>, World) {
+    let mut taken = Vec::new();
+    while taken.len() < MANY {
+        match next_step(&world, demand) {
+            Ok(Next::Take(step)) => {
+                let before = world.clone();
+                world = world.after(&step);
+                let is_last = step == Step::Close;
+                taken.push((before, step));
+                if is_last {
+                    break;
+                }
+            }
+            Ok(Next::Wait { until, .. }) => {
+                assert!(until > world.now, "a wait that is over");
+                world.now = until;
+            }
+            Ok(Next::Reached(_) | Next::Nothing) | Err(_) => break,
+        }
+    }
+    (taken, world)
+}
+
+fn is_alive(trust: &Trust, world: &World) -> bool {
+    trust.entries.iter().any(|entry| world.version(&entry.version).is_some_and(|facts| facts.can_sign(world.now)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    /// Caught: `Close` never reached, because `aftermath` forgets what was refused.
+    #[test]
+    fn every_rotation_ends(world in world(), demand in demand()) {
+        prop_assert!(walk(world, &demand).0.len() < MANY);
+    }
+
+    /// Caught: detaching from the first application as soon as it is proven there.
+    #[test]
+    fn nothing_leaves_any_application_before_the_new_key_is_proven_on_all(world in world(), demand in demand()) {
+        for (before, step) in walk(world, &demand).0 {
+            let Step::Detach { application, version, .. } = &step else { continue };
+            if demand.purpose == Purpose::Abort {
+                let trust = before.applications.iter().find(|trust| trust.application == *application).unwrap();
+                let stays = trust.entries.iter().any(|entry| {
+                    entry.version != *version && before.proven.contains(&(*application, entry.version.clone()))
+                });
+                prop_assert!(stays, "{step:?}");
+                continue;
+            }
+            let target = target(&before).unwrap().version.clone();
+            prop_assert_ne!(&target, version);
+            for trust in &before.applications {
+                prop_assert!(trust.entry(&target).is_some());
+                prop_assert!(before.proven.contains(&(trust.application, target.clone())));
+            }
+        }
+    }
+
+    /// Caught: disabling a version before it is off every application.
+    #[test]
+    fn an_application_that_could_sign_in_can_go_on(world in world(), demand in demand()) {
+        let alive: Vec<_> = world.applications.iter().filter(|trust| is_alive(trust, &world)).map(|trust| trust.application).collect();
+        let (taken, last) = walk(world, &demand);
+        let mut worlds: Vec<World> = taken.into_iter().map(|(before, _)| before).collect();
+        worlds.push(last);
+        for world in &mut worlds {
+            // What ends by itself while something is waited for is not ended by a step.
+            world.now = NOW;
+            for trust in world.applications.iter().filter(|trust| alive.contains(&trust.application)) {
+                prop_assert!(is_alive(trust, world));
+            }
+        }
+    }
+
+    /// Caught: an overlap that counts from anything but the start of the soak of this very version.
+    #[test]
+    fn a_key_that_works_stays_as_long_as_the_overlap(world in world(), demand in demand()) {
+        let patient = demand.overlap_days > 0 && matches!(demand.purpose, Purpose::Renew | Purpose::Finish);
+        prop_assume!(patient);
+        for (before, step) in walk(world, &demand).0 {
+            let Step::Detach { version, .. } = &step else { continue };
+            if before.is_valid(version) {
+                let started = before.history.soak_started.unwrap();
+                let newest = before.versions[0].version.clone();
+                prop_assert_eq!(before.history.soaks.as_ref(), Some(&newest));
+                prop_assert!(before.now - started >= demand.overlap());
+            }
+        }
+    }
+
+    /// Caught: taking what is unknown for unused, and a use after the start for one before it.
+    #[test]
+    fn a_use_that_is_unknown_or_recent_keeps_a_key_that_works(world in world(), demand in demand(), days in 0_i64..20) {
+        prop_assume!(demand.overlap_days > 0 && demand.purpose == Purpose::Renew);
+        for last_use in [LastUse::Unknown("denied".to_owned()), LastUse::Known(Some(NOW - Duration::days(days)))] {
+            let seen = World { last_use: last_use.clone(), ..world.clone() };
+            let Ok(Next::Take(Step::Detach { version, .. })) = next_step(&everything_proven(seen.clone()), &demand) else { continue };
+            if seen.is_valid(&version) {
+                let is_silent = days >= 14 && matches!(last_use, LastUse::Known(_));
+                prop_assert!(is_silent || (demand.accept_unknown_use && matches!(last_use, LastUse::Unknown(_))), "{last_use:?}");
+            }
+        }
+    }
+
+    /// Caught: disabling without `is_scanned`.
+    #[test]
+    fn no_version_is_disabled_that_anybody_may_trust(world in world(), demand in demand()) {
+        for (before, step) in walk(world, &demand).0 {
+            if let Step::Disable { version } = step {
+                prop_assert!(!before.is_trusted(&version));
+                prop_assert!(before.is_scanned || demand.purpose == Purpose::Abort);
+            }
+        }
+    }
+
+    /// Caught: deciding by what this run remembers in place of what is seen.
+    #[test]
+    fn a_run_that_dies_anywhere_is_finished_by_the_next_with_one_new_version_at_most(
+        world in world(), demand in demand(), at in 0_usize..30,
+    ) {
+        let (undisturbed, end) = walk(world.clone(), &demand);
+        let at = at.min(undisturbed.len());
+        let mut left = undisturbed.get(at).map_or_else(|| end.clone(), |(before, _)| before.clone());
+        let is_over = undisturbed.iter().take(at).any(|(_, step)| *step == Step::Close);
+        prop_assume!(!is_over);
+        (left.proven, left.last_use) = (BTreeSet::new(), LastUse::NotAsked);
+        let (resumed, again) = walk(left, &demand);
+        prop_assert_eq!(entries(&again), entries(&end));
+        prop_assert_eq!(enabled(&again), enabled(&end));
+        let creations = undisturbed.iter().take(at).chain(&resumed).filter(|(_, step)| *step == Step::Create).count();
+        prop_assert!(creations <= 1, "{creations} versions were made");
+    }
+
+    /// Caught: a stage that is compared the wrong way round.
+    #[test]
+    fn nothing_beyond_the_part_that_was_asked_for_is_done(world in world(), demand in demand(), stage in 0_usize..6) {
+        let stages = [Stage::Preflight, Stage::Create, Stage::Attach, Stage::Prove, Stage::Soak, Stage::Detach];
+        prop_assume!(demand.purpose != Purpose::Abort);
+        let demand = Demand { until: stages[stage], ..demand };
+        for (_, step) in walk(world, &demand).0 {
+            prop_assert!(step.stage() <= demand.until, "{step:?}");
+        }
+    }
+
+    /// Caught: `--finish` that begins.
+    #[test]
+    fn what_is_only_to_be_finished_makes_no_version_unless_one_was_begun(world in world()) {
+        let demand = Demand { purpose: Purpose::Finish, ..Demand::default() };
+        let is_open = world.history.is_open();
+        let has_created = walk(world, &demand).0.iter().any(|(_, step)| *step == Step::Create);
+        prop_assert!(is_open || !has_created);
+    }
+}
+
+fn everything_proven(mut world: World) -> World {
+    let versions: Vec<_> = world.versions.iter().map(|facts| facts.version.clone()).collect();
+    for application in world.applications.iter().map(|trust| trust.application) {
+        world.proven.extend(versions.iter().map(|version| (application, version.clone())));
+    }
+    world
+}
+
+fn entries(world: &World) -> Vec<(ObjectId, BTreeSet<Version>)> {
+    let of = |trust: &Trust| (trust.application, trust.entries.iter().map(|entry| entry.version.clone()).collect());
+    world.applications.iter().map(of).collect()
+}
+
+fn enabled(world: &World) -> Vec<(Version, bool)> {
+    world.versions.iter().map(|facts| (facts.version.clone(), facts.is_enabled)).collect()
+}

@@ -1,0 +1,135 @@
+//! An application whose list of keys we may not read, because the identity has no permission in Graph
+//! at all. It still rolls its own keys: `addKey` and `removeKey` ask for a proof and for nothing else.
+//!
+//! What it trusts is told by the tags of the versions and by the ledger. Both are hints; what decides is
+//! that a proof is accepted, that the new key gets tokens, and that the old one gets none any more.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::error::Error;
+use super::world::History;
+use crate::detach::Detachment;
+use crate::domain::{AppId, Application, CredentialId, KeyCredential, ObjectId, TAG_APP, TAG_KEY_ID, Version};
+use crate::graph;
+use crate::http::StatusCode;
+use crate::keyvault::ListedCertificate;
+use crate::ledger::{self, Phase, Step};
+use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
+use crate::provision::attach::Attachment;
+
+/// Entries that are known without reading the list, by version.
+pub(super) type Known = BTreeMap<(ObjectId, Version), CredentialId>;
+
+/// The entries that the ledger has seen being added.
+pub(super) fn of_ledger(story: &[ledger::Entry]) -> Known {
+    let mut known = Known::new();
+    for entry in story.iter().filter(|entry| entry.phase == Phase::Done) {
+        let object = &entry.object;
+        let (Some(application), Some(version), Some(key_id)) = (object.application, &object.version, object.key_id)
+        else {
+            continue;
+        };
+        match entry.step {
+            Step::Attach => drop(known.insert((application, version.clone()), key_id)),
+            Step::Detach => drop(known.remove(&(application, version.clone()))),
+            _ => {}
+        }
+    }
+    known
+}
+
+/// The application as far as it is known.
+pub(super) fn application(
+    id: ObjectId,
+    app_id: AppId,
+    listed: &[ListedCertificate],
+    known: &Known,
+    history: &History,
+) -> Application {
+    let keys = listed.iter().filter_map(|item| {
+        let version = item.version.as_ref()?;
+        let is_its = item.tags.get(TAG_APP).and_then(|tag| tag.parse().ok()) == Some(id);
+        let tagged = || item.tags.get(TAG_KEY_ID).filter(|_| is_its)?.parse().ok();
+        let key_id = known.get(&(id, version.clone())).copied().or_else(tagged)?;
+        let is_gone = history.removed.contains(&(id, version.clone()));
+        (!is_gone).then(|| entry(key_id, item))
+    });
+    Application {
+        id,
+        app_id,
+        display_name: None,
+        sign_in_audience: None,
+        created_date_time: None,
+        key_credentials: keys.collect(),
+        password_credentials: Vec::new(),
+    }
+}
+
+fn entry(key_id: CredentialId, item: &ListedCertificate) -> KeyCredential {
+    KeyCredential {
+        key_id,
+        custom_key_identifier: item.thumbprint.map(|thumbprint| thumbprint.hex()),
+        display_name: None,
+        start_date_time: item.attributes.not_before,
+        end_date_time: item.attributes.not_after,
+        key: None,
+        kind: Some("AsymmetricX509Cert".to_owned()),
+        usage: Some("Verify".to_owned()),
+        rest: serde_json::Map::new(),
+    }
+}
+
+/// Adds a certificate by proof alone. Whether it is accepted is for the tokens that follow to say.
+pub(super) async fn attach(
+    as_application: &graph::Client,
+    object: ObjectId,
+    certificate: &Certificate,
+    signer: &dyn Signer,
+) -> Result<Attachment, Error> {
+    let proof = proof(as_application, object, signer).await?;
+    let added = as_application.add_key(object, certificate.der(), &proof).await?;
+    Ok(Attachment {
+        key_id: added.key_id,
+        method: "addKey",
+        reason: "the application's list may not be read, and its own proof needs no permission".to_owned(),
+        seconds_until_readable: 0,
+        repairs: 0,
+        removed_meanwhile: Vec::new(),
+    })
+}
+
+/// Removes an entry by proof alone. Whether it is gone is for the refusal that follows to say.
+pub(super) async fn detach(
+    as_application: &graph::Client,
+    object: ObjectId,
+    key_id: CredentialId,
+    signer: &dyn Signer,
+) -> Result<Detachment, Error> {
+    let proof = proof(as_application, object, signer).await?;
+    let method = match as_application.remove_key(object, key_id, &proof).await {
+        Ok(()) => "removeKey",
+        // "No credentials found": a removal whose answer was lost is asked for twice.
+        Err(error) if error.http().and_then(|http| http.status()) == Some(StatusCode::BAD_REQUEST) => "already gone",
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Detachment {
+        key_id,
+        method,
+        seconds_until_gone: 0,
+        repairs: 0,
+        restored: Vec::new(),
+        removed_meanwhile: Vec::new(),
+    })
+}
+
+async fn proof(
+    as_application: &graph::Client,
+    object: ObjectId,
+    signer: &dyn Signer,
+) -> Result<PossessionProof, Error> {
+    let now: OffsetDateTime = as_application.http().service_now();
+    let request = ProofRequest { object, now, backdate: time::Duration::seconds(30) };
+    Ok(PossessionProof::sign(request, signer).await?)
+}
