@@ -49,6 +49,8 @@ mod lab_control;
 mod lab_server;
 mod ledger;
 #[cfg(feature = "lab")]
+mod lost_updates;
+#[cfg(feature = "lab")]
 mod provision;
 #[cfg(feature = "lab")]
 mod provision_names;
