@@ -4,7 +4,7 @@ use super::error::Error;
 use super::observe::{Observed, Scope};
 use super::pinned;
 use super::run::{Rotator, Wish, Work};
-use super::scope::scope;
+use super::scope::{principals, scope};
 use super::step::{Purpose, Step};
 use super::tags;
 use super::unseen;
@@ -245,7 +245,7 @@ impl Rotator<'_> {
     ) -> Result<(), Error> {
         let trust = trust(observed, application)?;
         let application = known(observed, application)?;
-        let entry = trust.entry(version).ok_or(provision::Error::NoDirectory)?;
+        let entry = trust.entry(version).ok_or(Error::Vanished)?;
         let signer = self.signer(wish, version).await?;
         let policy = ProofPolicy::of_new_key(PROOF_TOKENS);
         let uploaded_at = work.uploaded.get(&application.id).copied();
@@ -267,7 +267,7 @@ impl Rotator<'_> {
         policy: ProofPolicy,
         uploaded_at: Option<time::OffsetDateTime>,
     ) -> Result<Proof, Error> {
-        let key_id = entry.key_id.ok_or(provision::Error::NoDirectory)?;
+        let key_id = entry.key_id.ok_or(Error::Vanished)?;
         let subject = Subject { app: application.app_id, key: signer.key(), key_id, uploaded_at };
         Ok(prove::prove(self.sign_in, subject, signer, policy, self.watcher).await?)
     }
@@ -323,9 +323,9 @@ impl Rotator<'_> {
     ) -> Result<(), Error> {
         let trust = trust(observed, application)?;
         let application = known(observed, application)?;
-        let remaining = remaining(trust, entry, work).ok_or(provision::Error::NoDirectory)?;
+        let remaining = remaining(trust, entry, work).ok_or(Error::Vanished)?;
         let (Some(key_id), Some(kept)) = (entry.key_id, remaining.key_id) else {
-            return Err(provision::Error::NoDirectory.into());
+            return Err(Error::Vanished);
         };
         let signer = self.signer(wish, &remaining.version).await?;
         let as_application = self.graph.with_tokens(&self.sign_in.tokens(application.app_id, &signer));
@@ -376,11 +376,11 @@ impl Rotator<'_> {
         let remaining = trust.entries.iter().find(|entry| {
             observed.world.version(&entry.version).is_some_and(|facts| facts.can_sign(observed.world.now))
         });
-        let remaining = remaining.ok_or(provision::Error::NoDirectory)?;
+        let remaining = remaining.ok_or(Error::Vanished)?;
         let old = self.signer(wish, version).await?;
         let new = self.signer(wish, &remaining.version).await?;
         let refusing = async {
-            let key_id = removed.unwrap_or(remaining.key_id.ok_or(provision::Error::NoDirectory)?);
+            let key_id = removed.unwrap_or(remaining.key_id.ok_or(Error::Vanished)?);
             let subject = Subject { app: application.app_id, key: old.key(), key_id, uploaded_at: None };
             let policy = ProofPolicy::of_new_key(PROOF_TOKENS);
             let refused = prove::prove_refusal(self.sign_in, subject, &old, policy, self.watcher).await?;
@@ -414,6 +414,10 @@ impl Rotator<'_> {
             if let Some(newcomer) = now.applications.difference(&seen.applications).next() {
                 return Err(Error::Newcomer { application: *newcomer });
             }
+            work.why_not_disabled = now.why_not_all.or(principals(self.vault, self.graph, &wish.name).await?);
+            if work.why_not_disabled.is_some() {
+                return Ok(());
+            }
         }
         let object = Object { version: Some(version.clone()), ..self.object(wish) };
         let disabling = async {
@@ -444,12 +448,12 @@ fn told_of_proof(proof: &Proof) -> Record {
 }
 
 fn known(observed: &Observed, id: ObjectId) -> Result<&Application, Error> {
-    Ok(observed.applications.get(&id).ok_or(provision::Error::NoDirectory)?)
+    Ok(observed.applications.get(&id).ok_or(Error::Vanished)?)
 }
 
 fn trust(observed: &Observed, id: ObjectId) -> Result<&Trust, Error> {
     let mut trusts = observed.world.applications.iter();
-    Ok(trusts.find(|trust| trust.application == id).ok_or(provision::Error::NoDirectory)?)
+    Ok(trusts.find(|trust| trust.application == id).ok_or(Error::Vanished)?)
 }
 
 /// The entry that has been proven in this run, and is not the one that is to go.

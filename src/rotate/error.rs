@@ -50,6 +50,9 @@ pub enum Error {
         /// Object id.
         application: ObjectId,
     },
+    /// An entry that the decision rests on is gone, or its id is unknown.
+    #[error("what the application trusts is no longer what was seen a moment ago, or cannot be told by its keyId")]
+    Vanished,
     /// A step that is reported as done shows no effect.
     #[error("it does not stay done, so somebody or something undoes it: {step}")]
     NoProgress {

@@ -82,7 +82,11 @@ fn onward(world: &World, demand: &Demand) -> Result<Next, Refusal> {
         Some(replaced) => newest != Some(replaced),
         None => is_under_way(world),
     };
-    let Some(target) = target(world).filter(|_| is_begun) else { return begin(world) };
+    let Some(target) = target(world).filter(|_| is_begun) else {
+        // What was begun has come to nothing, or has ended while it was waited for.
+        let begins_anew = is_begun && demand.purpose == Purpose::Finish;
+        return if begins_anew { Ok(Next::Nothing) } else { begin(world) };
+    };
     match to_be_trusted(world, &target.version)? {
         Some(step) => take(step),
         None => away_with_the_old(world, demand, target),

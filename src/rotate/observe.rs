@@ -132,11 +132,10 @@ impl Observer<'_> {
         Ok(Observed { world, listed, unseen, applications, policy, newest, last_request, leases })
     }
 
-    /// An application with its keys, with their bytes where the list alone does not identify them.
+    /// An application with its keys and their bytes: a label may say anything.
     async fn application(&self, id: ObjectId) -> Result<Application, graph::Error> {
         let mut application = self.graph.application(id).await?.application;
-        let is_nameless = |key: &KeyCredential| key.is_for_sign_in() && key.thumbprint().is_none();
-        if application.key_credentials.iter().any(is_nameless) {
+        if application.key_credentials.iter().any(KeyCredential::is_for_sign_in) {
             application.key_credentials = self.graph.key_credentials(id).await?;
         }
         Ok(application)
@@ -192,8 +191,12 @@ impl Observer<'_> {
 
 /// The thumbprint of an entry: of its bytes where they were read, else as the directory states it.
 pub(super) fn thumbprint(key: &KeyCredential) -> Option<Thumbprint> {
-    let of_bytes = || Some(Certificate::from_file(key.key.as_ref()?.as_bytes()).ok()?.sha1());
-    key.thumbprint().or_else(of_bytes)
+    thumbprint_of_bytes(key).or_else(|| key.thumbprint())
+}
+
+/// The thumbprint of an entry's bytes.
+pub(super) fn thumbprint_of_bytes(key: &KeyCredential) -> Option<Thumbprint> {
+    Some(Certificate::from_file(key.key.as_ref()?.as_bytes()).ok()?.sha1())
 }
 
 fn can_sign(item: &ListedCertificate, now: OffsetDateTime) -> bool {

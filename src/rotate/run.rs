@@ -19,7 +19,7 @@ use crate::domain::{AppId, Application, CertificateName, ObjectId, TAG_LEASE, Ve
 use crate::graph;
 use crate::http;
 use crate::keyvault;
-use crate::ledger::{self, Hash};
+use crate::ledger::{self, Hash, Object, Record};
 use crate::provision::plan::Existing;
 use crate::provision::watch;
 use crate::provision::{ApplicationFacts, CertificateFacts, Journal, SignIn, Watcher};
@@ -76,6 +76,8 @@ pub(super) struct Work {
     /// Hash of the ledger's last line about this run.
     pub(super) last_line: Option<Hash>,
     pub(super) warnings: Vec<String>,
+    /// Why no version is disabled, if that was found out late.
+    pub(super) why_not_disabled: Option<String>,
     is_leased: bool,
     taken: BTreeMap<String, u32>,
 }
@@ -130,11 +132,14 @@ impl Rotator<'_> {
         let mut is_first = true;
         loop {
             let mut observed = self.observer(wish, &work.known).observe(scope, &work.history).await?;
-            if let Some(planned) = wish.snapshot.as_ref().filter(|_| std::mem::take(&mut is_first))
-                && *planned != snapshot(&observed.world)
-            {
-                return Err(Error::Stale);
+            if std::mem::take(&mut is_first) {
+                let seen = snapshot(&observed.world);
+                if wish.snapshot.as_ref().is_some_and(|planned| *planned != seen) {
+                    return Err(Error::Stale);
+                }
+                journal.run.follow(Some(seen), None);
             }
+            observed.world.is_scanned &= work.why_not_disabled.is_none();
             self.check_leases(&observed, &wish.name, Some(journal))?;
             check_target(&observed, work, &wish.name)?;
             observed.world.proven.clone_from(&work.proven);
@@ -146,16 +151,14 @@ impl Rotator<'_> {
                 Next::Nothing => return Ok((End::Nothing, observed)),
             };
             watch::check(self.watcher, step.title())?;
+            if !work.is_leased && step != Step::LookAtUse {
+                work.is_leased = true;
+                self.lease(&observed, &wish.name, journal).await?;
+                // Whoever was faster shows by now.
+                continue;
+            }
             if step.stage() >= Stage::Attach && wish.demand.purpose != Purpose::Abort {
                 work.target = target(&observed.world).map(|target| target.version.clone());
-            }
-            if !work.is_leased && step != Step::LookAtUse {
-                self.lease(&observed, &wish.name, journal).await?;
-                work.is_leased = true;
-                // Whoever was faster shows by now.
-                observed = self.observer(wish, &work.known).observe(scope, &work.history).await?;
-                self.check_leases(&observed, &wish.name, Some(journal))?;
-                check_target(&observed, work, &wish.name)?;
             }
             let times = work.taken.entry(format!("{step:?}")).or_default();
             *times += 1;
@@ -204,11 +207,16 @@ impl Rotator<'_> {
         let Some((version, tags)) = newest else { return Ok(()) };
         let lease = Lease::new(journal.run.id(), observed.world.now);
         let Some(tags) = tags::with(tags, TAG_LEASE, lease.to_string()) else { return Ok(()) };
-        let written = self.vault.update_properties(name, &version, None, Some(&tags)).await;
-        match written {
-            Err(error) if !error.http().is_some_and(http::Error::may_have_acted) => Err(error.into()),
-            _ => Ok(()),
-        }
+        // The line comes first: by it a later run knows the lease of this one as its own.
+        let record = Record::of(self.version(name, &version)).fact("lease", &lease);
+        let leasing = async {
+            match self.vault.update_properties(name, &version, None, Some(&tags)).await {
+                // Whether it was carried out shows when it is looked at again.
+                Err(error) if error.http().is_some_and(http::Error::may_have_acted) => Ok(()),
+                ended => ended.map(drop).map_err(Error::from),
+            }
+        };
+        journal.step(ledger::Step::Tag, record, leasing, |()| Record::default()).await.map(drop)
     }
 
     /// Takes back what [`Self::lease`] wrote, and what dead runs left behind.
@@ -219,10 +227,24 @@ impl Rotator<'_> {
             if lease.run == journal.run.id() || lease.until <= now || knows(self.story, lease.run) {
                 let mut tags = item.tags;
                 tags.remove(TAG_LEASE);
-                self.vault.update_properties(name, &version, None, Some(&tags)).await?;
+                let record = Record::of(self.version(name, &version)).fact("lease", "released");
+                let releasing = async {
+                    self.vault.update_properties(name, &version, None, Some(&tags)).await?;
+                    Ok::<_, Error>(())
+                };
+                journal.step(ledger::Step::Tag, record, releasing, |()| Record::default()).await?;
             }
         }
         Ok(())
+    }
+
+    fn version(&self, name: &CertificateName, version: &Version) -> Object {
+        Object {
+            vault: Some(self.vault.vault().name().clone()),
+            certificate: Some(name.clone()),
+            version: Some(version.clone()),
+            ..Object::default()
+        }
     }
 
     async fn report(&self, wish: &Wish, end: End, observed: &Observed, mut work: Work) -> Result<Report, Error> {
@@ -236,6 +258,7 @@ impl Rotator<'_> {
         for application in observed.applications.values() {
             work.of(application);
         }
+        work.warnings.extend(work.why_not_disabled.take());
         let signs = match wish.demand.purpose {
             Purpose::Abort => None,
             _ => target(&observed.world).map(|target| target.version.clone()),

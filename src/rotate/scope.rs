@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 
 use super::error::Error;
 use super::history;
-use super::observe::{Scope, thumbprint};
+use super::observe::{Scope, thumbprint, thumbprint_of_bytes};
 use crate::domain::{CertificateName, ObjectId, TAG_APP, Thumbprint};
-use crate::graph::{self, Part};
+use crate::graph::{self, ListedKey, Part};
 use crate::keyvault::{self, ListedCertificate};
 use crate::ledger;
+
+/// The bytes of so many applications are read: the directory allows 150 such readings a minute.
+const MOST_UNLABELLED: usize = 100;
 
 /// Looks for the applications that trust a version, and adds the one that was named.
 pub(super) async fn scope(
@@ -20,7 +23,7 @@ pub(super) async fn scope(
     story: &[ledger::Entry],
 ) -> Result<Scope, Error> {
     let listed = vault.versions(name).await?;
-    let known: BTreeSet<Thumbprint> = listed.iter().filter_map(|item| item.thumbprint).collect();
+    let known = thumbprints(&listed);
     let (mut applications, why_not_all) = match trusting(graph, &known).await {
         Ok((found, 0)) => (found, None),
         Ok((found, unreadable)) => (found, Some(format!("{unreadable} of the tenant's applications cannot be read"))),
@@ -34,23 +37,74 @@ pub(super) async fn scope(
     Ok(Scope { applications, why_not_all })
 }
 
+/// Why a version may not be disabled, if a service principal trusts one by itself: those have lists of
+/// their own, which are only looked at when it matters.
+pub(super) async fn principals(
+    vault: &keyvault::Client,
+    graph: &graph::Client,
+    name: &CertificateName,
+) -> Result<Option<String>, Error> {
+    let known = thumbprints(&vault.versions(name).await?);
+    let mut list = graph.principals(Part::Whole);
+    loop {
+        let page = match list.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
+            Err(error @ graph::Error::MissingPermission { .. }) => return Ok(Some(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        if !page.unreadable.is_empty() {
+            return Ok(Some(
+                "some service principals cannot be read, and one of them may trust the old version".to_owned(),
+            ));
+        }
+        if let Some(principal) = page.items.iter().find(|principal| has_one_of(&principal.key_credentials, &known)) {
+            return Ok(Some(format!("service principal {} has a version of this certificate itself", principal.id)));
+        }
+    }
+}
+
+fn thumbprints(listed: &[ListedCertificate]) -> BTreeSet<Thumbprint> {
+    listed.iter().filter_map(|item| item.thumbprint).collect()
+}
+
+/// The label of an entry, if it is a thumbprint of the kind that the vault states.
+fn label(key: &ListedKey) -> Option<Thumbprint> {
+    key.custom_key_identifier.as_deref()?.parse().ok().filter(|print| matches!(print, Thumbprint::Sha1(_)))
+}
+
+fn has_one_of(keys: &[ListedKey], known: &BTreeSet<Thumbprint>) -> bool {
+    keys.iter().filter_map(label).any(|print| known.contains(&print))
+}
+
 /// The applications of the tenant that trust one of `known`, and how many could not be read.
 async fn trusting(
     graph: &graph::Client,
     known: &BTreeSet<Thumbprint>,
 ) -> Result<(BTreeSet<ObjectId>, usize), graph::Error> {
     let mut list = graph.registrations(Part::Whole);
-    let (mut found, mut unreadable) = (BTreeSet::new(), 0);
+    let (mut found, mut unlabelled, mut unreadable) = (BTreeSet::new(), Vec::new(), 0);
     while let Some(page) = list.next().await? {
         unreadable += page.unreadable.len();
         for registration in page.items {
-            let mut labels = registration.key_credentials.iter().filter_map(|key| key.custom_key_identifier.as_deref());
-            if labels.any(|label| label.parse().is_ok_and(|print: Thumbprint| known.contains(&print))) {
+            if has_one_of(&registration.key_credentials, known) {
                 found.insert(registration.id);
+            } else if registration.key_credentials.iter().any(|key| label(key).is_none()) {
+                unlabelled.push(registration.id);
             }
         }
     }
-    Ok((found, unreadable))
+    // Whoever adds a key may label it as they like; then only its bytes tell what it is.
+    for id in unlabelled.drain(..unlabelled.len().min(MOST_UNLABELLED)) {
+        match graph.key_credentials(id).await {
+            Ok(keys) if keys.iter().filter_map(thumbprint_of_bytes).any(|print| known.contains(&print)) => {
+                found.insert(id);
+            }
+            Err(error) if !error.is_not_found() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok((found, unreadable + unlabelled.len()))
 }
 
 fn hints(

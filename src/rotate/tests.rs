@@ -189,7 +189,9 @@ proptest! {
     #[test]
     fn a_key_that_works_stays_as_long_as_the_overlap(world in world(), demand in demand()) {
         let patient = demand.overlap_days > 0 && matches!(demand.purpose, Purpose::Renew | Purpose::Finish);
-        prop_assume!(patient);
+        if !patient {
+            return Ok(());
+        }
         for (before, step) in walk(world, &demand).0 {
             let Step::Detach { version, .. } = &step else { continue };
             if before.is_valid(version) {
@@ -204,7 +206,9 @@ proptest! {
     /// Caught: taking what is unknown for unused, and a use after the start for one before it.
     #[test]
     fn a_use_that_is_unknown_or_recent_keeps_a_key_that_works(world in world(), demand in demand(), days in 0_i64..20) {
-        prop_assume!(demand.overlap_days > 0 && demand.purpose == Purpose::Renew);
+        if !(demand.overlap_days > 0 && demand.purpose == Purpose::Renew) {
+            return Ok(());
+        }
         for last_use in [LastUse::Unknown("denied".to_owned()), LastUse::Known(Some(NOW - Duration::days(days)))] {
             let seen = World { last_use: last_use.clone(), ..world.clone() };
             let Ok(Next::Take(Step::Detach { version, .. })) = next_step(&everything_proven(seen.clone()), &demand) else { continue };
@@ -235,7 +239,9 @@ proptest! {
         let at = at.min(undisturbed.len());
         let mut left = undisturbed.get(at).map_or_else(|| end.clone(), |(before, _)| before.clone());
         let is_over = undisturbed.iter().take(at).any(|(_, step)| *step == Step::Close);
-        prop_assume!(!is_over);
+        if is_over {
+            return Ok(());
+        }
         (left.proven, left.last_use) = (BTreeSet::new(), LastUse::NotAsked);
         let (resumed, again) = walk(left, &demand);
         prop_assert_eq!(entries(&again), entries(&end));
@@ -248,7 +254,9 @@ proptest! {
     #[test]
     fn nothing_beyond_the_part_that_was_asked_for_is_done(world in world(), demand in demand(), stage in 0_usize..6) {
         let stages = [Stage::Preflight, Stage::Create, Stage::Attach, Stage::Prove, Stage::Soak, Stage::Detach];
-        prop_assume!(demand.purpose != Purpose::Abort);
+        if !(demand.purpose != Purpose::Abort) {
+            return Ok(());
+        }
         let demand = Demand { until: stages[stage], ..demand };
         for (_, step) in walk(world, &demand).0 {
             prop_assert!(step.stage() <= demand.until, "{step:?}");

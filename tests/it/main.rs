@@ -69,6 +69,8 @@ mod regressions_request;
 #[cfg(feature = "lab")]
 mod rotate;
 #[cfg(feature = "lab")]
+mod rotate_others;
+#[cfg(feature = "lab")]
 mod support;
 #[cfg(feature = "lab")]
 mod token;

@@ -29,7 +29,7 @@ impl From<Error> for Failure {
                 .hint("wait until it has ended; nothing was changed by this run, and both go on from what they find"),
             Error::Overtaken { .. } => Self::from_error(Exit::Changed, &error)
                 .hint("find out who else rotates it, then run the same command again: it goes on from what it finds"),
-            Error::Newcomer { .. } => Self::from_error(Exit::Changed, &error).hint(GOES_ON),
+            Error::Newcomer { .. } | Error::Vanished => Self::from_error(Exit::Changed, &error).hint(GOES_ON),
             Error::NoProgress { .. } => Self::from_error(Exit::Changed, &error).hint(
                 "find out who else changes this certificate or these applications, then run the same command again",
             ),

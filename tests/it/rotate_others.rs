@@ -1,0 +1,166 @@
+//! `kvops rotate` beside others: a second rotation, an identity without rights, tags and policies of
+//! other people, many applications.
+
+use kvops::lab::Service;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::rotate::provisioned;
+use crate::support::Bench;
+use crate::support::VAULT;
+
+const ROTATE: [&str; 9] = ["rotate", "--app", "billing", "--vault", VAULT, "--name", "billing", "--output", "json"];
+
+fn creating(bench: &Bench) -> u64 {
+    bench.fault(&json!({ "match": { "path": "/create" }, "result": { "stall_ms": 600 }, "times": 1 }))
+}
+
+#[test]
+fn of_two_rotations_on_one_machine_the_second_is_turned_away_and_the_first_goes_on() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    let held = creating(&bench);
+    let first = bench.spawn_until_held(&ROTATE, held);
+    let error = bench.kvops(&ROTATE).ends_with(6).error();
+    assert!(error["message"].as_str().unwrap().contains("on this machine"), "{error}");
+    assert_eq!(first.wait().ends_with(0).json()["outcome"], "soaking");
+    assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (2, 2));
+}
+
+#[test]
+fn of_two_rotations_elsewhere_the_second_sees_the_lease_and_has_written_nothing() {
+    let mut bench = Bench::tame();
+    let app = provisioned(&bench);
+    let held = creating(&bench);
+    let first = bench.spawn_until_held(&ROTATE, held);
+    let other = bench.file("elsewhere/ledger.jsonl").display().to_string();
+    bench.set("KVOPS_LEDGER", &other);
+    let writes = bench.lab().counts().writes;
+    let error = bench.kvops(&ROTATE).ends_with(6).error();
+    assert!(error["message"].as_str().unwrap().contains("under way elsewhere"), "{error}");
+    assert_eq!(bench.lab().counts().writes, writes);
+    assert_eq!(first.wait().ends_with(0).json()["outcome"], "soaking");
+    assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (2, 2));
+    // Nobody holds it any more, and whoever comes goes on with what is there.
+    assert_eq!(bench.kvops(&ROTATE).ends_with(0).json()["outcome"], "soaking");
+    assert_eq!(bench.versions("billing").len(), 2);
+}
+
+#[test]
+fn a_rotation_that_was_killed_is_taken_over_at_once_where_its_ledger_is_and_after_an_hour_elsewhere() {
+    let mut bench = Bench::tame();
+    provisioned(&bench);
+    let held = creating(&bench);
+    bench.spawn_until_held(&ROTATE, held).kill();
+    bench.no_faults();
+    let home = bench.file(".local/state/kvops/ledger.jsonl").display().to_string();
+    let other = bench.file("elsewhere/ledger.jsonl").display().to_string();
+    bench.set("KVOPS_LEDGER", &other);
+    bench.kvops(&ROTATE).ends_with(6);
+    bench.set("KVOPS_LEDGER", &home);
+    assert_eq!(bench.kvops(&ROTATE).ends_with(0).json()["outcome"], "soaking");
+    assert_eq!(bench.versions("billing").len(), 2);
+
+    let held = bench.fault(
+        &json!({ "match": { "path": "/removeKey" }, "result": { "stall_ms": 20_000, "drop": "before" }, "times": 1 }),
+    );
+    bench.lab().clock().advance(time::Duration::days(15));
+    bench.spawn_until_held(&ROTATE, held).kill();
+    bench.no_faults();
+    bench.set("KVOPS_LEDGER", &other);
+    bench.kvops(&ROTATE).ends_with(6);
+    bench.lab().clock().advance(time::Duration::hours(2));
+    // Its own soak begins, since that ledger knows of none.
+    assert_eq!(bench.kvops(&ROTATE).ends_with(0).json()["outcome"], "soaking");
+    let listed = bench.vault("GET", "/certificates/billing/versions", &Value::Null);
+    assert!(!listed.to_string().contains("kvops-lease"), "{listed}");
+}
+
+#[test]
+fn an_identity_without_any_graph_permission_rotates_the_applications_own_key() {
+    let mut bench = Bench::tame();
+    let app = provisioned(&bench);
+    let identity = bench.identity("deployer");
+    bench.give_role(&identity, "Key Vault Administrator");
+    bench.work_as(&identity);
+    let arguments = [&ROTATE[..2], &[&app.app_id], &ROTATE[3..]].concat();
+    let mark = bench.mark();
+    assert_eq!(bench.kvops(&arguments).ends_with(0).json()["outcome"], "soaking");
+    assert_eq!(bench.keys_of(&app).len(), 2);
+    bench.lab().clock().advance(time::Duration::days(15));
+    let unknown = bench.kvops(&arguments).ends_with(7).error();
+    assert!(unknown["hints"].to_string().contains("--accept-unknown-use"), "{unknown}");
+    let report = bench.kvops(&[&arguments[..], &["--accept-unknown-use"]].concat()).ends_with(0).json();
+    assert_eq!(report["outcome"], "rotated");
+    assert_eq!(report["applications"][0]["refused"][0]["code"], "AADSTS700027");
+    assert_eq!(report["disabled"], json!([]), "nobody could see who else trusts it");
+    assert!(report["warnings"].to_string().contains("other applications may trust"), "{report}");
+    let graph = bench.asked(mark, Service::Graph);
+    let operator = bench.variable("LAB_CLIENT_ID");
+    for write in graph.iter().filter(|entry| entry.method != "GET") {
+        let by = write.app_id.map(|id| id.to_string());
+        assert!(by.as_deref() == Some(app.app_id.as_str()) || by == Some(operator.clone()), "{write:?}");
+    }
+    assert_eq!(bench.keys_of(&app).len(), 1);
+}
+
+#[test]
+fn the_tags_of_other_people_go_along_and_fifteen_of_them_leave_no_room() {
+    let bench = Bench::tame();
+    provisioned(&bench);
+    let mut tags = bench.vault("GET", "/certificates/billing", &Value::Null)["tags"].clone();
+    tags["owner"] = json!("team-billing");
+    bench.vault("PATCH", "/certificates/billing", &json!({ "tags": tags }));
+    bench.kvops(&[&ROTATE[..], &["--overlap", "0"]].concat()).ends_with(0);
+    let tags = bench.vault("GET", "/certificates/billing", &Value::Null)["tags"].clone();
+    assert_eq!((&tags["owner"], &tags["kvops-state"]), (&json!("team-billing"), &json!("proven")));
+
+    let full: serde_json::Map<String, Value> = (0..15).map(|number| (format!("tag-{number}"), json!("x"))).collect();
+    bench.vault("PATCH", "/certificates/billing", &json!({ "tags": full }));
+    let report = bench.kvops(&[&ROTATE[..], &["--overlap", "0"]].concat()).ends_with(0).json();
+    assert_eq!(report["outcome"], "rotated");
+    let tags = bench.vault("GET", "/certificates/billing", &Value::Null)["tags"].clone();
+    assert_eq!(tags, json!(full));
+}
+
+#[test]
+fn a_policy_of_the_tenant_shortens_the_next_version() {
+    let bench = Bench::tame();
+    provisioned(&bench);
+    let restriction = json!({ "restrictionType": "asymmetricKeyLifetime", "state": "enabled", "maxLifetime": "P100D" });
+    let policy = json!({ "isEnabled": true, "applicationRestrictions": { "keyCredentials": [restriction] } });
+    bench.graph("PATCH", "/v1.0/policies/defaultAppManagementPolicy", &policy);
+    bench.kvops(&[&ROTATE[..], &["--until", "prove"]].concat()).ends_with(0);
+    let policy = bench.vault("GET", "/certificates/billing/policy", &Value::Null);
+    assert_eq!(policy["x509_props"]["validity_months"], 3);
+}
+
+#[test]
+fn all_that_is_due_is_rotated_and_what_is_not_is_left_alone() {
+    let bench = Bench::tame();
+    let app = bench.application("billing");
+    let named = ["provision", "--app", "billing", "--vault", VAULT, "--name", "billing", "--validity", "2"];
+    bench.kvops(&named).ends_with(0);
+    let far = bench.application("shipping");
+    bench.kvops(&["provision", "--app", "shipping", "--vault", VAULT, "--name", "shipping"]).ends_with(0);
+    let mut config = std::fs::read_to_string(bench.file("kvops.toml")).unwrap();
+    for (name, app) in [("billing", &app), ("shipping", &far)] {
+        config.push_str(&format!(
+            "\n[app.{name}]\napp = \"{}\"\nvault = \"{VAULT}\"\ncertificate = \"{name}\"\n",
+            app.app_id
+        ));
+    }
+    std::fs::write(bench.file("kvops.toml"), config).unwrap();
+    bench.lab().clock().advance(time::Duration::days(40));
+    let all = ["rotate", "--all", "--within", "30d", "-o", "json"];
+    let planned = bench.kvops(&[&all[..], &["--plan"]].concat()).ends_with(0).json();
+    assert!(planned[0]["plan"].is_object() && planned[1]["plan"].is_null(), "{planned}");
+    let rows = bench.kvops(&all).ends_with(0).json();
+    assert_eq!((&rows[0]["app"], &rows[0]["report"]["outcome"]), (&json!("billing"), &json!("soaking")));
+    assert_eq!((&rows[1]["app"], &rows[1]["is_due"]), (&json!("shipping"), &json!(false)));
+    assert_eq!((bench.versions("billing").len(), bench.versions("shipping").len()), (2, 1));
+    bench.lab().clock().advance(time::Duration::days(15));
+    let rows = bench.kvops(&all).ends_with(0).json();
+    assert_eq!(rows[0]["report"]["outcome"], "rotated", "what was begun is ended though the new one ends later");
+    assert_eq!((bench.keys_of(&app).len(), bench.keys_of(&far).len()), (1, 1));
+}
