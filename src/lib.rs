@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod notice;
 pub mod pki;
 pub mod provision;
+pub mod proxy;
 pub mod report;
 pub mod rotate;
 pub mod serve;

@@ -1,7 +1,7 @@
 //! The requests that were more than a look, for whoever keeps a record of them.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::operation::Service;
 
@@ -19,6 +19,25 @@ pub struct Act {
     pub status: Option<u16>,
     /// The service's id of the request; ours where the service gave none.
     pub id: String,
+}
+
+tokio::task_local! {
+    /// Where the acts of one piece of work are noted.
+    static WITNESS: Arc<Acts>;
+}
+
+/// Does `work`, and tells which acts were its own. Other work may go on at the same time, unless it
+/// is told off to another task.
+pub async fn witness<T>(work: impl Future<Output = T>) -> (T, Vec<Act>) {
+    let acts = Arc::new(Acts::default());
+    let ended = WITNESS.scope(Arc::clone(&acts), work).await;
+    (ended, acts.take())
+}
+
+/// Tells whoever is the witness here.
+pub(super) fn told(act: &Act) {
+    // Nobody need be.
+    let _ = WITNESS.try_with(|acts| acts.add(act.clone()));
 }
 
 /// The latest of them, oldest first.
@@ -52,5 +71,17 @@ mod tests {
         let taken = acts.take();
         assert_eq!((taken.len(), taken[0].id.as_str()), (MOST, "2"));
         assert_eq!(acts.take(), []);
+    }
+
+    #[tokio::test]
+    async fn each_piece_of_work_is_told_its_own() {
+        let act = |id: &str| Act { service: Service::Entra, operation: "x", status: None, id: id.to_owned() };
+        let work = async |id: &str| {
+            tokio::task::yield_now().await;
+            told(&act(id));
+        };
+        let (one, other) = tokio::join!(witness(work("one")), witness(work("other")));
+        assert_eq!((one.1, other.1), (vec![act("one")], vec![act("other")]));
+        told(&act("nobody's"));
     }
 }

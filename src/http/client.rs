@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use url::{Origin, Url};
 use uuid::Uuid;
 
-use super::acts::{Act, Acts};
+use super::acts::{self, Act, Acts};
 use super::auth::{Auth, TokenRequest};
 use super::body;
 use super::challenge::{self, Unanswerable};
@@ -49,7 +49,7 @@ pub struct Client {
 /// How somebody who sends many requests behaves.
 #[derive(Clone, Debug)]
 struct Manners {
-    pace: Arc<dyn Pace>,
+    pace: Option<Arc<dyn Pace>>,
     retry: RetryPolicy,
 }
 
@@ -138,7 +138,17 @@ impl Client {
     /// The same client at the pace that `pace` allows, as patient as `retry`.
     #[must_use]
     pub fn paced(&self, pace: &Arc<dyn Pace>, retry: RetryPolicy) -> Self {
-        Self { manners: Some(Manners { pace: Arc::clone(pace), retry }), ..self.clone() }
+        Self { manners: Some(Manners { pace: Some(Arc::clone(pace)), retry }), ..self.clone() }
+    }
+
+    /// The same client, as patient as `retry`.
+    #[must_use]
+    pub fn patient(&self, retry: RetryPolicy) -> Self {
+        Self { manners: Some(Manners { pace: self.pace().cloned(), retry }), ..self.clone() }
+    }
+
+    fn pace(&self) -> Option<&Arc<dyn Pace>> {
+        self.manners.as_ref()?.pace.as_ref()
     }
 
     /// The cloud that this client talks to.
@@ -198,8 +208,8 @@ impl Client {
             };
             context.attempts += 1;
             let asked = self.now();
-            let permit = match &self.manners {
-                Some(Manners { pace, .. }) => pace.admit(operation, &request.url).await,
+            let permit = match self.pace() {
+                Some(pace) => pace.admit(operation, &request.url).await,
                 None => Permit::default(),
             };
             held += Duration::try_from(self.now() - asked).unwrap_or_default();
@@ -210,7 +220,7 @@ impl Client {
                 Ok(answer) => {
                     context.request_id = trace::request_id(&answer.headers);
                     let retry_after = retry_after::retry_after(&answer.headers, self.now());
-                    if let Some(Manners { pace, .. }) = &self.manners {
+                    if let Some(pace) = self.pace() {
                         let (status, headers) = (answer.status, &answer.headers);
                         pace.seen(operation, &request.url, &Seen { status, headers, retry_after });
                     }
@@ -276,12 +286,14 @@ impl Client {
         if request.method != Method::GET {
             let answer = ended.as_ref().ok();
             let id = answer.and_then(|answer| trace::request_id(&answer.headers));
-            self.shared.acts.add(Act {
+            let act = Act {
                 service: context.operation.service,
                 operation: context.operation.name,
                 status: answer.map(|answer| answer.status.as_u16()),
                 id: id.unwrap_or_else(|| context.client_request_id.to_string()),
-            });
+            };
+            acts::told(&act);
+            self.shared.acts.add(act);
         }
         match &ended {
             Ok(answer) => {

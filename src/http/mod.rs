@@ -29,7 +29,7 @@ mod trust;
 
 // A module that uses this one by its name cannot also name the crate `http`.
 pub use ::http::{Method, StatusCode, header};
-pub use acts::Act;
+pub use acts::{Act, witness};
 pub use auth::{Auth, TokenRequest, TokenSource};
 pub use client::{Client, Options};
 pub use error::{Cause, Error};

@@ -112,6 +112,11 @@ impl Problem {
         self.status
     }
 
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
     /// The rule of ours that refused.
     pub fn rule(&self) -> Option<&'static str> {
         self.rule

@@ -136,15 +136,25 @@ impl Key for VaultCertificate {
         let first = self.signer().await?;
         let refusal = match sign_in_with(&first, http, request).await {
             Err(error) if error.is_unknown_key() && self.version.is_none() => error,
-            ended => {
-                if ended.is_ok() {
-                    self.keep(&first);
-                }
-                return ended;
+            Ok(signed_in) => {
+                self.keep(&first);
+                return Ok(signed_in);
+            }
+            Err(error) => {
+                // A key that was disabled or replaced is looked for anew the next time.
+                self.forget();
+                return Err(error);
             }
         };
         self.forget();
-        for version in self.versions(|_| true).await? {
+        let versions = match self.versions(|_| true).await {
+            // Who may not list them can still read the newest, which may be newer than the one that was kept.
+            Err(error) if is_forbidden(&error) => {
+                vec![self.vault.certificate(&self.name, None).await?.key.version().clone()]
+            }
+            versions => versions?,
+        };
+        for version in versions {
             if version == *first.key().version() {
                 continue;
             }

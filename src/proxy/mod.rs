@@ -1,0 +1,43 @@
+//! Tokens for tools on this machine, with the key still in the vault.
+//!
+//! What may be asked for is decided by [`Allowed`] before anybody is asked; the [`Engine`] signs in,
+//! remembers tokens in memory until shortly before their end, has concurrent requests share one
+//! signature, and writes each token that it mints into the ledger. Who may ask at all is decided by
+//! [`crate::serve`]. What callers read and write are this module's own types.
+
+mod allow;
+mod cache;
+mod desk;
+mod engine;
+mod record;
+mod refusal;
+mod store;
+mod token;
+mod wanted;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+
+use self::desk::Desk;
+use crate::serve::{Door, Meters};
+
+pub use allow::{Allowed, Broken, Profile, default_scope};
+pub use cache::Cache;
+pub use engine::{Engine, Granted, KeyInfo, Parts};
+pub use refusal::Refusal;
+pub use store::{DOTNET_USER_STORE, Find, LocalCertificate, Store, Stores};
+pub use wanted::{Proof, Wanted};
+
+/// Where callers need not show the run key.
+pub const DOORS: &[Door] = &[Door::open("/healthz")];
+
+/// Everything that the proxy answers.
+pub fn routes(engine: &Arc<Engine>, meters: &Meters) -> Router {
+    let desk = Arc::new(Desk { engine: Arc::clone(engine), meters: meters.clone() });
+    let (endpoints, _document) = token::routes(&desk).split_for_parts();
+    let metrics = get(async move || ([(CONTENT_TYPE, "text/plain; version=0.0.4")], desk.metrics()));
+    endpoints.route("/metrics", metrics)
+}
