@@ -264,10 +264,13 @@ impl From<detach::Refusal> for Failure {
             R::RemainingIsGone { .. } => {
                 failure.hint("find out who else changes this application, then run the same command again")
             }
-            R::InUse { .. } => failure.hint("find who signs in with it in the sign-in log, move them, and run this again"),
-            R::UseUnknown { .. } => failure.hint(
-                "the report needs AuditLog.Read.All; without it, look into the sign-in log for the keyId yourself",
-            ),
+            R::InUse { .. } => failure
+                .hint("find who signs in with it in the sign-in log, move them, and run this again")
+                .hint("or, if it has leaked, take it away under them with --despite-use"),
+            R::UseUnknown { .. } => failure
+                .hint("the report needs AuditLog.Read.All; without it, look into the sign-in log for the keyId yourself")
+                .hint("then accept with --accept-unknown-use"),
+            R::ReportUnread { .. } => failure.hint("the report needs AuditLog.Read.All; or name what is to go: --key, --secret"),
         }
     }
 }

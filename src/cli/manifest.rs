@@ -51,6 +51,19 @@ impl Manifest {
         vault: Option<&String>,
         name: Option<&CertificateName>,
     ) -> Result<(String, CertificateName), Failure> {
+        let (vault, name) = self.certificate_if_named(vault, name)?;
+        vault.zip(name).ok_or_else(|| {
+            Failure::new(Exit::Usage, "no certificate is named")
+                .hint("give --vault and --name, or write vault and certificate into an [app.NAME] table of kvops.toml")
+        })
+    }
+
+    /// The same where a command can do without.
+    pub(crate) fn certificate_if_named(
+        &self,
+        vault: Option<&String>,
+        name: Option<&CertificateName>,
+    ) -> Result<(Option<String>, Option<CertificateName>), Failure> {
         let vault = vault.or_else(|| self.entry.as_ref()?.vault.as_ref());
         let in_table = || self.entry.as_ref()?.certificate.as_ref().map(|name| name.parse());
         let name = match name {
@@ -59,9 +72,6 @@ impl Manifest {
                 Failure::from_error(Exit::Usage, &error)
             })?,
         };
-        vault.cloned().zip(name).ok_or_else(|| {
-            Failure::new(Exit::Usage, "no certificate is named")
-                .hint("give --vault and --name, or write vault and certificate into an [app.NAME] table of kvops.toml")
-        })
+        Ok((vault.cloned(), name))
     }
 }

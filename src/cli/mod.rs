@@ -14,6 +14,7 @@ mod context;
 mod convert;
 #[cfg(feature = "lab")]
 mod demo;
+mod detach;
 mod exit;
 mod expect;
 mod failure;
@@ -73,6 +74,8 @@ enum Command {
     Rotate(Box<rotate::Args>),
     /// Carry out a plan that --plan-out has saved, in the world that it was made in
     Apply(apply::Args),
+    /// Remove certificates and secrets from an application, once what remains is proven
+    Detach(detach::Args),
     /// Find shared secrets, keys that can be copied, and what is about to expire
     Audit(Box<audit::Args>),
     /// What a vault's certificates are, and who trusts them
@@ -111,6 +114,7 @@ impl Command {
             Self::Attach(args) => args.output.output,
             Self::Rotate(args) => args.output.output,
             Self::Apply(args) => args.output.output,
+            Self::Detach(args) => args.output.output,
             Self::Audit(args) => args.format(),
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
@@ -169,6 +173,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
         Command::Rotate(args) => block_on(rotate::run(args, &cli.global, environment)),
         Command::Apply(args) => block_on(apply::run(args, &cli.global, environment)),
+        Command::Detach(args) => block_on(detach::run(args, &cli.global, environment)),
         Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),

@@ -101,8 +101,18 @@ pub async fn remove(
     journal: Journal<'_>,
     watcher: &dyn Watcher,
 ) -> Result<(Detachment, ledger::Hash), Error> {
-    let object = Object { key_id: Some(removal.key_id), ..object };
-    let record = Record::of(object).fact("method", removal.way.name());
+    remove_and_record(removal, Record::of(object), journal, watcher).await
+}
+
+/// The same, with facts that belong into the ledger.
+pub async fn remove_and_record(
+    removal: Removal<'_>,
+    record: Record,
+    journal: Journal<'_>,
+    watcher: &dyn Watcher,
+) -> Result<(Detachment, ledger::Hash), Error> {
+    let object = Object { key_id: Some(removal.key_id), ..record.object.clone() };
+    let record = Record { object, ..record }.fact("method", removal.way.name());
     let told = |gone: &Detachment| {
         let record = Record::default().fact("method", gone.method);
         if gone.restored.is_empty() { record } else { record.fact("restored", ids(&gone.restored)) }

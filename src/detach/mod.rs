@@ -6,8 +6,14 @@
 mod error;
 pub mod key;
 mod refusal;
+mod run;
 pub mod secret;
+pub mod select;
+mod usage;
 
 pub use error::Error;
 pub use key::{Detachment, Remaining, Removal, Way};
 pub use refusal::Refusal;
+pub use run::{Detacher, Done, Plan, Subject};
+pub use select::{Kind, Target, Why, Wish};
+pub use usage::Uses;

@@ -54,4 +54,10 @@ pub enum Refusal {
         /// Why.
         reason: String,
     },
+    /// Whatever nobody uses was asked for, and nobody can say what that is.
+    #[error("what is unused is unknown: {reason}")]
+    ReportUnread {
+        /// Why.
+        reason: String,
+    },
 }

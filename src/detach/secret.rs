@@ -13,17 +13,19 @@ use crate::provision::watch;
 use crate::provision::{Journal, Watcher};
 
 /// Removes one secret and reads until it stays away, with a line in the ledger before and one after,
-/// whose hash comes back. The caller has proven that the application signs in without it.
+/// whose hash comes back. `record` says what else belongs into it. The caller has proven that the
+/// application signs in without the secret.
 pub async fn remove(
     graph: &graph::Client,
     holder: impl Into<Holder>,
     key_id: CredentialId,
-    object: Object,
+    record: Record,
     journal: Journal<'_>,
     watcher: &dyn Watcher,
 ) -> Result<(Detachment, ledger::Hash), Error> {
     let holder = holder.into();
-    let record = Record::of(Object { key_id: Some(key_id), ..object }).fact("method", "removePassword");
+    let object = Object { key_id: Some(key_id), ..record.object.clone() };
+    let record = Record { object, ..record }.fact("method", "removePassword");
     let told = |gone: &Detachment| Record::default().fact("method", gone.method);
     journal.step(ledger::Step::Detach, record, take_away(graph, holder, key_id, watcher), told).await
 }

@@ -112,6 +112,9 @@ pub struct PasswordCredential {
     /// Hostile text.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// Ties the password of a SAML signing key to its key.
+    #[serde(default)]
+    pub custom_key_identifier: Option<String>,
     /// First three characters of the secret.
     #[serde(default)]
     pub hint: Option<String>,

@@ -7,8 +7,8 @@ use super::lifetime::Limit;
 use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultState};
 use super::rules::{judge_policy, judge_version};
 use crate::domain::{
-    Application, CertificateName, CertificateOperation, CertificateVersion, KeyUrl, ObjectId, OperationStatus,
-    Thumbprint, Version,
+    Application, CertificateName, CertificateOperation, CertificateVersion, KeyCredential, KeyUrl, ObjectId,
+    OperationStatus, Thumbprint, Version,
 };
 use crate::graph;
 use crate::keyvault;
@@ -42,7 +42,7 @@ pub async fn observe(
         _ => Limit::None,
     };
     let signer = match &application {
-        Some(application) => signer(services.vault, application, name, now).await?,
+        Some(application) => signer(services.vault, &application.key_credentials, Some(name), now).await?,
         None => None,
     };
     Ok(Observed {
@@ -161,16 +161,15 @@ pub async fn limit(graph: &graph::Client, application: &Application, now: Offset
     }
 }
 
-/// Looks for a version in this vault that the application trusts: first among the versions of the
-/// certificate itself, then among the current versions of all others.
+/// Looks for a version in this vault that is among the keys of an application: first among the
+/// versions of the certificate that is named, then among the current versions of all others.
 pub async fn signer(
     vault: &keyvault::Client,
-    application: &Application,
-    name: &CertificateName,
+    keys: &[KeyCredential],
+    name: Option<&CertificateName>,
     now: OffsetDateTime,
 ) -> Result<Option<AttachedSigner>, Error> {
-    let trusted: Vec<_> = application
-        .key_credentials
+    let trusted: Vec<_> = keys
         .iter()
         .filter(|key| key.is_for_sign_in() && key.is_valid_at(now))
         .filter_map(|key| Some((key.thumbprint()?, key.key_id)))
@@ -182,14 +181,14 @@ pub async fn signer(
         let thumbprint = thumbprint?;
         trusted.iter().find(|(known, _)| *known == thumbprint).map(|(_, key_id)| *key_id)
     };
-    for listed in vault.versions(name).await? {
-        if let (Some(key_id), Some(version)) = (find(listed.thumbprint), &listed.version)
-            && listed.attributes.enabled != Some(false)
-        {
-            return Ok(Some(AttachedSigner {
-                key: KeyUrl::new(vault.vault().clone(), name.clone(), version.clone()),
-                key_id,
-            }));
+    if let Some(name) = name {
+        for listed in vault.versions(name).await? {
+            if let (Some(key_id), Some(version)) = (find(listed.thumbprint), &listed.version)
+                && listed.attributes.enabled != Some(false)
+            {
+                let key = KeyUrl::new(vault.vault().clone(), name.clone(), version.clone());
+                return Ok(Some(AttachedSigner { key, key_id }));
+            }
         }
     }
     let listed = match vault.list(false).await {

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("audit", &["domain", "pki", "inventory"]),
     ("sign_in", &["domain", "http", "pki", "entra", "keyvault"]),
     ("provision", &["sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger", "inventory", "audit"]),
-    ("detach", &["domain", "http", "pki", "graph", "ledger", "provision"]),
+    ("detach", &["domain", "http", "pki", "graph", "keyvault", "ledger", "provision", "audit"]),
     ("rotate", &["detach", "provision", "sign_in", "domain", "http", "pki", "entra", "graph", "keyvault", "ledger"]),
     ("serve", &["domain", "http"]),
     ("jwks", &["domain", "http", "pki", "entra", "keyvault", "sign_in", "ledger", "serve"]),
