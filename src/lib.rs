@@ -12,6 +12,7 @@ pub mod detach;
 pub mod domain;
 pub mod entra;
 pub mod graph;
+pub mod harden;
 pub mod http;
 pub mod inventory;
 pub mod keyvault;

@@ -8,6 +8,7 @@ use crate::detach;
 use crate::domain::{CertificateName, KeyUrl, Vault, printable};
 use crate::entra;
 use crate::graph;
+use crate::harden;
 use crate::http::{self, Cause, StatusCode};
 use crate::keyvault::{self, AccessMode};
 use crate::pki;
@@ -271,6 +272,21 @@ impl From<detach::Refusal> for Failure {
                 .hint("the report needs AuditLog.Read.All; without it, look into the sign-in log for the keyId yourself")
                 .hint("then accept with --accept-unknown-use"),
             R::ReportUnread { .. } => failure.hint("the report needs AuditLog.Read.All; or name what is to go: --key, --secret"),
+        }
+    }
+}
+
+impl From<harden::Error> for Failure {
+    fn from(error: harden::Error) -> Self {
+        match error {
+            harden::Error::Provision(error) => error.into(),
+            harden::Error::Changed { .. } => Self::from_error(Exit::Changed, &error)
+                .hint("find out who else changes this application, then look at a new plan with --plan"),
+            harden::Error::StillThere { .. } => {
+                Self::from_error(Exit::Upstream, &error).hint("run the same command again: it goes on from here")
+            }
+            harden::Error::PolicyNotAsWritten { .. } => Self::from_error(Exit::Changed, &error)
+                .hint("find out what changes the policies of this vault, then run the same command again"),
         }
     }
 }

@@ -111,6 +111,7 @@ impl Args {
             unused: self.unused,
             accepts_unknown_use: self.accept_unknown_use,
             despite_use: self.despite_use,
+            skips_what_may_not_go: false,
         }
     }
 }

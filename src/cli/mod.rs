@@ -1,6 +1,7 @@
 //! The command line: the only place that knows flags, standard output, colour and exit codes.
 
 mod apply;
+mod approval;
 mod attach;
 mod audit;
 mod cert;
@@ -19,6 +20,7 @@ mod exit;
 mod expect;
 mod failure;
 mod global;
+mod harden;
 mod interrupt;
 #[cfg(feature = "lab")]
 mod lab;
@@ -76,6 +78,8 @@ enum Command {
     Apply(apply::Args),
     /// Remove certificates and secrets from an application, once what remains is proven
     Detach(detach::Args),
+    /// Take away what an application without users has no use for, or what lets a certificate's next key out
+    Harden(Box<harden::Args>),
     /// Find shared secrets, keys that can be copied, and what is about to expire
     Audit(Box<audit::Args>),
     /// What a vault's certificates are, and who trusts them
@@ -115,6 +119,7 @@ impl Command {
             Self::Rotate(args) => args.output.output,
             Self::Apply(args) => args.output.output,
             Self::Detach(args) => args.output.output,
+            Self::Harden(args) => args.output.output,
             Self::Audit(args) => args.format(),
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
@@ -174,6 +179,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Rotate(args) => block_on(rotate::run(args, &cli.global, environment)),
         Command::Apply(args) => block_on(apply::run(args, &cli.global, environment)),
         Command::Detach(args) => block_on(detach::run(args, &cli.global, environment)),
+        Command::Harden(args) => block_on(harden::run(args, &cli.global, environment)),
         Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::key::{self, Detachment, Remaining, Removal, Way};
-use super::refusal::Refusal;
 use super::secret;
 use super::select::{self, Kind, Observed, Selection, Target, Wish};
 use super::usage::Uses;
@@ -117,14 +116,11 @@ impl Detacher<'_> {
         let found = self.find(application, wish).await?;
         let kept = found.as_ref().map(|found| found.key_id);
         let observed = Observed { keys, secrets: secrets.clone(), uses, now };
-        let selection = select::select(wish, &observed, kept)?;
-        let plan = Plan { application: application.clone(), subject, keys: observed.keys, selection, remaining: found };
-        if let Some(target) = plan.selection.targets.iter().find(|target| !target.is_spent)
-            && plan.remaining.is_none()
-        {
-            return Err(Box::new(Refusal::NothingProven { key_id: target.key_id }).into());
+        let mut selection = select::select(wish, &observed, kept)?;
+        if found.is_none() {
+            selection.without_proof(wish)?;
         }
-        Ok(plan)
+        Ok(Plan { application: application.clone(), subject, keys: observed.keys, selection, remaining: found })
     }
 
     /// The key of the vault that stays on the application.

@@ -29,6 +29,8 @@ pub struct Wish {
     pub accepts_unknown_use: bool,
     /// Take what is named although it is in use.
     pub despite_use: bool,
+    /// Leave out what may not go, in place of refusing everything.
+    pub skips_what_may_not_go: bool,
 }
 
 /// What was seen of the application or service principal.
@@ -95,8 +97,34 @@ pub struct Selection {
     pub targets: Vec<Target>,
     /// What was named and is not there.
     pub absent: Vec<String>,
+    /// What was meant and may not go.
+    pub skipped: Vec<Refusal>,
     /// What the user ought to know.
     pub warnings: Vec<String>,
+}
+
+impl Selection {
+    /// Adds a target, unless it may not go.
+    fn take(&mut self, target: Target, allowed: Result<(), Box<Refusal>>, wish: &Wish) -> Result<(), Box<Refusal>> {
+        match allowed {
+            Ok(()) => self.targets.push(target),
+            Err(refusal) if wish.skips_what_may_not_go => self.skipped.push(*refusal),
+            Err(refusal) => return Err(refusal),
+        }
+        Ok(())
+    }
+
+    /// Leaves out what may only go when something that remains has been proven, and nothing can be.
+    pub(super) fn without_proof(&mut self, wish: &Wish) -> Result<(), Box<Refusal>> {
+        for target in std::mem::take(&mut self.targets) {
+            let allowed = match target.is_spent {
+                true => Ok(()),
+                false => Err(Refusal::NothingProven { key_id: target.key_id }.into()),
+            };
+            self.take(target, allowed, wish)?;
+        }
+        Ok(())
+    }
 }
 
 impl Wish {
@@ -133,8 +161,8 @@ pub fn select(wish: &Wish, observed: &Observed, remaining: Option<CredentialId>)
                 Why::Expired | Why::Unused => continue,
             }
         }
-        choice.permit(&target, &mut selection.warnings)?;
-        selection.targets.push(target);
+        let allowed = choice.permit(&target, &mut selection.warnings);
+        selection.take(target, allowed, wish)?;
     }
     for secret in &observed.secrets {
         let Some(target) = choice.secret(secret) else { continue };
@@ -147,8 +175,8 @@ pub fn select(wish: &Wish, observed: &Observed, remaining: Option<CredentialId>)
                 _ => continue,
             }
         }
-        choice.permit(&target, &mut selection.warnings)?;
-        selection.targets.push(target);
+        let allowed = choice.permit(&target, &mut selection.warnings);
+        selection.take(target, allowed, wish)?;
     }
     Ok(selection)
 }

@@ -5,6 +5,7 @@
 //! list of credentials reads it first, writes it once, reads it again, and repairs what was lost.
 
 mod application;
+mod change;
 mod client;
 mod error;
 mod keys;

@@ -149,6 +149,9 @@ impl Holding {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
+    /// Names the grant.
+    #[serde(default)]
+    pub id: Box<str>,
     /// Object id of the client's service principal.
     pub client_id: ObjectId,
     /// `AllPrincipals` or `Principal`.

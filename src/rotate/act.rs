@@ -204,7 +204,8 @@ impl Rotator<'_> {
         let application = known(observed, application)?;
         let der = self.vault.certificate(&wish.name, Some(version)).await?.der.unwrap_or_default();
         let certificate = Certificate::from_der(&der)?;
-        let found = observe::signer(self.vault, &application.key_credentials, Some(&wish.name), observed.world.now).await?;
+        let found =
+            observe::signer(self.vault, &application.key_credentials, Some(&wish.name), observed.world.now).await?;
         let method = attach_method(application, found.as_ref(), observed.world.now);
         let entry = Entry { key_id: None, version: version.clone() };
         let object = self.object_on(wish, application, observed, &entry);

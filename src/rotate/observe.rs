@@ -158,8 +158,8 @@ impl Observer<'_> {
         let signs = |entry: &Entry| {
             listed.iter().any(|item| item.version.as_ref() == Some(&entry.version) && can_sign(item, now))
         };
-        let can_prove =
-            entries.iter().any(signs) || observe::signer(self.vault, &application.key_credentials, Some(self.name), now).await?.is_some();
+        let can_prove = entries.iter().any(signs)
+            || observe::signer(self.vault, &application.key_credentials, Some(self.name), now).await?.is_some();
         let is_valid = |key: &&KeyCredential| key.is_for_sign_in() && key.is_valid_at(now);
         let has_valid = application.key_credentials.iter().any(|key| is_valid(&key));
         // While a key is valid, whoever may write is tried; after that nothing is tried that cannot work.

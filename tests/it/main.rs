@@ -30,11 +30,15 @@ mod company_proxy;
 #[cfg(feature = "lab")]
 mod conformance;
 #[cfg(feature = "lab")]
+mod detach;
+#[cfg(feature = "lab")]
 mod documents;
 #[cfg(feature = "lab")]
 mod faults;
 #[cfg(feature = "lab")]
 mod faults_matrix;
+#[cfg(feature = "lab")]
+mod harden;
 #[cfg(feature = "lab")]
 mod interrupt;
 #[cfg(feature = "lab")]

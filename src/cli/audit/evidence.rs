@@ -12,7 +12,7 @@ use super::rules::Loaded;
 use super::{Activity, Scope, outputs};
 use crate::audit::facts::Facts;
 use crate::audit::{self, InputFile, Manifest, ManifestEntry};
-use crate::domain::{Chain, Vault};
+use crate::domain::{Chain, ObjectId, Vault};
 use crate::inventory::{self, Clients, Inventory, Plan, Sought, State, collect};
 use crate::provision;
 
@@ -43,6 +43,12 @@ pub(in crate::cli) async fn of_one_key(
     }
     let mut plan = Plan { seeks: Some(sought), ..Plan::all(context.tenant()?) };
     plan.vaults = named(vaults, context)?;
+    collected(&plan, &mut State::none(), context).await
+}
+
+/// Reads what tells how one application works: its registration and what it was granted, and no vault.
+pub(in crate::cli) async fn of_one_application(id: ObjectId, context: &Context) -> Result<Inventory, Failure> {
+    let plan = Plan { applications: vec![id], vaults: Some(Vec::new()), ..Plan::all(context.tenant()?) };
     collected(&plan, &mut State::none(), context).await
 }
 
