@@ -2,8 +2,8 @@
 //! every step did what it says.
 
 mod audit;
+mod rotate;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::console::{Console, Tone};
@@ -19,7 +19,6 @@ use crate::graph;
 use crate::http::{self, TokenSource};
 use crate::keyvault;
 use crate::lab::{Behaviour, Lab, LabOptions};
-use crate::ledger::{Actor, Ledger, Run};
 use crate::pki::DecodedToken;
 use crate::provision::plan::Choices;
 use crate::provision::spec::{self, CertificateSpec, KeySpec};
@@ -43,6 +42,8 @@ pub(crate) async fn run(global: &Global, environment: &Environment) -> Result<Ex
     stage.the_certificate(&report)?;
     stage.the_theft(&report)?;
     stage.the_token(&application, &report).await?;
+    stage.rotate(&application).await?;
+    stage.the_evidence().await?;
     stage.audit_again(application.id).await?;
     stage.the_end()?;
     Ok(Exit::Ok)
@@ -157,24 +158,21 @@ impl Stage {
             sign_in: &sign_in,
             watcher: &narrator,
         };
-        let run = self.ledger()?;
+        self.begin_record()?;
+        let run = self.journal()?;
         let report = provisioner.run(&wish, Journal { run: &run, http: &self.http }).await?;
         Ok(report)
     }
 
-    /// The record of this story, begun anew with it.
-    fn ledger(&self) -> Result<Run, Failure> {
-        let path = Path::new(FOLDER).join("ledger.jsonl");
+    /// The record of an earlier story is not continued.
+    fn begin_record(&self) -> Result<(), Failure> {
+        let path = rotate::ledger_path();
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Failure::new(Exit::Usage, format!("{}: {error}", path.display())));
+                Err(Failure::new(Exit::Usage, format!("{}: {error}", path.display())))
             }
-            _ => {}
+            _ => Ok(()),
         }
-        let ledger = Ledger::open(&path).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-        let actor = Actor { principal: "the operator of the lab".to_owned(), source: "env".to_owned() };
-        let http = self.http.clone();
-        Ok(Run::new(ledger, self.http.new_guid(), actor, move || http.service_now()))
     }
 
     fn the_certificate(&self, report: &Report) -> Result<(), Failure> {
@@ -240,7 +238,7 @@ impl Stage {
     fn the_end(&self) -> Result<(), Failure> {
         let counts = self.lab.counts();
         let scene = self.scene();
-        scene.title(9, "What that took")?;
+        scene.title(12, "What that took")?;
         let mut lines = Lines::default();
         lines.add("requests", counts.total.to_string());
         lines.add("writes", counts.writes.to_string());

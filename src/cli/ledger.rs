@@ -13,7 +13,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
-use super::view::{Lines, date};
+use super::view::{Lines, date, short};
 use crate::domain::{AppId, CertificateName, Environment, ObjectId, TAG_LEDGER, VaultName, printable};
 use crate::ledger::{self, Anchor, Damage, Entry, Hash, Phase, read, verify};
 
@@ -88,6 +88,9 @@ fn is_application(entry: &Entry, text: &str) -> bool {
     (id.is_some() && entry.object.application == id) || (app.is_some() && entry.object.app_id == app)
 }
 
+/// Characters of a fact that a table shows.
+const LONGEST_FACT: usize = 60;
+
 #[derive(Tabled)]
 struct Row {
     #[tabled(rename = "#")]
@@ -108,8 +111,11 @@ fn row(entry: &Entry, context: &Context) -> Row {
     });
     let app = object.application.map(|id| format!("app {id}"));
     let on: Vec<String> = certificate.into_iter().chain(app).collect();
-    let facts: Vec<String> =
-        entry.facts.iter().map(|(name, value)| format!("{}: {}", printable(name), short(&printable(value)))).collect();
+    let facts: Vec<String> = entry
+        .facts
+        .iter()
+        .map(|(name, value)| format!("{}: {}", printable(name), short(&printable(value), LONGEST_FACT)))
+        .collect();
     let tone = match entry.phase {
         Phase::Intended => Tone::Faint,
         Phase::Done => Tone::Good,
@@ -123,12 +129,6 @@ fn row(entry: &Entry, context: &Context) -> Row {
         on: on.join("\n"),
         facts: facts.join("\n"),
     }
-}
-
-/// The beginning of something long: the whole stands in the JSON.
-fn short(text: &str) -> String {
-    const MOST: usize = 60;
-    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST - 1).chain(['…']).collect() }
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,11 @@ pub(crate) fn date(at: OffsetDateTime) -> String {
         .unwrap_or_else(|_| at.to_string())
 }
 
+/// At most `most` characters of something long: the whole stands in the JSON.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most - 1).chain(['…']).collect() }
+}
+
 /// Lines of a name and a value, with the values in one column.
 #[derive(Debug, Default)]
 pub(crate) struct Lines(Vec<(&'static str, String)>);

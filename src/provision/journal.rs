@@ -1,5 +1,7 @@
 //! Writing down what a run is about to do, and what came of it.
 
+use time::format_description::well_known::Rfc3339;
+
 use super::attach::Attachment;
 use super::decide;
 use super::error::Error;
@@ -94,12 +96,14 @@ impl Journal<'_> {
     /// Writes down what a version was born as: the policy that it was made under, before anybody can change it.
     pub fn born(&self, object: Object, existing: &Existing) -> Result<(), Error> {
         let shown = |value: Option<bool>| value.map_or("unknown".to_owned(), |value| value.to_string());
+        let end = existing.certificate.not_after();
+        let not_after = end.format(&Rfc3339).unwrap_or_else(|_| end.to_string());
         let record = Record::of(object)
             .fact("exportable", shown(existing.policy.exportable))
             .fact("reuse_key", shown(existing.policy.reuse_key))
             .fact("key", existing.certificate.public_key().description())
             .fact("key_type", &existing.key_type)
-            .fact("not_after", existing.certificate.not_after());
+            .fact("not_after", not_after);
         self.run.note(ledger::Step::Create, &record)?;
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Stage {
     /// Shows what the audit says of the application now, and writes the whole of it down.
     pub(super) async fn audit_again(&self, application: ObjectId) -> Result<(), Failure> {
         let scene = self.scene();
-        scene.title(8, "The audit once more")?;
+        scene.title(11, "The audit once more")?;
         let page = Path::new(FOLDER).join("report.html");
         scene.command(&format!("kvops audit --format table --format html={}", page.display()))?;
         let report = self.audited().await?;
