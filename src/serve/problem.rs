@@ -1,6 +1,7 @@
 //! A refusal as RFC 9457 has it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use axum::Json;
@@ -120,6 +121,20 @@ impl Problem {
     /// The rule of ours that refused.
     pub fn rule(&self) -> Option<&'static str> {
         self.rule
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail.as_deref().unwrap_or(self.title))?;
+        let is_said = |code: &&String| self.detail.as_ref().is_some_and(|detail| detail.contains(code.as_str()));
+        if let Some(code) = self.code.as_ref().filter(|code| !is_said(code)) {
+            write!(f, " ({code})")?;
+        }
+        match &self.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
