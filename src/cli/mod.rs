@@ -27,6 +27,7 @@ mod lab;
 mod ledger;
 mod logging;
 mod manifest;
+mod notified;
 mod own;
 mod plan_view;
 mod policy;
@@ -37,6 +38,7 @@ mod rotate;
 mod token;
 mod token_view;
 mod view;
+mod watch;
 mod why;
 
 use std::ffi::OsString;
@@ -80,6 +82,8 @@ enum Command {
     Detach(detach::Args),
     /// Take away what an application without users has no use for, or what lets a certificate's next key out
     Harden(Box<harden::Args>),
+    /// Rotate whatever is due, finish what was begun, and say when to come back: one shot for a schedule
+    Watch(watch::Args),
     /// Find shared secrets, keys that can be copied, and what is about to expire
     Audit(Box<audit::Args>),
     /// What a vault's certificates are, and who trusts them
@@ -116,6 +120,7 @@ impl Command {
             Self::Demo | Self::Lab(_) => Some(Format::Table),
             Self::Provision(args) => args.output.output,
             Self::Attach(args) => args.output.output,
+            Self::Watch(args) => args.output.output,
             Self::Rotate(args) => args.output.output,
             Self::Apply(args) => args.output.output,
             Self::Detach(args) => args.output.output,
@@ -177,6 +182,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Provision(args) => block_on(provision::run(args, &cli.global, environment)),
         Command::Attach(args) => block_on(attach::run(args, &cli.global, environment)),
         Command::Rotate(args) => block_on(rotate::run(args, &cli.global, environment)),
+        Command::Watch(args) => block_on(watch::run(args, &cli.global, environment)),
         Command::Apply(args) => block_on(apply::run(args, &cli.global, environment)),
         Command::Detach(args) => block_on(detach::run(args, &cli.global, environment)),
         Command::Harden(args) => block_on(harden::run(args, &cli.global, environment)),

@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::{Kind, Notice};
 use crate::domain::{ObjectId, Thumbprint, Version};
 
-/// Clocks and the services' own schedules differ by less than this.
+/// Event Grid is not this much ahead of its time.
 const SLACK: Duration = Duration::days(2);
+/// A vault writes about a renewal some days before it.
+const MAIL_SLACK: Duration = Duration::days(14);
 /// Event Grid writes so long before the end, and that cannot be changed.
 const NEAR: Duration = Duration::days(30);
 
@@ -130,17 +132,35 @@ impl Contradiction {
 
 /// Compares a notice with what was read.
 pub fn confirm(notice: &Notice, seen: &Seen) -> Result<Confirmed, Contradiction> {
-    if seen.versions.is_empty() {
+    let named = identify(notice, &seen.versions)?;
+    let unconfirmed = place(notice, seen.subscription, seen.tenant)?;
+    let applications = in_need(notice, named, seen)?;
+    Ok(Confirmed { version: named.version.clone(), applications, unconfirmed })
+}
+
+/// The version that a notice is about, if all that it says of versions is so. Who trusts them need not
+/// be known yet: where this fails, nobody has to be asked.
+pub fn identify<'a>(notice: &Notice, versions: &'a [SeenVersion]) -> Result<&'a SeenVersion, Contradiction> {
+    if versions.is_empty() {
         return Err(Contradiction::NoSuchCertificate {
             vault: notice.vault.to_string(),
             certificate: notice.certificate.to_string(),
         });
     }
-    let named = named(notice, &seen.versions)?;
-    let mut unconfirmed = Vec::new();
+    let named = named(notice, versions)?;
     same_moment(notice.not_after, named.not_after)?;
+    Ok(named)
+}
+
+/// Compares where a notice says that the vault is; gives what nobody here may look up.
+pub fn place(
+    notice: &Notice,
+    subscription: Option<Uuid>,
+    tenant: Option<Uuid>,
+) -> Result<Vec<&'static str>, Contradiction> {
+    let mut unconfirmed = Vec::new();
     for (what, claimed, actual) in
-        [("the subscription", notice.subscription, seen.subscription), ("the tenant", notice.tenant, seen.tenant)]
+        [("the subscription", notice.subscription, subscription), ("the tenant", notice.tenant, tenant)]
     {
         match (claimed, actual) {
             (Some(claimed), Some(actual)) if claimed != actual => return Err(differs(what, claimed, actual)),
@@ -148,8 +168,7 @@ pub fn confirm(notice: &Notice, seen: &Seen) -> Result<Confirmed, Contradiction>
             _ => {}
         }
     }
-    let applications = in_need(notice, named, seen)?;
-    Ok(Confirmed { version: named.version.clone(), applications, unconfirmed })
+    Ok(unconfirmed)
 }
 
 /// The version that a notice is about. Every version that it names has to exist; of two, the older one
@@ -203,14 +222,14 @@ fn in_need(notice: &Notice, named: &SeenVersion, seen: &Seen) -> Result<Vec<Obje
 
 /// What is written long before its time was not written by the service.
 fn not_too_early(kind: Kind, named: &SeenVersion, seen: &Seen) -> Result<(), Contradiction> {
-    let (who, from) = match kind {
-        Kind::Mail => ("the vault", seen.mails_from),
-        Kind::NearExpiry => ("Event Grid", named.not_after.map(|end| end - NEAR)),
-        Kind::Expired => ("Event Grid", named.not_after),
+    let (who, from, slack) = match kind {
+        Kind::Mail => ("the vault", seen.mails_from, MAIL_SLACK),
+        Kind::NearExpiry => ("Event Grid", named.not_after.map(|end| end - NEAR), SLACK),
+        Kind::Expired => ("Event Grid", named.not_after, SLACK),
         Kind::NewVersion => return Ok(()),
     };
     match from {
-        Some(from) if seen.now + SLACK < from => Err(Contradiction::NotYet { who, from, now: seen.now }),
+        Some(from) if seen.now + slack < from => Err(Contradiction::NotYet { who, from, now: seen.now }),
         _ => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use time::util::days_in_month;
 use time::{Duration, OffsetDateTime};
 
-use crate::domain::{AppManagementPolicy, RestrictionKind};
+use crate::domain::{AppManagementPolicy, LifetimeTrigger, RestrictionKind};
 
 /// What is known of the longest validity allowed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -113,6 +113,23 @@ pub fn add_iso(from: OffsetDateTime, text: &str) -> Option<OffsetDateTime> {
     (months <= 12_000).then(|| add_months(from, months))?.checked_add(rest)
 }
 
+/// The moment of a lifetime action. Policies are other people's: a number that leads to no date leads to
+/// none here either.
+pub fn moment_of(
+    trigger: &LifetimeTrigger,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
+) -> Option<OffsetDateTime> {
+    match *trigger {
+        LifetimeTrigger::DaysBeforeExpiry(days) => not_after.checked_sub(Duration::days(days.into())),
+        LifetimeTrigger::LifetimePercentage(percent) => {
+            let share = (not_after - not_before).checked_mul(i32::try_from(percent).ok()?)? / 100;
+            not_before.checked_add(share)
+        }
+        LifetimeTrigger::Unspecified => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -137,6 +154,18 @@ mod tests {
         assert_eq!(add_iso(NOW, "P1M1DT2H"), Some(datetime!(2026-03-01 14:00 UTC)));
         for bad in ["", "P", "90D", "PD", "P90", "P-1D", "PT5D", "P99999999999D", "P4294967295Y", "P1H"] {
             assert_eq!(add_iso(NOW, bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_leads_to_no_date_is_none() {
+        let (start, end) = (datetime!(2026-01-01 0:00 UTC), datetime!(2027-01-01 0:00 UTC));
+        let moment = |trigger| moment_of(&trigger, start, end);
+        assert_eq!(moment(LifetimeTrigger::DaysBeforeExpiry(30)), Some(datetime!(2026-12-02 0:00 UTC)));
+        assert_eq!(moment(LifetimeTrigger::LifetimePercentage(80)), Some(datetime!(2026-10-20 0:00 UTC)));
+        for far in [10_000_000, u32::MAX] {
+            assert_eq!(moment(LifetimeTrigger::DaysBeforeExpiry(far)), None);
+            assert_eq!(moment(LifetimeTrigger::LifetimePercentage(far)), None);
         }
     }
 

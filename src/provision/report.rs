@@ -1,14 +1,15 @@
 //! What came of a run, in the order in which people ask.
 
 use serde::Serialize;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::attach::Attachment;
+use super::lifetime::moment_of;
 use super::plan::{Existing, Observed, Plan};
 use super::prove::Proof;
 use crate::domain::{
-    AppId, Application, CertificateName, CertificateOperation, CertificatePolicy, KeyType, KeyUrl, LifetimeTrigger,
-    ObjectId, Vault, Version,
+    AppId, Application, CertificateName, CertificateOperation, CertificatePolicy, KeyType, KeyUrl, ObjectId, Vault,
+    Version,
 };
 use crate::pki::Certificate;
 
@@ -180,22 +181,6 @@ fn rotate_from(certificate: &Certificate, policy: &CertificatePolicy) -> Option<
     moment_of(&action.trigger, certificate.not_before(), certificate.not_after())
 }
 
-/// Policies are other people's: a number that leads to no date leads to none here either.
-fn moment_of(
-    trigger: &LifetimeTrigger,
-    not_before: OffsetDateTime,
-    not_after: OffsetDateTime,
-) -> Option<OffsetDateTime> {
-    match *trigger {
-        LifetimeTrigger::DaysBeforeExpiry(days) => not_after.checked_sub(Duration::days(days.into())),
-        LifetimeTrigger::LifetimePercentage(percent) => {
-            let share = (not_after - not_before).checked_mul(i32::try_from(percent).ok()?)? / 100;
-            not_before.checked_add(share)
-        }
-        LifetimeTrigger::Unspecified => None,
-    }
-}
-
 impl Report {
     pub(super) fn of_certificate(
         outcome: Outcome,
@@ -264,18 +249,6 @@ mod tests {
         assert_eq!(known(Some(datetime!(2026-01-01 12:00:04 UTC))), None);
         assert_eq!(known(None), None);
         assert_eq!(exportability(None, &KeyType::Rsa, &policy(made), None).0, None);
-    }
-
-    #[test]
-    fn a_trigger_that_leads_to_no_date_is_none() {
-        let (start, end) = (datetime!(2026-01-01 0:00 UTC), datetime!(2027-01-01 0:00 UTC));
-        let moment = |trigger| moment_of(&trigger, start, end);
-        assert_eq!(moment(LifetimeTrigger::DaysBeforeExpiry(30)), Some(datetime!(2026-12-02 0:00 UTC)));
-        assert_eq!(moment(LifetimeTrigger::LifetimePercentage(80)), Some(datetime!(2026-10-20 0:00 UTC)));
-        for far in [10_000_000, u32::MAX] {
-            assert_eq!(moment(LifetimeTrigger::DaysBeforeExpiry(far)), None);
-            assert_eq!(moment(LifetimeTrigger::LifetimePercentage(far)), None);
-        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! both keys are trusted, and that a rotation whose traces are gone was not ended.
 
 mod act;
+mod due;
 mod error;
 mod history;
 mod lease;
@@ -25,6 +26,7 @@ mod tests;
 mod unseen;
 mod world;
 
+pub use due::due_at;
 pub use error::Error;
 pub use history::{applications_of, certificates_of, history};
 pub use next::{is_unfinished, next_step, target};

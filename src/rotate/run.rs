@@ -91,16 +91,26 @@ enum End {
 }
 
 impl Rotator<'_> {
+    /// Looks, and decides nothing.
+    pub async fn look(&self, wish: &Wish) -> Result<Observed, Error> {
+        Ok(self.seen(wish).await?.0)
+    }
+
     /// Looks and decides, and does nothing.
     pub async fn plan(&self, wish: &Wish) -> Result<(Observed, Plan), Error> {
-        self.watcher.doing("looking at vault and directory");
-        let scope = self.scope(wish).await?;
-        let history = history(self.story, self.vault.vault().name(), &wish.name);
-        let observed = self.observer(wish, &unseen::of_ledger(self.story)).observe(&scope, &history).await?;
+        let (observed, scope) = self.seen(wish).await?;
         self.check_leases(&observed, &wish.name, None)?;
         let warnings = warnings(&scope);
         let plan = Plan::of(&observed.world, &wish.demand, self.vault.vault(), &wish.name, warnings)?;
         Ok((observed, plan))
+    }
+
+    async fn seen(&self, wish: &Wish) -> Result<(Observed, Scope), Error> {
+        self.watcher.doing("looking at vault and directory");
+        let scope = self.scope(wish).await?;
+        let history = history(self.story, self.vault.vault().name(), &wish.name);
+        let observed = self.observer(wish, &unseen::of_ledger(self.story)).observe(&scope, &history).await?;
+        Ok((observed, scope))
     }
 
     /// Looks, decides and acts, and writes each step down before it is taken and after.

@@ -14,6 +14,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/CONTRIBUTING.md",
     "docs/guides/audit.md",
     "docs/guides/configuration.md",
+    "docs/guides/expiry-mail.md",
     "docs/guides/identities.md",
     "docs/guides/lab.md",
     "docs/guides/policy.md",

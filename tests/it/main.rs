@@ -55,6 +55,8 @@ mod ledger;
 #[cfg(feature = "lab")]
 mod lost_updates;
 #[cfg(feature = "lab")]
+mod notices;
+#[cfg(feature = "lab")]
 mod provision;
 #[cfg(feature = "lab")]
 mod provision_names;
@@ -82,5 +84,7 @@ mod token;
 mod token_output;
 #[cfg(feature = "lab")]
 mod token_tenants;
+#[cfg(feature = "lab")]
+mod watch;
 #[cfg(feature = "lab")]
 mod why;

@@ -14,14 +14,16 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
 use super::manifest::Manifest;
+use super::notified::{self, Wanted};
 use super::provision::Alg;
 use crate::domain::{AppId, CertificateName, Environment, ObjectId, Vault};
 use crate::ledger;
 use crate::pki::Algorithm;
 use crate::provision::{Journal, SignIn};
-use crate::rotate::{Demand, OVERLAP_DAYS, Plan, Purpose, Report, Rotator, Stage, Wish, lock};
+use crate::rotate::{Demand, OVERLAP_DAYS, Observed, Plan, Purpose, Report, Rotator, Stage, Wish, lock};
 
 pub(super) use self::locate::{Subject, locate};
+pub(super) use self::view::{plan as plan_text, report as report_text};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,11 +32,12 @@ Examples:
   kvops rotate --app billing-api --finish
   kvops rotate --cert contoso-kv/billing --until prove
   kvops rotate --app billing-api --compromised
-  kvops rotate --all --within 30d";
+  kvops rotate --all --within 30d
+  kvops rotate --from-eml mail.eml --plan";
 
 /// What to rotate, and how far.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES, group = clap::ArgGroup::new("what").args(["app", "cert", "vault", "all"]).required(true).multiple(true))]
+#[command(after_help = EXAMPLES, group = clap::ArgGroup::new("what").args(["app", "cert", "vault", "all", "from_eml", "from_event"]).required(true).multiple(true))]
 pub(crate) struct Args {
     /// Application: object id, client id or exact display name
     #[arg(long, value_name = "APP")]
@@ -54,6 +57,12 @@ pub(crate) struct Args {
     /// With --all: so many days before its end a certificate is rotated [default: 30d]
     #[arg(long, value_name = "DAYS", value_parser = days, requires = "all")]
     within: Option<u32>,
+    /// The certificate that a mail of the vault is about, once vault and directory bear the mail out; - reads a pipe
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["app", "cert", "vault", "name", "all", "abort", "compromised", "plan_out"])]
+    from_eml: Option<PathBuf>,
+    /// The certificates that events of Event Grid are about, likewise, one after the other; - reads a pipe
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["app", "cert", "vault", "name", "all", "abort", "compromised", "plan_out", "from_eml"])]
+    from_event: Option<PathBuf>,
     /// Stop after this part
     #[arg(long, value_name = "PART", value_enum, conflicts_with = "abort")]
     until: Option<Until>,
@@ -144,6 +153,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     if args.all {
         return many::run(args, global, environment).await;
     }
+    if args.from_eml.is_some() || args.from_event.is_some() {
+        return from_notice(args, global, environment).await;
+    }
     let manifest = Manifest::of(args.app.as_deref(), global, environment)?;
     let context = Context::new(manifest.global(), environment, args.output.output).await?;
     let given = match &args.cert {
@@ -165,6 +177,17 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     Ok(Exit::Ok)
 }
 
+/// Rotates what somebody else names.
+async fn from_notice(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    let context = Context::new(global, environment, args.output.output).await?;
+    let wanted = Wanted { demand: args.demand(), alg: args.alg, plan: args.plan };
+    match (&args.from_eml, &args.from_event) {
+        (Some(path), _) => notified::mail(path, wanted, &context).await,
+        (None, Some(path)) => notified::events(path, wanted, &context).await,
+        (None, None) => Ok(Exit::Ok),
+    }
+}
+
 /// Writes a report, and what is worth a warning.
 pub(super) fn show(context: &Context, report: &Report, demand: Demand) -> Result<(), Failure> {
     context.print(report, || view::report(context.console(), report, demand))?;
@@ -172,6 +195,20 @@ pub(super) fn show(context: &Context, report: &Report, demand: Demand) -> Result
         context.console().warn(warning);
     }
     Ok(())
+}
+
+/// Looks at everything that a rotation rests on, and decides nothing.
+pub(super) async fn look(
+    context: &Context,
+    subject: &Subject,
+    demand: Demand,
+    alg: Option<Alg>,
+) -> Result<Observed, Failure> {
+    let tools = Tools::new(context, subject, alg).await?;
+    let watcher = context.watcher();
+    let observed = context.reading(tools.rotator(&watcher).look(&subject.wish(demand, None))).await;
+    watcher.clear();
+    observed
 }
 
 /// Says what a rotation would do.

@@ -12,7 +12,7 @@ use crate::rotate::{Because, Demand, Ending, Outcome, Plan, Purpose, Report, Soa
 const TOKEN_LIFE: &str = "60 to 90 minutes, or up to 24 hours where a resource checks continuously";
 
 /// The answer to `--plan`.
-pub(super) fn plan(console: Console, plan: &Plan) -> String {
+pub(in crate::cli) fn plan(console: Console, plan: &Plan) -> String {
     let headline = match (&plan.ends, plan.is_no_change()) {
         (Ending::Nothing, _) => console.paint(Tone::Good, "plan: nothing was begun that could be finished"),
         (_, true) => console.paint(Tone::Good, "plan: no change"),
@@ -44,7 +44,7 @@ pub(super) fn plan(console: Console, plan: &Plan) -> String {
 }
 
 /// The result.
-pub(super) fn report(console: Console, report: &Report, demand: Demand) -> String {
+pub(in crate::cli) fn report(console: Console, report: &Report, demand: Demand) -> String {
     let name = &report.name;
     let headline = match report.outcome {
         Outcome::Rotated => {
