@@ -8,7 +8,7 @@ use super::scope::{principals, scope};
 use super::step::{Purpose, Step};
 use super::tags;
 use super::unseen;
-use super::world::{Entry, LastUse, Trust};
+use super::world::{Entry, History, LastUse, Trust};
 use crate::detach::{self, Detachment, Remaining, Removal, Way};
 use crate::domain::{Application, CertificatePolicy, KeyUrl, ObjectId, Version};
 use crate::graph;
@@ -37,7 +37,7 @@ impl Rotator<'_> {
                 let object = Object { version: Some(replaces.clone()), ..self.object(wish) };
                 // It stays open until the end is written, in this run or in another.
                 drop(journal.run.begin(ledger::Step::Rotate, Record::of(object))?);
-                work.history.replaces = Some(replaces.clone());
+                work.history = History::of(replaces.clone());
             }
             Step::Harden => self.harden(wish, observed, work, journal).await?,
             Step::Create => self.create(wish, observed, work, journal).await?,

@@ -17,7 +17,7 @@ pub fn history(entries: &[Entry], vault: &VaultName, name: &CertificateName) -> 
         match (entry.step, entry.phase) {
             (Step::Rotate, Phase::Intended) if history.is_open() => {}
             (Step::Rotate, Phase::Intended) => {
-                history = History { replaces: object.version.clone(), ..History::default() };
+                history = object.version.clone().map_or_else(History::default, History::of);
             }
             (Step::Rotate, _) => history = History::default(),
             (Step::Soak, Phase::Done) => {

@@ -206,16 +206,19 @@ proptest! {
     /// Caught: taking what is unknown for unused, and a use after the start for one before it.
     #[test]
     fn a_use_that_is_unknown_or_recent_keeps_a_key_that_works(world in world(), demand in demand(), days in 0_i64..20) {
-        if !(demand.overlap_days > 0 && demand.purpose == Purpose::Renew) {
+        if demand.overlap_days == 0 || demand.purpose != Purpose::Renew {
             return Ok(());
         }
-        for last_use in [LastUse::Unknown("denied".to_owned()), LastUse::Known(Some(NOW - Duration::days(days)))] {
-            let seen = World { last_use: last_use.clone(), ..world.clone() };
-            let Ok(Next::Take(Step::Detach { version, .. })) = next_step(&everything_proven(seen.clone()), &demand) else { continue };
-            if seen.is_valid(&version) {
-                let is_silent = days >= 14 && matches!(last_use, LastUse::Known(_));
-                prop_assert!(is_silent || (demand.accept_unknown_use && matches!(last_use, LastUse::Unknown(_))), "{last_use:?}");
+        for (before, step) in walk(world, &demand).0 {
+            let Step::Detach { version, .. } = &step else { continue };
+            if !before.is_valid(version) {
+                continue;
             }
+            let seen = |last_use| next_step(&World { last_use, ..before.clone() }, &demand);
+            let unknown = seen(LastUse::Unknown("denied".to_owned()));
+            prop_assert_eq!(unknown.is_ok(), demand.accept_unknown_use);
+            let used = seen(LastUse::Known(Some(before.now - Duration::days(days))));
+            prop_assert_eq!(matches!(used, Ok(Next::Wait { .. })), days < i64::from(demand.overlap_days));
         }
     }
 
@@ -263,6 +266,52 @@ proptest! {
         }
     }
 
+    /// Caught: taking an open rotation that has made nothing yet for one that is over.
+    #[test]
+    fn a_certificate_at_rest_gets_a_new_version_on_every_application_and_loses_the_old_one(
+        number in 1_u8..4, accept_unknown_use in any::<bool>(), is_open in any::<bool>(),
+    ) {
+        let demand = Demand { accept_unknown_use, ..Demand::default() };
+        let (_, end) = walk(at_rest(number, is_open), &demand);
+        for trust in &end.applications {
+            let versions: Vec<_> = trust.entries.iter().map(|entry| &entry.version).collect();
+            prop_assert_eq!(versions, [&World::unmade()]);
+        }
+        prop_assert!(!end.version(&version(1)).unwrap().is_enabled);
+    }
+
+    /// Caught: creating under whatever policy is stored.
+    #[test]
+    fn nothing_is_made_under_a_policy_that_falls_short(world in world(), demand in demand()) {
+        for (before, step) in walk(world, &demand).0 {
+            prop_assert!(step != Step::Create || (before.policy.gaps.is_empty() && !before.policy.is_own_ca));
+        }
+    }
+
+    /// Caught: taking the newest version as it is.
+    #[test]
+    fn a_version_that_falls_short_is_given_to_nobody_who_does_not_trust_it_already(world in world(), demand in demand()) {
+        for (before, step) in walk(world, &demand).0 {
+            let Step::Attach { version, .. } = step else { continue };
+            let is_good = before.version(&version).is_some_and(|facts| facts.gaps.is_empty());
+            prop_assert!(is_good || before.is_trusted(&version));
+        }
+    }
+
+    /// Caught: attaching to everybody who was named.
+    #[test]
+    fn an_application_that_trusted_nothing_is_given_nothing(world in world(), demand in demand()) {
+        let is_stranger = |trust: &&Trust| trust.entries.is_empty();
+        let strangers: Vec<_> = world.applications.iter().filter(is_stranger).map(|trust| trust.application).collect();
+        if world.history.is_open() {
+            return Ok(());
+        }
+        for (_, step) in walk(world, &demand).0 {
+            let Step::Attach { application, .. } = step else { continue };
+            prop_assert!(!strangers.contains(&application));
+        }
+    }
+
     /// Caught: `--finish` that begins.
     #[test]
     fn what_is_only_to_be_finished_makes_no_version_unless_one_was_begun(world in world()) {
@@ -273,12 +322,28 @@ proptest! {
     }
 }
 
-fn everything_proven(mut world: World) -> World {
-    let versions: Vec<_> = world.versions.iter().map(|facts| facts.version.clone()).collect();
-    for application in world.applications.iter().map(|trust| trust.application) {
-        world.proven.extend(versions.iter().map(|version| (application, version.clone())));
+/// One good version that everybody trusts; `is_open` if a run has died before it made another.
+fn at_rest(number: u8, is_open: bool) -> World {
+    let expires = NOW + Duration::days(300);
+    let facts = VersionFacts { version: version(1), expires, is_enabled: true, gaps: Vec::new(), is_recorded: true };
+    let trust = |index| Trust {
+        application: object(index),
+        app_id: AppId::new(Uuid::nil()),
+        entries: vec![entry(&version(1))],
+        can_prove: true,
+        may_write: false,
+    };
+    World {
+        now: NOW,
+        versions: vec![facts],
+        making: None,
+        policy: PolicyFacts { gaps: Vec::new(), is_own_ca: false },
+        applications: (0..number).map(trust).collect(),
+        is_scanned: true,
+        history: History { replaces: is_open.then(|| version(1)), ..History::default() },
+        proven: BTreeSet::new(),
+        last_use: LastUse::NotAsked,
     }
-    world
 }
 
 fn entries(world: &World) -> Vec<(ObjectId, BTreeSet<Version>)> {

@@ -124,6 +124,11 @@ pub enum LastUse {
 }
 
 impl History {
+    /// What is known of a rotation that has just begun: what went before belongs to an earlier one.
+    pub fn of(replaces: Version) -> Self {
+        Self { replaces: Some(replaces), ..Self::default() }
+    }
+
     /// Whether a rotation was begun and not ended.
     pub fn is_open(&self) -> bool {
         self.replaces.is_some()
@@ -186,7 +191,7 @@ impl World {
         match step {
             Step::Harden => self.policy.gaps.clear(),
             Step::Create => self.making = Some(Making::Issuing),
-            Step::Open { replaces } => self.history.replaces = Some(replaces.clone()),
+            Step::Open { replaces } => self.history = History::of(replaces.clone()),
             Step::AwaitIssue => {
                 self.making = None;
                 let expires = self.now + time::Duration::days(365);

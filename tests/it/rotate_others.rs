@@ -127,6 +127,8 @@ fn the_tags_of_other_people_go_along_and_fifteen_of_them_leave_no_room() {
 fn a_policy_of_the_tenant_shortens_the_next_version() {
     let bench = Bench::tame();
     provisioned(&bench);
+    let operator = bench.variable("LAB_CLIENT_ID");
+    bench.permit(&json!({ "principal": operator, "graph_role": "Policy.ReadWrite.ApplicationConfiguration" }));
     let restriction = json!({ "restrictionType": "asymmetricKeyLifetime", "state": "enabled", "maxLifetime": "P100D" });
     let policy = json!({ "isEnabled": true, "applicationRestrictions": { "keyCredentials": [restriction] } });
     bench.graph("PATCH", "/v1.0/policies/defaultAppManagementPolicy", &policy);
