@@ -194,21 +194,37 @@ impl Context {
 
     /// The ledger, opened for a run that changes something. It fails before anything is changed.
     pub(crate) async fn ledger(&self) -> Result<ledger::Run, Failure> {
-        let path = self.ledger_path()?;
-        let ledger = Ledger::open(path).map_err(|error| {
-            Failure::from_error(Exit::Usage, &error)
-                .hint("nothing was changed: what cannot be recorded is not done; name another file with --ledger PATH or KVOPS_LEDGER")
-        })?;
+        let ledger = self.open_ledger()?;
         let (vault, graph) = futures::join!(self.vault_token(), self.graph_token());
-        let vault = vault.as_ref().map_or_else(|| "unknown".to_owned(), principal);
-        let graph = graph.as_ref().map_or_else(|| "unknown".to_owned(), principal);
         let sources = (&self.settings.vault_credential.value, &self.settings.graph_credential.value);
         let both = |vault: &str, graph: &str| {
             if vault == graph { vault.to_owned() } else { format!("vault: {vault}; graph: {graph}") }
         };
-        let actor = Actor { principal: both(&vault, &graph), source: both(sources.0, sources.1) };
+        let actor = Actor {
+            principal: both(&somebody(vault.as_ref()), &somebody(graph.as_ref())),
+            source: both(sources.0, sources.1),
+        };
+        Ok(self.run(ledger, actor))
+    }
+
+    /// The ledger for a run that asks vaults alone, and in whose name it does.
+    pub(crate) async fn ledger_of_vaults(&self) -> Result<(ledger::Run, Actor), Failure> {
+        let ledger = self.open_ledger()?;
+        let principal = somebody(self.vault_token().await.as_ref());
+        let actor = Actor { principal, source: self.settings.vault_credential.value.clone() };
+        Ok((self.run(ledger, actor.clone()), actor))
+    }
+
+    fn open_ledger(&self) -> Result<Ledger, Failure> {
+        Ledger::open(self.ledger_path()?).map_err(|error| {
+            Failure::from_error(Exit::Usage, &error)
+                .hint("nothing was changed: what cannot be recorded is not done; name another file with --ledger PATH or KVOPS_LEDGER")
+        })
+    }
+
+    fn run(&self, ledger: Ledger, actor: Actor) -> ledger::Run {
         let http = self.http.clone();
-        Ok(ledger::Run::new(ledger, self.http.new_guid(), actor, move || http.service_now()))
+        ledger::Run::new(ledger, self.http.new_guid(), actor, move || http.service_now())
     }
 
     /// Where the ledger is.
@@ -224,6 +240,18 @@ impl Context {
     pub(crate) async fn application(&self, graph: &graph::Client, text: &str) -> Result<Application, Failure> {
         let reference = self.settings.app(text).map_or_else(|| text.to_owned(), |entry| entry.app.to_string());
         Ok(graph.find_application(&reference).await?.application)
+    }
+
+    /// A client id, taken as it is: whoever may only sign need not read the directory. Other names of an
+    /// application are looked up.
+    pub(crate) async fn app_id(&self, text: &str) -> Result<AppId, Failure> {
+        if let Some(entry) = self.settings.app(text) {
+            return Ok(entry.app);
+        }
+        match text.parse() {
+            Ok(app_id) => Ok(app_id),
+            Err(_) => Ok(self.application(&self.graph_client(), text).await?.app_id),
+        }
     }
 
     /// Certificates in a file: one in DER, or several in PEM, leaf first.
@@ -283,6 +311,11 @@ impl Watcher for Onlooker {
     fn is_interrupted(&self) -> bool {
         self.interrupt.is_set()
     }
+}
+
+/// Who it is, as far as that is known.
+fn somebody(token: Option<&DecodedToken>) -> String {
+    token.map_or_else(|| "unknown".to_owned(), principal)
 }
 
 /// Who a token is for: a user by name, an application by client id, both with the object id.

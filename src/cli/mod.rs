@@ -32,6 +32,7 @@ mod own;
 mod plan_view;
 mod policy;
 mod provision;
+mod proxy;
 #[cfg(test)]
 mod remedies;
 mod rotate;
@@ -93,6 +94,8 @@ enum Command {
     Why(why::Args),
     /// Sign in as an application with its key in the vault; shows claims, not the token
     Token(token::Args),
+    /// Hand tokens to tools on this machine, over localhost, with the key still in the vault
+    Proxy(Box<proxy::Args>),
     /// A local Entra, Key Vault and Graph to work against
     #[cfg(feature = "lab")]
     #[command(subcommand)]
@@ -130,6 +133,7 @@ impl Command {
             Self::Cert(cert::Command::List(args)) => args.output.output,
             Self::Why(args) => args.output.output,
             Self::Token(args) => args.format(),
+            Self::Proxy(args) => args.format(),
             Self::Ledger(ledger::Command::Show(args)) => args.output.output,
             Self::Ledger(ledger::Command::Verify(args)) => args.output.output,
             Self::Config(config::Command::Show(output) | config::Command::Variables(output)) => output.output,
@@ -190,6 +194,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
+        Command::Proxy(args) => block_on(proxy::run(args, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),
         Command::Policy(command) => policy::run(command, &cli.global, environment),
         Command::Config(command) => config::run(command, &cli.global, environment),

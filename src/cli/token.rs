@@ -107,7 +107,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
 async fn sign_in(args: &Args, manifest: &Manifest, context: &Context) -> Result<Exit, Failure> {
     let tenants = tenants(args, manifest.global(), context)?;
     args.output.map_or(Ok(()), |format| format.check(tenants.len(), args.assertion_only))?;
-    let app = app_id(args, context).await?;
+    let app = context.app_id(&args.app).await?;
     let scope = match &args.scope {
         Some(scope) => scope.clone(),
         None => format!("{}.default", context.http().cloud().graph()),
@@ -165,17 +165,6 @@ fn tenants(args: &Args, global: &Global, context: &Context) -> Result<Vec<Tenant
         }
     }
     Ok(tenants)
-}
-
-/// A client id is taken as it is: whoever may only sign need not read the directory.
-async fn app_id(args: &Args, context: &Context) -> Result<AppId, Failure> {
-    if let Some(entry) = context.settings().app(&args.app) {
-        return Ok(entry.app);
-    }
-    match args.app.parse() {
-        Ok(app_id) => Ok(app_id),
-        Err(_) => Ok(context.application(&context.graph_client(), &args.app).await?.app_id),
-    }
 }
 
 fn key(args: &Args, manifest: &Manifest, context: &Context) -> Result<Arc<dyn Key>, Failure> {

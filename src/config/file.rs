@@ -11,6 +11,7 @@ use toml::de::DeTable;
 
 use super::env;
 use super::error::Error;
+use super::proxy::ProxyTable;
 use crate::domain::{AppId, Cloud, Environment, TenantId};
 
 /// One configuration file.
@@ -35,6 +36,8 @@ pub(super) struct Content {
     pub(super) app: BTreeMap<String, AppEntry>,
     #[serde(default)]
     pub(super) manifest: ManifestTable,
+    #[serde(default)]
+    pub(super) proxy: ProxyTable,
 }
 
 /// The `[manifest]` table: what the `[app.NAME]` tables are together.

@@ -6,9 +6,11 @@
 pub mod env;
 mod error;
 mod file;
+mod proxy;
 mod settings;
 
 pub use env::{VARIABLES, Variable, process_environment};
 pub use error::Error;
 pub use file::{AppEntry, CloudTable, ConfigFile};
+pub use proxy::ProfileEntry;
 pub use settings::{Flags, Origin, Setting, Settings};

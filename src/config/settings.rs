@@ -214,6 +214,11 @@ impl Settings {
         &self.extra_roots
     }
 
+    /// What the files say, strongest first.
+    pub(super) fn contents(&self) -> impl Iterator<Item = (&Content, &Path)> {
+        self.files.iter().map(|file| (&file.content, file.path.as_path()))
+    }
+
     /// The files that were read, strongest first.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(|file| file.path.as_path())

@@ -136,7 +136,7 @@ impl Server {
     }
 
     /// Waits for its end.
-    pub async fn ended(mut self) -> Ended {
+    pub async fn ended(&mut self) -> Ended {
         (&mut self.end).await.unwrap_or(Ended::Stopped)
     }
 }

@@ -122,7 +122,7 @@ async fn a_request_under_way_is_answered_before_the_server_ends() {
             }
         }),
     );
-    let server = Server::start(routes, options(Limits::default())).await.unwrap();
+    let mut server = Server::start(routes, options(Limits::default())).await.unwrap();
     let Address::Loopback(port) = *server.address() else { panic!() };
     let asking = tokio::spawn(said(port, head(port, "GET /slow", "")));
     was_entered.await.unwrap();
@@ -137,7 +137,7 @@ async fn a_request_under_way_is_answered_before_the_server_ends() {
 
 #[tokio::test]
 async fn a_server_that_nobody_uses_ends_by_itself_even_with_a_connection_open() {
-    let (server, port) = start(Limits { idle: Some(Duration::from_millis(60)), ..Limits::default() }).await;
+    let (mut server, port) = start(Limits { idle: Some(Duration::from_millis(60)), ..Limits::default() }).await;
     let _open = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     assert_eq!(server.ended().await, Ended::Idle);
 }
@@ -150,7 +150,7 @@ async fn a_socket_is_the_users_alone_and_goes_with_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s");
     let listening = || Options { listen: Listen::Socket { path: path.clone() }, ..options(Limits::default()) };
-    let server = Server::start(routes(), listening()).await.unwrap();
+    let mut server = Server::start(routes(), listening()).await.unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(matches!(Server::start(routes(), listening()).await, Err(Error::SocketInUse { .. })));
     let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
