@@ -5,7 +5,6 @@ mod approval;
 mod attach;
 mod audit;
 mod cert;
-#[cfg(feature = "lab")]
 mod child;
 mod clock;
 mod completions;
