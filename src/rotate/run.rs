@@ -124,7 +124,13 @@ impl Rotator<'_> {
             ..Work::default()
         };
         let ended = Box::pin(self.steps(wish, &scope, &mut work, journal)).await;
-        if work.is_leased && !matches!(ended, Ok((End::Closed, _))) {
+        let leaves_a_lease = match &ended {
+            Ok((End::Closed, _)) => false,
+            // Of this run, or of one that died: a lease of anybody else would have ended this run.
+            Ok((_, observed)) => work.is_leased || !observed.leases.is_empty(),
+            Err(_) => work.is_leased,
+        };
+        if leaves_a_lease {
             // A lease that stays ends by itself; what went wrong before is what has to be said.
             let _ = self.release(&wish.name, journal).await;
         }

@@ -1,4 +1,4 @@
-//! Properties of the decision. Beside each stands the change to `next.rs` that it catches.
+//! Properties of the decision. Beside each stands what it catches: changes to `next.rs` that were tried.
 
 use std::collections::BTreeSet;
 
@@ -141,13 +141,14 @@ fn is_alive(trust: &Trust, world: &World) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
-    /// Caught: `Close` never reached, because `aftermath` forgets what was refused.
+    /// Caught: a refusal that was proven, and is asked for again and again.
     #[test]
     fn every_rotation_ends(world in world(), demand in demand()) {
         prop_assert!(walk(world, &demand).0.len() < MANY);
     }
 
-    /// Caught: detaching from the first application as soon as it is proven there.
+    /// Caught: proving on the first application alone; detaching without a proof in this run; an abort that does
+    /// not prove the older key.
     #[test]
     fn nothing_leaves_any_application_before_the_new_key_is_proven_on_all(world in world(), demand in demand()) {
         for (before, step) in walk(world, &demand).0 {
@@ -169,7 +170,7 @@ proptest! {
         }
     }
 
-    /// Caught: disabling a version before it is off every application.
+    /// Caught: attaching to the first application alone; an abort to a version that cannot sign.
     #[test]
     fn an_application_that_could_sign_in_can_go_on(world in world(), demand in demand()) {
         let alive: Vec<_> = world.applications.iter().filter(|trust| is_alive(trust, &world)).map(|trust| trust.application).collect();
@@ -185,7 +186,7 @@ proptest! {
         }
     }
 
-    /// Caught: an overlap that counts from anything but the start of the soak of this very version.
+    /// Caught: the soak of another version taken for this one's; no overlap at all.
     #[test]
     fn a_key_that_works_stays_as_long_as_the_overlap(world in world(), demand in demand()) {
         let patient = demand.overlap_days > 0 && matches!(demand.purpose, Purpose::Renew | Purpose::Finish);
@@ -203,7 +204,7 @@ proptest! {
         }
     }
 
-    /// Caught: taking what is unknown for unused, and a use after the start for one before it.
+    /// Caught: taking what is unknown for unused; not looking at when the last use was.
     #[test]
     fn a_use_that_is_unknown_or_recent_keeps_a_key_that_works(world in world(), demand in demand(), days in 0_i64..20) {
         if demand.overlap_days == 0 || demand.purpose != Purpose::Renew {
@@ -233,7 +234,7 @@ proptest! {
         }
     }
 
-    /// Caught: deciding by what this run remembers in place of what is seen.
+    /// Caught: making a version, or disabling one, by what this run remembers in place of what is seen.
     #[test]
     fn a_run_that_dies_anywhere_is_finished_by_the_next_with_one_new_version_at_most(
         world in world(), demand in demand(), at in 0_usize..30,
