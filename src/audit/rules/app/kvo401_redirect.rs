@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles, Evidence::DelegatedGrants],
     params: &[],
-    fix: r#"az rest --method PATCH --uri "https://graph.microsoft.com/v1.0/applications(appId='{app}')" --body '{"web":{"redirectUris":[]},"spa":{"redirectUris":[]},"publicClient":{"redirectUris":[]}}'"#,
+    fix: "kvops harden --app {app}",
     mitre: &["T1528"],
     controls: &["NIST SP 800-53 CM-7"],
     references: &["https://learn.microsoft.com/entra/identity-platform/reply-url"],

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &[],
-    fix: "az ad app update --id {app} --enable-access-token-issuance false --enable-id-token-issuance false",
+    fix: "kvops harden --app {app}",
     mitre: &["T1528"],
     controls: &["RFC 9700 section 2.1.2"],
     references: &[

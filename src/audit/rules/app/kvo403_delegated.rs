@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::AppRoles, Evidence::DelegatedGrants],
     params: &[],
-    fix: "az ad app permission delete --id {app} --api API --api-permissions ID for each request, then revoke each grant: az rest --method DELETE --uri https://graph.microsoft.com/v1.0/oauth2PermissionGrants/ID",
+    fix: "kvops harden --app {app}",
     mitre: &["T1528"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/graph/permissions-overview"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::FederatedCredentials],
     params: &[],
-    fix: "az ad app update --id {app} --is-fallback-public-client false",
+    fix: "kvops harden --app {app}",
     mitre: &["T1528"],
     controls: &["RFC 8252 section 8.5", "RFC 9700"],
     references: &["https://learn.microsoft.com/entra/identity-platform/msal-client-applications"],

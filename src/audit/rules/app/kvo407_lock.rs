@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &[],
-    fix: r#"az rest --method PATCH --uri "https://graph.microsoft.com/v1.0/applications(appId='{app}')" --body '{"servicePrincipalLockConfiguration":{"isEnabled":true,"allProperties":true}}'"#,
+    fix: "kvops harden --app {app}",
     mitre: &["T1098.001"],
     controls: &["ZTA 21777"],
     references: &["https://learn.microsoft.com/entra/identity-platform/howto-configure-app-instance-property-locks"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails, Evidence::History],
     params: &["certificate_scope", "require_ledger"],
-    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose policy at birth is on record, then stop trusting this one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose policy at birth is on record, then stop trusting this one: kvops detach --app APP --vault {vault} --name NEW-NAME --key KEYID",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

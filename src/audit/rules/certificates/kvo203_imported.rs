@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &["certificate_scope"],
-    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose key has never been anywhere else, then stop trusting this one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose key has never been anywhere else, then stop trusting this one: kvops detach --app APP --vault {vault} --name NEW-NAME --key KEYID",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12"],
     references: &[

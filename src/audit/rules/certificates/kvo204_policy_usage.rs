@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &["certificate_scope"],
-    fix: "az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with digitalSignature as its only key usage",
+    fix: "kvops harden --vault {vault} --name {certificate}",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-53 CM-7"],
     references: &[

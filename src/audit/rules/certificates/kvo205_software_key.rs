@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::AppRoles,
     ],
     params: &["certificate_scope", "require_hsm"],
-    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME --key RSA-HSM:3072, then stop trusting this one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME --key RSA-HSM:3072, then stop trusting this one: kvops detach --app APP --vault {vault} --name NEW-NAME --key KEYID",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12", "MCSB DP-6", "MCSB DP-7"],
     references: &["https://learn.microsoft.com/azure/key-vault/keys/about-keys"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &["certificate_scope"],
-    fix: "az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with reuseKey false, then kvops provision --app APP --vault {vault} --name NEW-NAME",
+    fix: "kvops harden --vault {vault} --name {certificate}, then kvops provision --app APP --vault {vault} --name NEW-NAME",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-57 5.3"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

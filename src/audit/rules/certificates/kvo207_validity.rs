@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &["certificate_scope", "max_validity_months"],
-    fix: "az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with validityInMonths of 12 at most, then kvops provision --app APP --vault {vault} --name NEW-NAME",
+    fix: "kvops harden --vault {vault} --name {certificate}, then kvops provision --app APP --vault {vault} --name NEW-NAME",
     mitre: &["T1649"],
     controls: &["NIST SP 800-53 SC-12", "CIS Azure 8.3.11"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

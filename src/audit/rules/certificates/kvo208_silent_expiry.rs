@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateDetails, Evidence::Contacts],
     params: &["certificate_scope", "max_mail_percentage"],
-    fix: "az keyvault certificate contact add --vault-name {vault} --email ADDRESS, then az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with the action EmailContacts",
+    fix: "az keyvault certificate contact add --vault-name {vault} --email ADDRESS, then kvops harden --vault {vault} --name {certificate}",
     mitre: &[],
     controls: &["NIST SP 800-53 SC-12", "Azure Policy 12ef42cb"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/overview-renew-certificate"],

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &[],
-    fix: "az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with the action EmailContacts in place of AutoRenew",
+    fix: "kvops harden --vault {vault} --name {certificate}",
     mitre: &[],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-53 CM-3"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/overview-renew-certificate"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateDetails],
     params: &["certificate_scope", "min_rsa_bits"],
-    fix: "az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with RSA of 3072 bits and reuseKey false",
+    fix: "kvops harden --vault {vault} --name {certificate}",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-131A", "Azure Policy cee51871", "Azure Policy bd78111f"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

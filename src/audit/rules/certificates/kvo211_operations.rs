@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &["certificate_scope"],
-    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose key may sign and verify alone, then stop trusting this one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, whose key may sign and verify alone, then stop trusting this one: kvops detach --app APP --vault {vault} --name NEW-NAME --key KEYID",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-53 CM-7"],
     references: &["https://learn.microsoft.com/azure/key-vault/keys/about-keys-details"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions],
     params: &["certificate_scope"],
-    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, then stop trusting this one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, then stop trusting this one: kvops detach --app APP --vault {vault} --name NEW-NAME --key KEYID",
     mitre: &["T1649"],
     controls: &["NIST SP 800-53 SC-12", "CIS Azure 8.3.1", "CIS Azure 8.3.2", "Azure Policy 152b15f7"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateVersions, Evidence::CertificateDetails],
     params: &["certificate_scope", "strict_eku"],
-    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, then stop trusting this one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault {vault} --name NEW-NAME, then stop trusting this one: kvops detach --app APP --vault {vault} --name NEW-NAME --key KEYID",
     mitre: &["T1649"],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-57 5.2"],
     references: &["https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12"],

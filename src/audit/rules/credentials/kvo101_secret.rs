@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &[],
-    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then remove each secret: az ad app credential delete --id {app} --key-id KEYID",
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then kvops detach --app {app} --vault VAULT --name NAME --secret all",
     mitre: &["T1552.001", "T1078.004"],
     controls: &["NIST SP 800-53 IA-5", "ScubaGear MS.AAD.5.5v1", "CIS M365 5.1.5.3"],
     references: &["https://learn.microsoft.com/entra/identity-platform/howto-create-service-principal-portal"],

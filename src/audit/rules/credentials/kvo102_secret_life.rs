@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &["max_secret_days"],
-    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then az ad app credential delete --id {app} --key-id {part}",
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then kvops detach --app {app} --vault VAULT --name NAME --secret {part}",
     mitre: &["T1552.001"],
     controls: &["NIST SP 800-53 IA-5(1)", "ScubaGear MS.AAD.5.6v1", "CIS M365 5.1.5.4"],
     references: &["https://learn.microsoft.com/graph/api/resources/passwordcredential"],

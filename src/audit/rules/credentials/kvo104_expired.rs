@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications],
     params: &["grace_days"],
-    fix: "remove each entry that the evidence names: az ad app credential delete --id {app} --key-id KEYID, with --cert for one of keyCredentials",
+    fix: "kvops detach --app {app} --expired",
     mitre: &[],
     controls: &["NIST SP 800-53 AC-2", "NIST SP 800-53 IA-5"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],

@@ -1,8 +1,7 @@
 //! KVO105: a credential ends soon, and nothing is ready to take its place.
 
-use crate::audit::facts::{ActiveCredential, ApplicationFacts};
+use crate::audit::facts::{ActiveCredential, ApplicationFacts, CredentialKind};
 use crate::audit::rule::{Case, Check, Group, Rule};
-use crate::audit::rules::remedy::removal;
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
 use crate::audit::wording::counted;
@@ -27,6 +26,9 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Application(check),
 };
 
+/// What a vault holds is rotated under its name.
+const ROTATE: &str = "kvops rotate --app {app} --vault VAULT --name NAME, or, if no vault holds its key: kvops provision --app {app} --vault VAULT --name NEW-NAME";
+
 fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     let warn = i64::from(case.params.warn_days);
     let active: Vec<_> = app.active().collect();
@@ -39,13 +41,16 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         let message = format!("a {} ends in {left}, and nothing is ready to take its place", credential.kind);
         let end = credential.field("endDateTime");
         let subject = app.subject().part(credential.key_id);
-        let finding = out.finding(subject, message).evidence(Evidence::Applications, end, format!("in {left}"));
+        let mut finding = out.finding(subject, message).evidence(Evidence::Applications, end, format!("in {left}"));
+        if credential.kind == CredentialKind::Certificate {
+            finding = finding.fix(ROTATE);
+        }
         if matches!(credential.last_used.read(), Some(None)) {
             let field = credential.field("lastSignInDateTime");
             finding
                 .severity(Severity::Low, "it was never used: let it lapse")
                 .evidence(Evidence::CredentialActivity, field, "never")
-                .fix(format!("let it lapse, then {}", removal(credential.kind)))
+                .fix("let it lapse, then kvops detach --app {app} --expired")
                 .report();
         } else if days <= i64::from(case.params.crit_days) {
             finding

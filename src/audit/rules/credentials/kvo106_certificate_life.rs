@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &["max_cert_days", "max_cert_days_hsm", "long_cert_days"],
-    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME --validity 6, then, once nobody uses the old one: az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME --validity 6, then, once nobody uses the old one: kvops detach --app {app} --vault VAULT --name NEW-NAME --key {part}",
     mitre: &["T1649"],
     controls: &["NIST SP 800-53 SC-12", "ScubaGear MS.AAD.5.7v1", "CIS M365 5.1.5.6", "CIS Azure 8.3.11"],
     references: &["https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final"],

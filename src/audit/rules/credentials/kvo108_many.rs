@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &["max_active", "many_active"],
-    fix: "remove those that nobody uses: az ad app credential delete --id {app} --key-id KEYID, with --cert for a certificate",
+    fix: "kvops detach --app {app} --vault VAULT --unused, which removes those that nobody uses",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 AC-6"],
     references: &["https://learn.microsoft.com/entra/identity-platform/certificate-credentials"],

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::CredentialActivity],
     params: &["unused_days", "unused_secret_days", "overlap_days"],
-    fix: "az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "kvops detach --app {app} --vault VAULT --name NAME --key {part}",
     mitre: &["T1078.004"],
     controls: &["NIST SP 800-53 AC-2(3)"],
     references: &[

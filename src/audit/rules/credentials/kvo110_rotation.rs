@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &["rotate_secret_days", "rotate_cert_days"],
-    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, let the workload sign with that, then remove the old ones",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, let the workload sign with that, then kvops detach --app {app} --vault VAULT --name NEW-NAME --unused",
     mitre: &[],
     controls: &["NIST SP 800-53 SC-12", "NIST SP 800-53 IA-5"],
     references: &["https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final"],

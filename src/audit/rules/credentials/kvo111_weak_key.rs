@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &["min_rsa_bits"],
-    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME --key RSA:3072, then, once nobody uses the old one: az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME --key RSA:3072, then, once nobody uses the old one: kvops detach --app {app} --vault VAULT --name NEW-NAME --key {part}",
     mitre: &["T1649"],
     controls: &[
         "NIST SP 800-57 part 1 table 2",

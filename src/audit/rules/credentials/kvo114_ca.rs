@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &[],
-    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, then, once nobody uses the old one: az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, then, once nobody uses the old one: kvops detach --app {app} --vault VAULT --name NEW-NAME --key {part}",
     mitre: &["T1649"],
     controls: &["NIST SP 800-53 SC-17"],
     references: &["https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.9"],

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes],
     params: &[],
-    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, which registers a certificate with its own dates, then, once nobody uses the old one: az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "kvops provision --app {app} --vault VAULT --name NEW-NAME, which registers a certificate with its own dates, then, once nobody uses the old one: kvops detach --app {app} --vault VAULT --name NEW-NAME --key {part}",
     mitre: &[],
     controls: &["NIST SP 800-53 CM-6"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],

@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes, Evidence::CertificateVersions],
     params: &[],
-    fix: "find out who added it (audit log: Update application - Certificates and secrets management), then kvops provision --app {app} --vault VAULT --name NEW-NAME, then az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "find out who added it (audit log: Update application - Certificates and secrets management), then kvops provision --app {app} --vault VAULT --name NEW-NAME, then kvops detach --app {app} --vault VAULT --name NEW-NAME --key {part}",
     mitre: &["T1098.001", "T1036"],
     controls: &["NIST SP 800-53 AU-12", "NIST SP 800-53 SI-7"],
     references: &["https://learn.microsoft.com/graph/api/resources/keycredential"],

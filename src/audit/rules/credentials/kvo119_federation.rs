@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::FederatedCredentials],
     params: &[],
-    fix: "az ad app federated-credential update --id {app} --federated-credential-id {part} --parameters credential.json, with issuer, subject and audience pinned",
+    fix: "az ad app federated-credential update --id {app} --federated-credential-id {part} --parameters credential.json, with issuer, subject and audience pinned; or take it away: kvops harden --app {app} --fic {part}",
     mitre: &["T1199", "T1078.004"],
     controls: &["Checkov CKV_AZURE_249", "NIST SP 800-53 AC-3"],
     references: &["https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations"],

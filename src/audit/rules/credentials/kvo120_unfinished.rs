@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes, Evidence::Vaults, Evidence::CertificateDetails],
     params: &["migration_days"],
-    fix: "kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, which proves the certificate, then az ad app credential delete --id {app} --key-id KEYID",
+    fix: "kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, which proves the certificate, then kvops detach --app {app} --vault VAULT --name NAME --secret all",
     mitre: &["T1552.001"],
     controls: &["NIST SP 800-53 IA-5"],
     references: &["https://learn.microsoft.com/entra/identity-platform/certificate-credentials"],

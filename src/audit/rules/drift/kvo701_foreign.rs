@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::DeletedCertificates,
     ],
     params: &["settle_minutes"],
-    fix: "find out who added it (audit log: Update application - Certificates and secrets management), then kvops provision --app {app} --vault VAULT --name NEW-NAME, then az ad app credential delete --id {app} --key-id {part} --cert; remove it at once if nobody knows where it is from",
+    fix: "find out who added it (audit log: Update application - Certificates and secrets management), then kvops provision --app {app} --vault VAULT --name NEW-NAME, then kvops detach --app {app} --vault VAULT --name NEW-NAME --key {part}; remove it at once if nobody knows where it is from",
     mitre: &["T1098.001", "T1552.004"],
     controls: &["NIST SP 800-53 SC-12"],
     references: &["https://learn.microsoft.com/entra/identity-platform/certificate-credentials"],

@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::CertificateDetails,
     ],
     params: &["settle_minutes"],
-    fix: "find out why it is off, then az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "find out why it is off, then kvops detach --app {app} --vault VAULT --name NAME --key {part}",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 AC-2", "NIST SP 800-53 IR-4"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/about-certificates"],

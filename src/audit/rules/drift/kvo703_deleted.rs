@@ -22,7 +22,7 @@ pub(super) const RULE: Rule = Rule {
         Evidence::DeletedCertificates,
     ],
     params: &["settle_minutes"],
-    fix: "find out who deleted it (audit log of the vault), then az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "find out who deleted it (audit log of the vault), then kvops detach --app {app} --vault VAULT --name NAME --key {part}",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 AC-2", "NIST SP 800-53 IR-4"],
     references: &["https://learn.microsoft.com/azure/key-vault/general/soft-delete-overview"],

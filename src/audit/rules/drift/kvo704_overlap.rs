@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes, Evidence::Vaults, Evidence::CertificateVersions],
     params: &["overlap_days", "unused_days"],
-    fix: "once nobody uses the old one: az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "once nobody uses the old one: kvops detach --app {app} --vault VAULT --name NAME --key {part}",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 SC-12"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/tutorial-rotate-certificates"],

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::KeyBytes, Evidence::Vaults, Evidence::CertificateVersions],
     params: &["settle_minutes"],
-    fix: "kvops provision --app APP --vault VAULT --name NEW-NAME, one certificate for each environment, then stop trusting the shared one: az ad app credential delete --id APP --key-id KEYID --cert",
+    fix: "kvops provision --app APP --vault VAULT --name NEW-NAME, one certificate for each environment, then stop trusting the shared one: kvops detach --app APP --vault VAULT --name NEW-NAME --key KEYID",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-57 part 1, 5.2"],
     references: &["https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final"],

@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Applications, Evidence::History],
     params: &["settle_minutes"],
-    fix: "find out who added it (audit log: Update application - Certificates and secrets management); if nobody did: az ad app credential delete --id {app} --key-id {part} --cert",
+    fix: "find out who added it (audit log: Update application - Certificates and secrets management); if nobody did: kvops detach --app {app} --vault VAULT --name NAME --key {part}",
     mitre: &["T1098.001"],
     controls: &["NIST SP 800-53 SI-7", "NIST SP 800-53 CM-3"],
     references: &["https://learn.microsoft.com/graph/api/application-addkey"],

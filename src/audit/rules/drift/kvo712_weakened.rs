@@ -15,7 +15,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::Certificates, Evidence::CertificateDetails, Evidence::History],
     params: &[],
-    fix: "az keyvault certificate set-attributes --vault-name {vault} --name {certificate} --policy @policy.json, with exportable false, reuseKey false and digitalSignature alone",
+    fix: "kvops harden --vault {vault} --name {certificate}",
     mitre: &["T1552.004"],
     controls: &["NIST SP 800-53 CM-6", "NIST SP 800-53 SI-7"],
     references: &["https://learn.microsoft.com/azure/key-vault/certificates/certificate-scenarios"],

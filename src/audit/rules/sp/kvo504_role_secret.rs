@@ -16,7 +16,7 @@ pub(super) const RULE: Rule = Rule {
     since: "0.2.0",
     needs: &[Evidence::ServicePrincipals, Evidence::Applications, Evidence::DirectoryRoles],
     params: &[],
-    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then remove each secret: az ad app credential delete --id {app} --key-id KEYID",
+    fix: "kvops provision --app {app} --vault VAULT --name NAME, prove it with kvops token --app {app} --vault VAULT --name NAME --expect azpacr=2, then kvops detach --app {app} --vault VAULT --name NAME --secret all",
     mitre: &["T1098.003", "T1078.004"],
     controls: &["NIST SP 800-53 IA-5"],
     references: &["https://learn.microsoft.com/entra/identity/role-based-access-control/privileged-roles-permissions"],
