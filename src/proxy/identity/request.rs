@@ -164,8 +164,8 @@ mod tests {
 
     #[test]
     fn app_service_asks_in_one_version_of_its_interface() {
-        let asked = asked(Shape::AppService, &[], "resource=https%3A%2F%2Fvault.azure.net&api-version=2019-08-01");
-        assert_eq!(asked.unwrap().scope, "https://vault.azure.net/.default");
+        let first = asked(Shape::AppService, &[], "resource=https%3A%2F%2Fvault.azure.net&api-version=2019-08-01");
+        assert_eq!(first.unwrap().scope, "https://vault.azure.net/.default");
         for version in ["", "&api-version=2017-09-01", "&api-version=2019-08-01x"] {
             let asked = asked(Shape::AppService, &[], &format!("resource=r{version}"));
             assert_eq!(asked, Err(Unanswerable::Version), "{version}");
@@ -192,15 +192,15 @@ mod tests {
         for form in ["", "resource=", "resource=a&resource=b", "Resource=a"] {
             assert_eq!(asked(Shape::CloudShell, &[], form), Err(Unanswerable::NoResource), "{form}");
         }
-        let asked = asked(Shape::CloudShell, &[], "resource=https://management.azure.com/").unwrap();
-        assert_eq!(asked.resource, "https://management.azure.com/", "the answer repeats what was sent");
+        let first = asked(Shape::CloudShell, &[], "resource=https://management.azure.com/").unwrap();
+        assert_eq!(first.resource, "https://management.azure.com/", "the answer repeats what was sent");
         assert_eq!(asked(Shape::CloudShell, &[], "resource=a+b"), Err(Unanswerable::BadResource));
     }
 
     #[test]
     fn an_identity_is_named_by_its_client_id_or_not_at_all() {
-        let asked = asked(Shape::CloudShell, &[], &format!("resource=r&client_id={APP}")).unwrap();
-        assert_eq!(asked.client, Some(APP.parse().unwrap()));
+        let first = asked(Shape::CloudShell, &[], &format!("resource=r&client_id={APP}")).unwrap();
+        assert_eq!(first.client, Some(APP.parse().unwrap()));
         for other in ["client_id=mine", "object_id=x", "principal_id=x", "mi_res_id=/subscriptions", "msi_res_id="] {
             let asked = asked(Shape::CloudShell, &[], &format!("resource=r&{other}"));
             assert_eq!(asked, Err(Unanswerable::UnknownIdentity), "{other}");
