@@ -449,12 +449,12 @@ fn told_of_proof(proof: &Proof) -> Record {
 }
 
 fn known(observed: &Observed, id: ObjectId) -> Result<&Application, Error> {
-    Ok(observed.applications.get(&id).ok_or(Error::Vanished)?)
+    observed.applications.get(&id).ok_or(Error::Vanished)
 }
 
 fn trust(observed: &Observed, id: ObjectId) -> Result<&Trust, Error> {
     let mut trusts = observed.world.applications.iter();
-    Ok(trusts.find(|trust| trust.application == id).ok_or(Error::Vanished)?)
+    trusts.find(|trust| trust.application == id).ok_or(Error::Vanished)
 }
 
 /// The entry that has been proven in this run, and is not the one that is to go.

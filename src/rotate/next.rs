@@ -225,6 +225,7 @@ fn abort(world: &World) -> Result<Next, Refusal> {
     if !world.history.is_open() {
         return take(Step::Open { replaces: replaced(world) });
     }
+    let mut ways = Vec::new();
     for trust in world.applications.iter().filter(|trust| trust.entry(version).is_some()) {
         let can_sign = |entry: &&Entry| {
             entry.version != *version && world.version(&entry.version).is_some_and(|facts| facts.can_sign(world.now))
@@ -232,9 +233,14 @@ fn abort(world: &World) -> Result<Next, Refusal> {
         let Some(old) = trust.entries.iter().find(can_sign) else {
             return Err(Refusal::NoWayBack { application: trust.application });
         };
-        if !world.proven.contains(&(trust.application, old.version.clone())) {
-            return take(Step::Prove { application: trust.application, version: old.version.clone() });
-        }
+        ways.push((trust, old));
+    }
+    let is_unproven =
+        |(trust, old): &&(&Trust, &Entry)| !world.proven.contains(&(trust.application, old.version.clone()));
+    if let Some((trust, old)) = ways.iter().find(is_unproven) {
+        return take(Step::Prove { application: trust.application, version: old.version.clone() });
+    }
+    if let Some((trust, _)) = ways.first() {
         let key_id = trust.entry(version).and_then(|entry| entry.key_id);
         return take(Step::Detach { application: trust.application, key_id, version: version.clone() });
     }

@@ -11,7 +11,7 @@ pub(super) fn pinned(stored: &CertificatePolicy, fallback_subject: &str) -> Cert
     let key =
         stored.key_type.as_ref().zip(stored.key_size).and_then(|(kind, bits)| format!("{kind}:{bits}").parse().ok());
     let spec = CertificateSpec {
-        key: key.unwrap_or_else(KeySpec::default),
+        key: key.unwrap_or_default(),
         subject: stored.subject.clone().unwrap_or_else(|| fallback_subject.to_owned()),
         validity_months: months(stored),
         issuer: stored.issuer.clone().unwrap_or_else(|| IssuerName("Self".to_owned())),
