@@ -108,6 +108,11 @@ impl Context {
         &self.http
     }
 
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
+    }
+
     /// The settings in force.
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings

@@ -1,37 +1,53 @@
 //! Ctrl-C: the step in hand ends, then the command does. A second one ends it at once.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
 
 use super::exit::Exit;
 
 /// Whether the user has asked to stop.
 #[derive(Clone, Debug)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
+pub(crate) struct Interrupt {
+    pressed: watch::Receiver<bool>,
+    is_left: Arc<AtomicBool>,
+}
 
 impl Interrupt {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
-        let (flag, interrupt) = watch::channel(false);
+        let (flag, pressed) = watch::channel(false);
+        let is_left = Arc::new(AtomicBool::new(false));
+        let left = Arc::clone(&is_left);
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
+                if left.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if flag.send_replace(true) {
                     // What was begun is found by the next run.
                     std::process::exit(u8::from(Exit::Interrupted).into());
                 }
             }
         });
-        Self(interrupt)
+        Self { pressed, is_left }
+    }
+
+    /// Leaves Ctrl-C to somebody else from now on: to a command that was started and reads it itself.
+    pub(crate) fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 
     /// Whether Ctrl-C was pressed.
     pub(crate) fn is_set(&self) -> bool {
-        *self.0.borrow()
+        *self.pressed.borrow()
     }
 
     /// Ends when Ctrl-C is pressed, or has been.
     pub(crate) async fn pressed(&self) {
         // Where signals cannot be listened to, nothing is ever pressed.
-        if self.0.clone().wait_for(|is_set| *is_set).await.is_err() {
+        if self.pressed.clone().wait_for(|is_set| *is_set).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -177,7 +177,8 @@ fn prepared(cli: &Cli, environment: Environment) -> Result<Environment, Failure>
 
 fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
     let exit = match &cli.command {
-        // The one command that ends with somebody else's code.
+        // The commands that may end with somebody else's code.
+        Command::Proxy(args) => return block_on(proxy::run(args, &cli.global, environment)).map(ExitCode::from),
         #[cfg(feature = "lab")]
         Command::Lab(command) => return lab::run(command, &cli.global, environment),
         #[cfg(feature = "lab")]
@@ -193,7 +194,6 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
-        Command::Proxy(args) => block_on(proxy::run(args, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),
         Command::Policy(command) => policy::run(command, &cli.global, environment),
         Command::Config(command) => config::run(command, &cli.global, environment),

@@ -39,6 +39,7 @@ variables! {
     NO_PROXY = "NO_PROXY": "Hosts that are reached without the proxy";
     CONFIG_HOME = "XDG_CONFIG_HOME": "The folder of the user's kvops/config.toml";
     STATE_HOME = "XDG_STATE_HOME": "The folder of the user's kvops/ledger.jsonl";
+    RUNTIME_FOLDER = "XDG_RUNTIME_DIR": "The folder where a running proxy leaves its address and key for its user";
     HOME = "HOME": "The home folder, where those folders are not set";
 }
 

@@ -318,6 +318,14 @@ impl Lab {
         self.with_world(|world| world.keyvault.vaults().map(|vault| world.site.vault_url(vault.name())).collect())
     }
 
+    /// Client id of the application with this display name, if somebody has registered one.
+    pub fn app_id(&self, display_name: &str) -> Option<uuid::Uuid> {
+        self.with_world(|world| {
+            let mut written = world.directory.stored::<directory::Application>(directory::View::Current);
+            Some(written.find(|app| app.members.get("displayName").is_some_and(|name| name == display_name))?.app_id)
+        })
+    }
+
     /// The CA's certificate.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem

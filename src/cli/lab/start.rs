@@ -13,6 +13,10 @@ use crate::lab::LabOptions;
 use crate::lab::Seed;
 use crate::lab::exports;
 
+/// The application that is in order, with a certificate of its name in the vault: whose tokens `kvops proxy`
+/// hands out when nobody says whose.
+const SIGNER: &str = "payments-signer";
+
 /// What a lab holds and how it behaves.
 #[derive(Debug, clap::Args)]
 pub(super) struct Making {
@@ -84,7 +88,7 @@ fn write_files(lab: &Lab) -> Result<(), Failure> {
          graph = \"{origin}\"\nvault_suffix = \"vault.localhost:{}\"\narm = \"{origin}\"\nca = \"ca.pem\"\n\
          resolve = {{ \"*.vault.localhost\" = \"127.0.0.1\", \"localhost\" = \"127.0.0.1\" }}\n",
         lab.port()
-    );
+    ) + &profile(lab);
     let write = |name: &str, text: &str| {
         let path = lab.dir().join(name);
         std::fs::write(&path, text)
@@ -92,6 +96,20 @@ fn write_files(lab: &Lab) -> Result<(), Failure> {
     };
     write("kvops.toml", &config)?;
     write("env", &exports(&variables(lab)))
+}
+
+/// The profile for `kvops proxy`; none in labs without that application.
+fn profile(lab: &Lab) -> String {
+    let of = |name: &str| lab.env().into_iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    let Some((app, tenant, vault)) =
+        lab.app_id(SIGNER).and_then(|app| Some((app, of("LAB_TENANT")?, of("LAB_VAULT_URL")?)))
+    else {
+        return String::new();
+    };
+    format!(
+        "\n[proxy.profiles.{SIGNER}]\napp = \"{app}\"\ntenant = \"{tenant}\"\nvault = \"{vault}\"\n\
+         certificate = \"{SIGNER}\"\nscopes = [\"*\"]\n"
+    )
 }
 
 fn seed(text: &str) -> Result<Seed, String> {

@@ -9,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::manifest::Manifest;
 use crate::config::{ProfileEntry, Settings};
 use crate::domain::{AppId, CertificateName, Environment, TenantId, Thumbprint};
@@ -52,6 +53,8 @@ pub(crate) struct Prepared {
     pub(crate) engine: Arc<Engine>,
     /// In whose name vaults are asked.
     pub(crate) actor: Actor,
+    /// Ctrl-C, which a command that is run may want for itself.
+    pub(crate) interrupt: Interrupt,
 }
 
 impl Prepared {
@@ -92,7 +95,7 @@ impl Chosen {
             stores,
             ledger,
         };
-        Ok(Prepared { engine: Engine::new(parts), actor })
+        Ok(Prepared { engine: Engine::new(parts), actor, interrupt: context.interrupt() })
     }
 
     async fn allowed(

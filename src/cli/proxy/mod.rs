@@ -1,6 +1,10 @@
 //! `kvops proxy`: tokens for tools on this machine.
 
 mod chosen;
+mod env;
+mod exec;
+mod record;
+mod variables;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +13,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use self::chosen::{Chosen, Prepared};
+use self::record::Record;
 use super::child::Signals;
 use super::config;
 use super::console::{Console, Format};
@@ -31,8 +36,10 @@ Examples:
 
 /// What to hand out, and where.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     chosen: Chosen,
     /// Port on this machine; 0 takes a free one
@@ -66,6 +73,15 @@ pub(crate) struct Args {
     output: Output,
 }
 
+/// What to do in place of serving until stopped.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Start a proxy on a free port, run a command that takes its tokens there, end with its exit code
+    Exec(exec::Args),
+    /// Print the variables that make a shell's programs take their tokens from the running proxy
+    Env(env::Args),
+}
+
 impl Args {
     /// The form of the ready record, and so of an error.
     pub(crate) fn format(&self) -> Option<Format> {
@@ -85,8 +101,17 @@ impl Args {
     }
 }
 
-/// Runs `kvops proxy` until a signal ends it, or nobody uses it.
-pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+/// Runs `kvops proxy …`: gives the exit code, which may be that of another command.
+pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<u8, Failure> {
+    match &args.command {
+        Some(Command::Exec(args)) => exec::run(args, global, environment).await,
+        Some(Command::Env(args)) => env::run(args, global, environment).map(u8::from),
+        None => serve(args, global, environment).await.map(u8::from),
+    }
+}
+
+/// Serves until a signal ends it, or nobody uses it.
+async fn serve(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     // Before anybody has read that it is ready, so that nobody can end it unheard.
     let signals = Signals::listen()?;
     // One line is easily read by programs and people alike, so that only who asks for JSON gets it.
@@ -106,6 +131,14 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         meters: meters.clone(),
     };
     let mut server = Server::start(proxy::routes(&prepared.engine, &meters), options).await?;
+    let _left = match (server.address(), &key) {
+        (Address::Loopback(port), Some(key)) => Record::leave(*port, key.text(), prepared.profiles(), environment)
+            .unwrap_or_else(|error| {
+                console.warn(&format!("`kvops proxy env` will not find this proxy: {error}"));
+                None
+            }),
+        _ => None,
+    };
     announce(console, server.address(), key.as_ref(), &prepared, args)?;
     let is_idle = tokio::select! {
         _ = signals.next() => false,

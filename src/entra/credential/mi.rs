@@ -60,7 +60,9 @@ pub(super) fn build(setup: &Setup) -> Result<Arc<dyn Credential>, Error> {
             None => {
                 let host = environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST").unwrap_or(IMDS_HOST);
                 let mut url = parse("AZURE_POD_IDENTITY_AUTHORITY_HOST", host)?;
-                url.set_path(IMDS_PATH);
+                // Whoever stands in for a virtual machine may do so below a path.
+                let below = url.path().trim_end_matches('/').to_owned();
+                url.set_path(&format!("{below}{IMDS_PATH}"));
                 (Kind::Imds, url)
             }
         },

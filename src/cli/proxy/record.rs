@@ -1,0 +1,193 @@
+//! What a running proxy leaves for its user: address and key, in a file that nobody else may read, gone
+//! when the proxy ends.
+
+use std::io::ErrorKind;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::config::env;
+use crate::domain::AppId;
+use crate::domain::Environment;
+use crate::domain::Secret;
+use crate::proxy::Profile;
+
+/// On this machine somebody answers at once or not at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A proxy that is running.
+#[derive(Debug)]
+pub(super) struct Record {
+    url: String,
+    key: Secret<String>,
+    profiles: Vec<Known>,
+}
+
+/// One of its profiles.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) app: AppId,
+}
+
+/// The file of a running proxy. Dropping it removes the file.
+#[derive(Debug)]
+pub(super) struct Left(PathBuf);
+
+impl Record {
+    /// Writes the record of a proxy on a port. Without a folder of the user's own there is none.
+    pub(super) fn leave(
+        port: u16,
+        key: &Secret<String>,
+        profiles: &[Profile],
+        environment: &Environment,
+    ) -> std::io::Result<Option<Left>> {
+        let Some(path) = path(port, environment) else { return Ok(None) };
+        let profiles: Vec<_> =
+            profiles.iter().map(|profile| json!({ "name": profile.name, "app": profile.app })).collect();
+        let record = json!({ "url": url(port), "key": key.expose(), "profiles": profiles });
+        write(&path, &record.to_string())?;
+        Ok(Some(Left(path)))
+    }
+
+    /// The record of the proxy that listens on a port.
+    pub(super) fn read(port: u16, environment: &Environment) -> Result<Self, Failure> {
+        let none = || {
+            Failure::new(Exit::Usage, format!("no proxy of yours is running on port {port}"))
+                .hint("start one with `kvops proxy`, and name its port with `--port`")
+        };
+        let text = match path(port, environment).map(std::fs::read_to_string) {
+            Some(Ok(text)) => text,
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
+                return Err(Failure::new(Exit::Usage, format!("the record of the proxy cannot be read: {error}")));
+            }
+            Some(Err(_)) | None => return Err(none()),
+        };
+        // One that was killed has left its file.
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        TcpStream::connect_timeout(&address, PATIENCE).map_err(|_| none())?;
+        Self::parse(&text).ok_or_else(|| Failure::new(Exit::Usage, "the record of the proxy is not one of kvops"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let record: Value = serde_json::from_str(text).ok()?;
+        let known = |profile: &Value| {
+            Some(Known { name: profile["name"].as_str()?.to_owned(), app: profile["app"].as_str()?.parse().ok()? })
+        };
+        Some(Self {
+            url: record["url"].as_str()?.to_owned(),
+            key: Secret::new(record["key"].as_str()?.to_owned()),
+            profiles: record["profiles"].as_array()?.iter().map(known).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Where it listens.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What its callers show.
+    pub(super) fn key(&self) -> &Secret<String> {
+        &self.key
+    }
+
+    /// Whether an address has to name a profile.
+    pub(super) fn has_several(&self) -> bool {
+        self.profiles.len() > 1
+    }
+
+    /// The profile of that name, or the only one.
+    pub(super) fn profile(&self, name: Option<&str>) -> Result<&Known, Failure> {
+        let names = || self.profiles.iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ");
+        match (name, self.profiles.as_slice()) {
+            (None, [only]) => Ok(only),
+            (Some(name), profiles) => profiles.iter().find(|profile| profile.name == name).ok_or_else(|| {
+                Failure::new(Exit::Usage, format!("the proxy has no profile {name}; it has {}", names()))
+            }),
+            (None, _) => Err(Failure::new(Exit::Usage, format!("the proxy has profiles {}", names()))
+                .hint("choose one with `--profile`")),
+        }
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        // The folder may have gone before the proxy did.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// In the folder for what lives as long as a session, or in that for state.
+fn path(port: u16, environment: &Environment) -> Option<PathBuf> {
+    let home = || environment.get(env::HOME).map(|home| Path::new(home).join(".local/state"));
+    let state = || environment.get(env::STATE_HOME).map(PathBuf::from).or_else(home);
+    let folder = environment.get(env::RUNTIME_FOLDER).map(PathBuf::from).or_else(state)?;
+    Some(folder.join(format!("kvops/proxy-{port}.json")))
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // A file that is there already may be open to others.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: &str = "615e6319-bf4f-4279-937c-b9eb198e511f";
+
+    fn record(profiles: &[&str]) -> Record {
+        let profiles: Vec<_> = profiles.iter().map(|name| json!({ "name": name, "app": APP })).collect();
+        Record::parse(&json!({ "url": url(5616), "key": "k", "profiles": profiles }).to_string()).unwrap()
+    }
+
+    #[test]
+    fn the_only_profile_need_not_be_named_and_of_several_one_must_be() {
+        assert_eq!(record(&["a"]).profile(None).unwrap().name, "a");
+        assert_eq!(record(&["a", "b"]).profile(Some("b")).unwrap().name, "b");
+        assert!(record(&["a", "b"]).profile(None).unwrap_err().message().contains("a, b"));
+        assert!(record(&["a"]).profile(Some("c")).is_err());
+        assert!(record(&[]).profile(None).is_err());
+    }
+
+    #[test]
+    fn what_is_left_goes_with_the_proxy_and_is_for_its_user_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().display().to_string();
+        let environment: Environment = [(env::RUNTIME_FOLDER.to_owned(), home)].into_iter().collect();
+        let left = Record::leave(5616, &Secret::new("k".to_owned()), &[], &environment).unwrap().unwrap();
+        let file = folder.path().join("kvops/proxy-5616.json");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(std::fs::read_to_string(&file).unwrap().contains("http://127.0.0.1:5616"));
+        drop(left);
+        assert!(!file.exists());
+    }
+}
