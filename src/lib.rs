@@ -15,6 +15,7 @@ pub mod graph;
 pub mod harden;
 pub mod http;
 pub mod inventory;
+pub mod jwks;
 pub mod keyvault;
 #[cfg(feature = "lab")]
 pub mod lab;

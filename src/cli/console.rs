@@ -71,7 +71,6 @@ impl Console {
     }
 
     /// The same console, but with a format of its own.
-    #[cfg(feature = "lab")]
     pub(crate) fn with_format(self, format: Format) -> Self {
         Self { format, ..self }
     }

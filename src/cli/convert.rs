@@ -113,6 +113,11 @@ impl From<keyvault::Error> for Failure {
     }
 }
 
+/// What a vault said, inside another error.
+pub(crate) fn of_vault(error: &(dyn StdError + 'static), vault: &keyvault::Error) -> Failure {
+    advise_vault(Failure::from_error(exit_of_vault(vault), error), vault)
+}
+
 fn advise_vault(mut failure: Failure, error: &keyvault::Error) -> Failure {
     if let Some(http) = error.http() {
         failure = advise_exchange(failure, http);

@@ -21,6 +21,7 @@ mod failure;
 mod global;
 mod harden;
 mod interrupt;
+mod jwks;
 #[cfg(feature = "lab")]
 mod lab;
 mod ledger;
@@ -95,6 +96,9 @@ enum Command {
     Token(token::Args),
     /// Hand tokens to tools on this machine, over localhost, with the key still in the vault
     Proxy(Box<proxy::Args>),
+    /// Sign tokens of your own with a vault key, and publish its keys with a rollover that cannot go wrong
+    #[command(subcommand)]
+    Jwks(jwks::Command),
     /// A local Entra, Key Vault and Graph to work against
     #[cfg(feature = "lab")]
     #[command(subcommand)]
@@ -133,6 +137,7 @@ impl Command {
             Self::Why(args) => args.output.output,
             Self::Token(args) => args.format(),
             Self::Proxy(args) => args.format(),
+            Self::Jwks(command) => command.format(),
             Self::Ledger(ledger::Command::Show(args)) => args.output.output,
             Self::Ledger(ledger::Command::Verify(args)) => args.output.output,
             Self::Config(config::Command::Show(output) | config::Command::Variables(output)) => output.output,
@@ -194,6 +199,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
+        Command::Jwks(command) => block_on(jwks::run(command, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),
         Command::Policy(command) => policy::run(command, &cli.global, environment),
         Command::Config(command) => config::run(command, &cli.global, environment),

@@ -35,6 +35,8 @@ pub(super) struct Content {
     #[serde(default)]
     pub(super) app: BTreeMap<String, AppEntry>,
     #[serde(default)]
+    pub(super) jwks: BTreeMap<String, JwksEntry>,
+    #[serde(default)]
     pub(super) manifest: ManifestTable,
     #[serde(default)]
     pub(super) proxy: ProxyTable,
@@ -102,6 +104,35 @@ pub struct AppEntry {
     /// Its line in the file, from 1.
     #[serde(skip)]
     pub line: usize,
+}
+
+/// A `[jwks.NAME]` table: an issuer of one's own and the certificate that signs for it. Lengths of time
+/// are written as `14d` or `36h`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwksEntry {
+    /// Vault name or URL.
+    pub vault: Option<String>,
+    /// Name of the certificate.
+    pub certificate: Option<String>,
+    /// `iss` of the tokens.
+    pub issuer: Option<String>,
+    /// How RSA keys sign.
+    pub algorithm: Option<String>,
+    /// From the creation of a version until it signs.
+    pub rollover: Option<String>,
+    /// How old the published set may be.
+    pub cache: Option<String>,
+    /// How long verifiers keep it.
+    pub client_cache: Option<String>,
+    /// Room.
+    pub margin: Option<String>,
+    /// The longest life of a token.
+    pub token_life: Option<String>,
+    /// How far the clocks of verifiers may be behind.
+    pub skew: Option<String>,
+    /// How long an expired key stays published.
+    pub retain: Option<String>,
 }
 
 impl Content {

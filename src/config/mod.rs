@@ -11,6 +11,6 @@ mod settings;
 
 pub use env::{VARIABLES, Variable, process_environment};
 pub use error::Error;
-pub use file::{AppEntry, CloudTable, ConfigFile};
+pub use file::{AppEntry, CloudTable, ConfigFile, JwksEntry};
 pub use proxy::ProfileEntry;
 pub use settings::{Flags, Origin, Setting, Settings};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::env;
 use super::error::Error;
-use super::file::{AppEntry, ConfigFile, Content};
+use super::file::{AppEntry, ConfigFile, Content, JwksEntry};
 use crate::domain::{Cloud, Environment, TenantId};
 
 /// Where a value came from.
@@ -188,6 +188,11 @@ impl Settings {
     /// The `[app.NAME]` table of this name.
     pub fn app(&self, name: &str) -> Option<&AppEntry> {
         self.files.iter().find_map(|file| file.content.app.get(name))
+    }
+
+    /// The `[jwks.NAME]` table of this name, and its file.
+    pub fn jwks(&self, name: &str) -> Option<(&JwksEntry, &Path)> {
+        self.files.iter().find_map(|file| Some((file.content.jwks.get(name)?, file.path.as_path())))
     }
 
     /// The file of that table, where nobody named it: worth saying aloud.

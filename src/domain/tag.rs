@@ -14,3 +14,7 @@ pub const TAG_LEASE: &str = "kvops-lease";
 pub const TAG_STATE: &str = "kvops-state";
 /// The value of [`TAG_STATE`] when tokens have been seen.
 pub const STATE_PROVEN: &str = "proven";
+/// When the published keys of an issuer were first seen to hold a version.
+pub const TAG_JWKS_SHOWN: &str = "kvops-jwks-shown";
+/// From when on every verifier knows a version of an issuer's key.
+pub const TAG_JWKS_PROMOTED: &str = "kvops-jwks-promoted";
