@@ -89,6 +89,14 @@ pub enum Contradiction {
         /// In the world.
         actual: String,
     },
+    /// A stranger's vault.
+    #[error("vault {vault} belongs to tenant {tenant}, which is not that of this identity")]
+    ForeignVault {
+        /// The vault.
+        vault: String,
+        /// Whose it is.
+        tenant: String,
+    },
     /// Nobody would have written yet.
     #[error("{who} does not write before {}, and it is {}", Day(*from), Day(*now))]
     NotYet {

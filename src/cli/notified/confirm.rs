@@ -1,9 +1,12 @@
 //! Reading what bears a notice out, from the vault outwards: who is refused by one answer is not asked
 //! for the next.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::home::Home;
 use crate::arm;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
@@ -12,7 +15,8 @@ use crate::cli::provision::Alg;
 use crate::cli::rotate::{self, Subject};
 use crate::cli::view::date;
 use crate::domain::{CertificatePolicy, Vault};
-use crate::keyvault::ListedCertificate;
+use crate::http::TokenSource;
+use crate::keyvault::{self, ListedCertificate};
 use crate::notice::Notice;
 use crate::notice::confirm::{self, Contradiction, Seen, SeenVersion};
 use crate::provision::lifetime;
@@ -76,14 +80,14 @@ impl Doubt {
 /// Asks the vault, then Azure where the vault is, then the directory who trusts the certificate.
 pub(super) async fn confirm(context: &Context, notice: &Notice, alg: Option<Alg>) -> Result<Confirmed, Doubt> {
     let vault = context.vault(notice.vault.as_str())?;
-    let listed = context.reading(context.vault_client(&vault).versions(&notice.certificate)).await?;
+    let tenant = tenant_of(context).await;
+    let listed = versions(context, &vault, notice, tenant).await?;
     let versions: Vec<SeenVersion> = listed.iter().filter_map(seen).collect();
     let named = confirm::identify(notice, &versions)?.clone();
     let subscription = match notice.subscription {
         Some(_) => subscription_of(context, &vault).await,
         None => None,
     };
-    let tenant = tenant_of(context).await;
     confirm::place(notice, subscription, tenant)?;
     let subject = rotate::named(vault, notice.certificate.clone(), None);
     let observed = rotate::look(context, &subject, Demand::default(), alg).await?;
@@ -114,9 +118,30 @@ impl Confirmed {
             self.subject.vault.name(),
             if count == 1 { "s" } else { "" },
         ));
+        if !self.is_known(context) {
+            context.console().warn(&format!(
+                "certificate {} stands neither in kvops.toml nor in the ledger: nobody here has named it before",
+                self.subject.name
+            ));
+        }
         for what in &self.facts.unconfirmed {
             context.console().warn(&format!("{what} that it names could not be looked up"));
         }
+    }
+
+    /// Whether somebody here has had to do with the certificate, before a stranger named it.
+    fn is_known(&self, context: &Context) -> bool {
+        let (vault, name) = (&self.subject.vault, &self.subject.name);
+        let in_manifest = context.settings().apps().any(|(_, entry, _)| {
+            let named = entry.vault.as_ref().and_then(|text| context.vault(text).ok());
+            named.as_ref() == Some(vault)
+                && entry.certificate.as_ref().is_some_and(|text| text.eq_ignore_ascii_case(name.as_str()))
+        });
+        let story = rotate::story(context).unwrap_or_default();
+        in_manifest
+            || story.iter().any(|line| {
+                line.object.vault.as_ref() == Some(vault.name()) && line.object.certificate.as_ref() == Some(name)
+            })
     }
 }
 
@@ -149,6 +174,24 @@ fn mails_from(
     by_policy.unwrap_or_else(|| due_at(not_before, not_after, None, subject.vault.name(), &subject.name))
 }
 
+/// The versions of the certificate, if the vault is one of our own tenant: a stranger's vault would be
+/// glad of a key of its own on one of our applications.
+async fn versions(
+    context: &Context,
+    vault: &Vault,
+    notice: &Notice,
+    tenant: Option<Uuid>,
+) -> Result<Vec<ListedCertificate>, Doubt> {
+    let home = Arc::new(Home::new(context.vault_tokens(), tenant));
+    let tokens: Arc<dyn TokenSource> = Arc::clone(&home) as _;
+    let client = keyvault::Client::new(context.http(), &tokens, vault.clone());
+    let listed = context.reading(client.versions(&notice.certificate)).await;
+    match home.stranger() {
+        Some(tenant) => Err(Contradiction::ForeignVault { vault: vault.name().to_string(), tenant }.into()),
+        None => Ok(listed?),
+    }
+}
+
 /// The subscription of a vault; `None` where it may not be seen.
 async fn subscription_of(context: &Context, vault: &Vault) -> Option<Uuid> {
     let arm = arm::Client::new(context.http(), context.vault_tokens());
@@ -162,7 +205,7 @@ async fn subscription_of(context: &Context, vault: &Vault) -> Option<Uuid> {
     None
 }
 
-/// The tenant of every vault that answers us: it takes tokens of its own tenant only.
+/// The tenant of our tokens, and so of every vault that answers to them.
 async fn tenant_of(context: &Context) -> Option<Uuid> {
     context.vault_token().await?.text("tid")?.parse().ok()
 }

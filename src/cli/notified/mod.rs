@@ -3,6 +3,7 @@
 
 mod confirm;
 mod events;
+mod home;
 
 use std::fs::File;
 use std::io::{self, Read};
