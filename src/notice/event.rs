@@ -1,4 +1,4 @@
-//! Events about certificates, as Event Grid delivers them in its own form or as CloudEvents 1.0, one or
+//! Events about certificates, as Event Grid delivers them in its own form or as `CloudEvents` 1.0, one or
 //! several at once.
 //!
 //! On the wire the members of `data` begin with capitals, in the service's description they do not, and

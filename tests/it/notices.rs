@@ -331,3 +331,37 @@ fn deliveries_that_are_none_are_refused_without_a_question_to_anybody() {
         assert_eq!(bench.routes(mark).len(), 0, "{delivery}");
     }
 }
+
+#[test]
+fn who_may_not_look_for_applications_is_not_told_that_there_are_none() {
+    let (mut bench, _) = near_expiry();
+    let (_, mail) = fixtures("good").into_iter().find(|(file, _)| file == "renewal.eml").unwrap();
+    let mail = Filled::of(&bench).mail(&mail);
+    let identity = bench.identity("deployer");
+    bench.give_role(&identity, "Key Vault Administrator");
+    bench.work_as(&identity);
+    let ran = rotate_from_mail(&bench, &mail, &["--plan"]).ends_with(3);
+    assert!(ran.error()["hints"].to_string().contains("--app CLIENT_ID"), "{ran:?}");
+    bench.give_graph(&identity, "Application.Read.All");
+    rotate_from_mail(&bench, &mail, &["--plan"]).ends_with(0);
+}
+
+#[test]
+fn a_person_reads_what_a_delivery_has_led_to() {
+    let (bench, _) = near_expiry();
+    let listed = version_of(&bench, 0);
+    let delivery = event(&bench, "1", "CertificateNearExpiry", &listed);
+    fs::write(bench.file("event.json"), delivery.to_string()).unwrap();
+    let run = |more: &[&str]| {
+        let arguments = ["rotate", "--from-event", "event.json", "--output", "table"];
+        bench.kvops(&[&arguments[..], more].concat()).ends_with(0).stdout
+    };
+    assert!(run(&["--plan"]).starts_with("plan: nothing has been written yet"));
+    assert!(run(&[]).starts_with("proven: billing: both keys are trusted for now"));
+    let stale = event(&bench, "2", "CertificateNewVersionCreated", &version_of(&bench, 1));
+    fs::write(bench.file("event.json"), stale.to_string()).unwrap();
+    assert!(run(&[]).starts_with("nothing to do: contoso-kv/billing: version "));
+    let other = json!({ "id": "3", "eventType": "Microsoft.KeyVault.SecretExpired", "data": {} });
+    fs::write(bench.file("event.json"), other.to_string()).unwrap();
+    assert!(run(&[]).starts_with("nothing to do: no event is about a certificate"));
+}

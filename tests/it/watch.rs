@@ -133,3 +133,16 @@ fn what_has_ended_is_warned_about_and_nothing_to_watch_is_an_error() {
     assert!(ran.stderr.contains("critical:"), "{ran:?}");
     Bench::tame().kvops(&["watch"]).ends_with(2);
 }
+
+#[test]
+fn a_person_reads_one_line_for_each_certificate_and_when_to_come_back() {
+    let (bench, _) = manifest(&["billing"]);
+    let said = bench.kvops(&["watch", "--output", "table"]).ends_with(0).stdout;
+    assert!(said.starts_with(" not due billing (contoso-kv/billing): until 20"), "{said}");
+    assert!(said.trim_end().ends_with("a run each day is enough"), "{said}");
+    bench.lab().clock().advance(Duration::days(265));
+    let planned = bench.kvops(&["watch", "--plan", "--output", "table"]).ends_with(0).stdout;
+    assert!(planned.contains("     due billing") && planned.contains("create a new version in the vault"), "{planned}");
+    let begun = bench.kvops(&["watch", "--output", "table"]).ends_with(0).stdout;
+    assert!(begun.starts_with(" soaking billing (contoso-kv/billing): both keys are trusted until 20"), "{begun}");
+}

@@ -102,7 +102,12 @@ pub(super) async fn confirm(context: &Context, notice: &Notice, alg: Option<Alg>
             .map(|(from, until)| mails_from(&observed.policy, from, until, &subject)),
         now: context.http().service_now(),
     };
-    Ok(Confirmed { facts: confirm::confirm(notice, &seen)?, subject, ends: named.not_after })
+    match confirm::confirm(notice, &seen) {
+        Ok(facts) => Ok(Confirmed { facts, subject, ends: named.not_after }),
+        // Not to have seen anybody is something else than to have looked at all.
+        Err(Contradiction::NobodysKey { .. }) if !observed.world.is_scanned => Err(unseen(&subject).into()),
+        Err(contradiction) => Err(contradiction.into()),
+    }
 }
 
 impl Confirmed {
@@ -172,6 +177,16 @@ fn mails_from(
     let by_policy = policy.lifetime_actions.iter();
     let by_policy = by_policy.filter_map(|action| lifetime::moment_of(&action.trigger, not_before, not_after)).min();
     by_policy.unwrap_or_else(|| due_at(not_before, not_after, None, subject.vault.name(), &subject.name))
+}
+
+fn unseen(subject: &Subject) -> Failure {
+    let (vault, name) = (subject.vault.name(), &subject.name);
+    Failure::new(
+        Exit::Denied,
+        format!("which applications trust certificate {name} in {vault} cannot be seen from here"),
+    )
+    .hint("give the identity Application.Read.All in Graph, so that it can look")
+    .hint(format!("or name the application: `kvops rotate --app CLIENT_ID --vault {vault} --name {name}`"))
 }
 
 /// The versions of the certificate, if the vault is one of our own tenant: a stranger's vault would be
