@@ -195,7 +195,7 @@ impl Known {
     fn of(finding: &Finding, since: &BTreeMap<Fingerprint, Date>, today: Date) -> Self {
         Self {
             fingerprint: finding.fingerprint,
-            rule: finding.rule.clone(),
+            rule: finding.rule.into(),
             severity: finding.severity,
             // People rename things, and a file of names would change with each of them.
             subject: Subject { name: Box::default(), ..finding.subject.clone() },

@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn of(report: &Report, id: &str) -> Vec<String> {
-        report.findings.iter().filter(|found| &*found.rule == id).map(|found| found.message.clone()).collect()
+        report.findings.iter().filter(|found| found.rule == id).map(|found| found.message.to_string()).collect()
     }
 
     fn baseline(secrets: usize) -> Baseline {
@@ -162,7 +162,7 @@ mod tests {
         let report = concluded(&inventory, None, None, Duration::ZERO);
         assert_eq!(of(&report, "KVO901"), ["2 of 4 certificates could not be read: 1 rbac, 1 firewall"]);
         let finding = &report.findings[0];
-        assert_eq!(finding.fix, "grant Key Vault Reader, then audit again");
+        assert_eq!(finding.fix(), "grant Key Vault Reader, then audit again");
         assert_eq!(finding.evidence.len(), 2);
     }
 

@@ -1,5 +1,6 @@
 //! What a rule says of an object.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -12,24 +13,26 @@ use crate::domain::{AppId, ObjectId, TenantId, sha256_of_hex, write_hex};
 use crate::inventory::{Evidence, Reason};
 
 /// A fault of an object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+///
+/// A large tenant has as many as objects, and all of them are kept: what can be told from elsewhere is not
+/// in here.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// `KVO101`, or the id of a rule that somebody added.
-    pub rule: Box<str>,
+    pub rule: &'static str,
     /// How bad, after adjustments.
     pub severity: Severity,
     /// Why that is not the severity that the rule states.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adjustments: Vec<Adjustment>,
     /// What has the fault.
     pub subject: Subject,
     /// The fact, with its numbers and without names of directory objects. May hold hostile text all
     /// the same: every format escapes it.
-    pub message: String,
+    pub message: Box<str>,
     /// Where the fact was seen.
-    pub evidence: Vec<Fact>,
-    /// What to do next, as a command where there is one.
-    pub fix: String,
+    pub evidence: Box<[Fact]>,
+    /// What to do next, as a command where there is one, with the rule's placeholders: see [`Finding::fix`].
+    pub remedy: Cow<'static, str>,
     /// The same for the same fault in every run.
     pub fingerprint: Fingerprint,
     /// How it stands to what is known and accepted.
@@ -104,9 +107,9 @@ pub struct Fact {
     /// Which kind of evidence it is from.
     pub evidence: Evidence,
     /// Which field of what: `keyCredentials[KEYID].endDateTime`.
-    pub field: String,
+    pub field: Box<str>,
     /// What stood there. Hostile text.
-    pub value: String,
+    pub value: Box<str>,
 }
 
 /// How a finding stands to what is known and accepted.
@@ -215,6 +218,21 @@ impl Subject {
 }
 
 impl Finding {
+    /// What to do next, for this very subject. Ids stand in it and no names: those could hold anything, and
+    /// this is for pasting.
+    pub fn fix(&self) -> String {
+        let subject = &self.subject;
+        let app = subject.app_id.map_or_else(|| subject.id.to_string(), |app| app.to_string());
+        let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
+        self.remedy
+            .replace("{app}", &app)
+            .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
+            .replace("{principal}", &subject.id)
+            .replace("{vault}", vault)
+            .replace("{certificate}", certificate)
+            .replace("{part}", subject.part.as_deref().unwrap_or("ID"))
+    }
+
     /// Whether somebody accepted it for now.
     pub fn is_waived(&self) -> bool {
         matches!(self.state, State::Waived { .. })

@@ -158,7 +158,10 @@ impl Report {
 
     /// Puts findings and unknowns into the order of every report.
     pub(super) fn sort(&mut self) {
-        self.findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
+        // In place: half as many again would have to fit beside all findings of a large tenant.
+        self.findings.sort_unstable_by(|a, b| {
+            (b.severity, a.rule, &a.subject, &a.message).cmp(&(a.severity, b.rule, &b.subject, &b.message))
+        });
         self.unknowns.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
     }
 

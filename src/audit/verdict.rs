@@ -1,8 +1,9 @@
 //! Where rules put what they decide. What a rule does not mention has passed.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::finding::{Adjustment, Fact, Finding, Fingerprint, ObjectKind, State, Subject, Unknown};
+use super::finding::{Adjustment, Fact, Finding, Fingerprint, State, Subject, Unknown};
 use super::omitted::Unknowns;
 use super::rule::Rule;
 use super::severity::Severity;
@@ -12,7 +13,7 @@ use crate::inventory::{Evidence, Reason};
 /// The verdicts of one rule on one object.
 #[derive(Debug)]
 pub struct Verdicts<'a> {
-    pub(super) rule: &'a Rule,
+    pub(super) rule: &'static Rule,
     pub(super) tenant: &'a TenantId,
     /// The severity to start from: the rule's, or what the policy says in its place.
     pub(super) severity: Severity,
@@ -40,7 +41,7 @@ pub struct Draft<'v, 'a> {
     subject: Option<Subject>,
     message: String,
     evidence: Vec<Fact>,
-    fix: Option<String>,
+    fix: Option<Cow<'static, str>>,
     is_never_raised: bool,
     is_never_lowered: bool,
 }
@@ -110,16 +111,13 @@ impl Draft<'_, '_> {
     /// Where the fact was seen.
     #[must_use]
     pub fn evidence(mut self, evidence: Evidence, field: impl fmt::Display, value: impl fmt::Display) -> Self {
-        let (mut field, mut value) = (field.to_string(), value.to_string());
-        field.shrink_to_fit();
-        value.shrink_to_fit();
-        self.evidence.push(Fact { evidence, field, value });
+        self.evidence.push(Fact { evidence, field: field.to_string().into(), value: value.to_string().into() });
         self
     }
 
     /// Another remedy than the rule's, with the same placeholders.
     #[must_use]
-    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+    pub fn fix(mut self, fix: impl Into<Cow<'static, str>>) -> Self {
         self.fix = Some(fix.into());
         self
     }
@@ -144,35 +142,16 @@ impl Drop for Draft<'_, '_> {
             }
         }
         let rule = self.verdicts.rule;
-        let mut fix = filled(self.fix.as_deref().unwrap_or(rule.fix), &subject);
-        // A large tenant has as many findings as objects: what was kept free for more goes back.
-        fix.shrink_to_fit();
-        self.message.shrink_to_fit();
-        self.evidence.shrink_to_fit();
         self.verdicts.findings.push(Finding {
-            rule: rule.id.into(),
+            rule: rule.id,
             severity: self.severity,
             adjustments: std::mem::take(&mut self.adjustments),
             fingerprint: Fingerprint::of(rule.id, self.verdicts.tenant, &subject),
             subject,
-            message: std::mem::take(&mut self.message),
-            evidence: std::mem::take(&mut self.evidence),
-            fix,
+            message: std::mem::take(&mut self.message).into(),
+            evidence: std::mem::take(&mut self.evidence).into(),
+            remedy: self.fix.take().unwrap_or(Cow::Borrowed(rule.fix)),
             state: State::New,
         });
     }
-}
-
-/// Puts ids into a remedy: names could hold anything, and these are for pasting.
-fn filled(template: &str, subject: &Subject) -> String {
-    let id = || subject.id.to_string();
-    let app = subject.app_id.map_or_else(id, |app| app.to_string());
-    let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
-    template
-        .replace("{app}", &app)
-        .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
-        .replace("{principal}", &subject.id)
-        .replace("{vault}", vault)
-        .replace("{certificate}", certificate)
-        .replace("{part}", subject.part.as_deref().unwrap_or("ID"))
 }

@@ -108,7 +108,7 @@ impl Waivers {
         for waiver in &self.entries {
             let has_expired = waiver.expires < today;
             let mut count = 0;
-            for finding in report.findings.iter_mut().filter(|finding| waiver.is_about(&finding.rule, &finding.subject))
+            for finding in report.findings.iter_mut().filter(|finding| waiver.is_about(finding.rule, &finding.subject))
             {
                 count += 1;
                 if !has_expired {
@@ -141,7 +141,7 @@ impl Waivers {
         let of = |waiver: &'r Waiver| {
             findings
                 .iter()
-                .filter(|finding| waiver.is_about(&finding.rule, &finding.subject))
+                .filter(|finding| waiver.is_about(finding.rule, &finding.subject))
                 .map(|finding| (finding, waiver.expires))
         };
         self.entries.iter().filter(is_over).flat_map(of).collect()
@@ -354,7 +354,7 @@ mod tests {
     }
 
     fn rules_of(report: &Report) -> Vec<&str> {
-        report.findings.iter().map(|finding| &*finding.rule).collect()
+        report.findings.iter().map(|finding| finding.rule).collect()
     }
 
     #[test]

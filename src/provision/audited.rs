@@ -49,7 +49,7 @@ pub(super) fn gaps(x: X509, made: Option<Made>) -> Vec<Gap> {
         .findings
         .iter()
         .filter(|finding| counts(finding, is_external))
-        .map(|finding| Gap { rule: known(&finding.rule), fact: with_evidence(finding) });
+        .map(|finding| Gap { rule: known(finding.rule), fact: with_evidence(finding) });
     let open = report
         .unknowns
         .iter()
@@ -61,7 +61,7 @@ pub(super) fn gaps(x: X509, made: Option<Made>) -> Vec<Gap> {
 /// Information is no reason to refuse. And of a certificate that an own CA made for a request the
 /// vault cannot tell that it was no import, while its owner knows when it ends.
 fn counts(finding: &Finding, is_external: bool) -> bool {
-    finding.severity > Severity::Info && !(is_external && ["KVO203", "KVO208"].contains(&&*finding.rule))
+    finding.severity > Severity::Info && !(is_external && ["KVO203", "KVO208"].contains(&finding.rule))
 }
 
 fn with_evidence(finding: &Finding) -> String {
@@ -69,7 +69,7 @@ fn with_evidence(finding: &Finding) -> String {
     let field = |field: &str| field.rsplit("].").next().unwrap_or_default().to_owned();
     let said = |fact: &crate::audit::Fact| format!("{} is {}", field(&fact.field), fact.value);
     let facts: Vec<String> = finding.evidence.iter().map(said).collect();
-    if facts.is_empty() { finding.message.clone() } else { format!("{} ({})", finding.message, facts.join("; ")) }
+    if facts.is_empty() { finding.message.to_string() } else { format!("{} ({})", finding.message, facts.join("; ")) }
 }
 
 fn known(id: &str) -> &'static str {

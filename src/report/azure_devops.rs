@@ -40,13 +40,13 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 
 fn issue(options: &Options, level: &str, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let location = options.locations.of(&finding.subject);
-    let message = format!("{}: {}: {}. {}", finding.severity, label(&finding.subject), finding.message, finding.fix);
+    let message = format!("{}: {}: {}. {}", finding.severity, label(&finding.subject), finding.message, finding.fix());
     writeln!(
         out,
         "##vso[task.logissue type={level};sourcepath={};linenumber={};code={}]{}",
         escaped(&location.file),
         location.line,
-        escaped(&finding.rule),
+        escaped(finding.rule),
         escaped(&message)
     )
 }

@@ -55,7 +55,7 @@ fn finding_row(finding: &Finding) -> [Cow<'_, str>; COLUMNS.len()] {
     let [kind, id, app, name, part] = subject_cells(&finding.subject);
     [
         "finding".into(),
-        (&*finding.rule).into(),
+        finding.rule.into(),
         finding.severity.name().into(),
         state.into(),
         kind,
@@ -65,7 +65,7 @@ fn finding_row(finding: &Finding) -> [Cow<'_, str>; COLUMNS.len()] {
         part,
         (&*finding.message).into(),
         evidence.join("; ").into(),
-        (&*finding.fix).into(),
+        finding.fix().into(),
         owner.into(),
         expires.into(),
         reason.into(),

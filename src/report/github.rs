@@ -33,9 +33,9 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 
 fn annotate(report: &Report, options: &Options, level: &str, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let location = options.locations.of(&finding.subject);
-    let title = report.rule(&finding.rule).map_or("", |rule| rule.title);
+    let title = report.rule(finding.rule).map_or("", |rule| rule.title);
     let title = format!("{} {} {title}", finding.severity, finding.rule);
-    let message = format!("{}: {}. {}", label(&finding.subject), finding.message, finding.fix);
+    let message = format!("{}: {}. {}", label(&finding.subject), finding.message, finding.fix());
     writeln!(
         out,
         "::{level} file={},line={},title={}::{}",

@@ -50,7 +50,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 }
 
 fn issue<'a>(options: &Options, finding: &'a Finding) -> Issue<'a> {
-    let what = format!("{}: {}. {}", label(&finding.subject), printable(&finding.message), printable(&finding.fix));
+    let what = format!("{}: {}. {}", label(&finding.subject), printable(&finding.message), printable(&finding.fix()));
     let (description, severity) = match &finding.state {
         State::New | State::Existing { .. } => (what, severity(finding.severity)),
         State::Waived { owner, reason, expires, .. } => {
@@ -59,7 +59,7 @@ fn issue<'a>(options: &Options, finding: &'a Finding) -> Issue<'a> {
     };
     let place = options.locations.of(&finding.subject).into();
     let fingerprint = finding.fingerprint.to_string();
-    Issue { description, check_name: &finding.rule, fingerprint, severity, location: place }
+    Issue { description, check_name: finding.rule, fingerprint, severity, location: place }
 }
 
 /// Something about the audit itself, the same one in every run of a tenant however its numbers change.

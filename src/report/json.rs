@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
 use super::Options;
@@ -34,7 +34,9 @@ struct Document<'a> {
     waivers: &'a [WaiverUse],
     warnings: &'a [String],
     rules: Vec<RuleTally<'a>>,
-    findings: Vec<Item<'a>>,
+    /// One after the other: a large tenant has more of them than fit into memory twice.
+    #[serde(serialize_with = "each")]
+    findings: &'a [Finding],
     unknown: Vec<Undecided<'a>>,
     unknown_omitted: Vec<Unnamed<'a>>,
 }
@@ -137,7 +139,7 @@ pub(super) struct Item<'a> {
     subject: Object<'a>,
     message: &'a str,
     evidence: &'a [Fact],
-    fix: &'a str,
+    fix: String,
     fingerprint: Fingerprint,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,11 +213,15 @@ impl<'a> Document<'a> {
             waivers: &report.waivers,
             warnings: &report.warnings,
             rules: report.tallies.iter().map(RuleTally::of).collect(),
-            findings: report.findings.iter().map(Item::of).collect(),
+            findings: &report.findings,
             unknown: report.unknowns.iter().map(Undecided::of).collect(),
             unknown_omitted: report.omitted.kinds().iter().map(Unnamed::of).collect(),
         }
     }
+}
+
+fn each<S: Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().map(Item::of))
 }
 
 impl<'a> Cover<'a> {
@@ -281,13 +287,13 @@ impl<'a> Item<'a> {
             ),
         };
         Self {
-            rule: &finding.rule,
+            rule: finding.rule,
             severity: finding.severity,
             adjustments: &finding.adjustments,
             subject: Object::of(&finding.subject),
             message: &finding.message,
             evidence: &finding.evidence,
-            fix: &finding.fix,
+            fix: finding.fix(),
             fingerprint: finding.fingerprint,
             state,
             first_seen,

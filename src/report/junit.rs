@@ -93,7 +93,7 @@ fn coverage(report: &Report) -> Suite<'_> {
 fn rules(report: &Report) -> impl Iterator<Item = Suite<'_>> {
     let mut cases: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
     for finding in &report.findings {
-        cases.entry(&finding.rule).or_default().push(Case::of_finding(finding));
+        cases.entry(finding.rule).or_default().push(Case::of_finding(finding));
     }
     for unknown in &report.unknowns {
         cases.entry(&unknown.rule).or_default().push(Case::of_unknown(unknown));
@@ -143,7 +143,7 @@ impl Case {
             }
             State::New | State::Existing { .. } => {
                 let severity = finding.severity.name();
-                let mut lines = vec![finding.fix.clone()];
+                let mut lines = vec![finding.fix()];
                 lines.extend(
                     finding.adjustments.iter().map(|step| format!("{} from {}: {}", step.to, step.from, step.why)),
                 );

@@ -103,10 +103,10 @@ fn finding_row(finding: &Finding) -> String {
     format!(
         "| **{}**{new} | {} | {} | {} | {} |\n",
         finding.severity,
-        code(&finding.rule),
+        code(finding.rule),
         object(&finding.subject),
         text(&finding.message),
-        remedy(&finding.fix)
+        remedy(&finding.fix())
     )
 }
 
@@ -119,7 +119,7 @@ fn waivers(page: &mut Page, report: &Report, size: Size) {
     let rows = waived(report).take(size.others).filter_map(|finding| {
         let State::Waived { owner, reason, expires, ticket } = &finding.state else { return None };
         let ticket = ticket.as_deref().map(|ticket| format!(" ({})", code(ticket))).unwrap_or_default();
-        let (rule, object) = (code(&finding.rule), object(&finding.subject));
+        let (rule, object) = (code(finding.rule), object(&finding.subject));
         let (severity, owner, reason) = (finding.severity, code(owner), text(reason));
         Some(format!("| {expires} | {severity} | {rule} | {object} | {owner} | {reason}{ticket} |\n"))
     });
@@ -317,8 +317,8 @@ mod tests {
         let mut report = sample::large(100_000);
         let long = "|`<@".repeat(5_000);
         for finding in report.findings.iter_mut().take(200) {
-            finding.message.clone_from(&long);
-            finding.fix.clone_from(&long);
+            finding.message = long.clone().into();
+            finding.remedy = long.clone().into();
         }
         report.unknowns = vec![sample::unknown(); 100_000];
         let comment = sample::written_of(&report, Format::MarkdownComment);

@@ -174,9 +174,9 @@ fn of_finding<'a>(report: &Report, finding: &'a Finding) -> Statement<'a> {
         }
     };
     Statement {
-        rule: &finding.rule,
+        rule: finding.rule,
         uid: finding.fingerprint.to_string(),
-        title: report.rule(&finding.rule).map_or_else(|| finding.rule.to_string(), |rule| rule.title.to_owned()),
+        title: report.rule(finding.rule).map_or_else(|| finding.rule.to_string(), |rule| rule.title.to_owned()),
         message: printable(&finding.message),
         detail,
         severity: severity(finding.severity),
@@ -184,7 +184,7 @@ fn of_finding<'a>(report: &Report, finding: &'a Finding) -> Statement<'a> {
         code: "FAIL",
         compliance: (3, "Fail"),
         subject: resource(report, &finding.subject, &finding.evidence),
-        fix: Some(printable(&finding.fix)),
+        fix: Some(printable(&finding.fix())),
         evidence: &finding.evidence,
     }
 }

@@ -67,20 +67,21 @@ pub(super) fn clean() -> Report {
 pub(super) fn finding() -> Finding {
     let subject = application(HOSTILE).part(KEY_ID);
     Finding {
-        rule: "KVO101".into(),
+        rule: "KVO101",
         severity: Severity::Critical,
         adjustments: vec![Adjustment {
             from: Severity::High,
             to: Severity::Critical,
             why: "the application can become Global Administrator".to_owned(),
         }],
-        message: "a client secret lives 730 days, past the limit of 180".to_owned(),
-        evidence: vec![Fact {
+        message: "a client secret lives 730 days, past the limit of 180".into(),
+        evidence: [Fact {
             evidence: Evidence::Applications,
-            field: format!("passwordCredentials[{KEY_ID}].endDateTime"),
-            value: "2028-11-20T12:00:00Z".to_owned(),
-        }],
-        fix: format!("kvops provision --app {APP} --vault VAULT --name NAME"),
+            field: format!("passwordCredentials[{KEY_ID}].endDateTime").into(),
+            value: "2028-11-20T12:00:00Z".into(),
+        }]
+        .into(),
+        remedy: format!("kvops provision --app {APP} --vault VAULT --name NAME").into(),
         fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
         subject,
         state: State::New,
@@ -158,20 +159,21 @@ fn waived() -> Finding {
 fn existing() -> Finding {
     let subject = Subject::new(ObjectKind::Certificate, "kv-billing/billing", "kv-billing/billing").part("0123abcd");
     Finding {
-        rule: "KVO201".into(),
+        rule: "KVO201",
         severity: Severity::Medium,
         adjustments: vec![Adjustment {
             from: Severity::High,
             to: Severity::Medium,
             why: "no application trusts this version".to_owned(),
         }],
-        message: "whoever may read the vault's secrets can download the private key".to_owned(),
-        evidence: vec![Fact {
+        message: "whoever may read the vault's secrets can download the private key".into(),
+        evidence: [Fact {
             evidence: Evidence::CertificateDetails,
-            field: "policy.key_props.exportable".to_owned(),
-            value: "true".to_owned(),
-        }],
-        fix: "kvops provision --vault kv-billing --name billing --app APP makes a new version".to_owned(),
+            field: "policy.key_props.exportable".into(),
+            value: "true".into(),
+        }]
+        .into(),
+        remedy: "kvops provision --vault kv-billing --name billing --app APP makes a new version".into(),
         fingerprint: Fingerprint::of("KVO201", &tenant(), &subject),
         subject,
         state: State::Existing { first_seen: date!(2026 - 10 - 01) },

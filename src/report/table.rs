@@ -123,8 +123,8 @@ fn title(finding: &Finding) -> String {
 
 /// Whether two findings of a place differ in nothing but the part that they are about.
 fn is_alike(one: &Finding, other: &Finding) -> bool {
-    (&one.rule, one.severity, &one.message, &one.fix, &one.adjustments, &one.state)
-        == (&other.rule, other.severity, &other.message, &other.fix, &other.adjustments, &other.state)
+    (&one.rule, one.severity, &one.message, &one.fix(), &one.adjustments, &one.state)
+        == (&other.rule, other.severity, &other.message, &other.fix(), &other.adjustments, &other.state)
 }
 
 /// A finding, with the parts that it holds for.
@@ -132,7 +132,7 @@ fn several(page: &mut Page, finding: &Finding, alike: &[&Finding]) {
     let severity = format!("{:8}", finding.severity.name());
     let known = if matches!(finding.state, State::Existing { .. }) { "known: " } else { "" };
     let text = format!("{known}{}", short(&finding.message));
-    page.wrapped(&[(tone_of(finding.severity), &severity), (Tone::Faint, &finding.rule)], &text, 2);
+    page.wrapped(&[(tone_of(finding.severity), &severity), (Tone::Faint, finding.rule)], &text, 2);
     let indent = 2 + severity.len() + 1 + finding.rule.len() + 1;
     // Behind the long id of somebody's own rule there is no room.
     let indent = if indent > 24 { 11 } else { indent };
@@ -145,8 +145,8 @@ fn several(page: &mut Page, finding: &Finding, alike: &[&Finding]) {
     for step in &finding.adjustments {
         page.faint(&format!("{} from {}: {}", step.to, step.from, short(&step.why)), indent);
     }
-    if !finding.fix.is_empty() {
-        page.remedy(&printable(&finding.fix), indent);
+    if !finding.fix().is_empty() {
+        page.remedy(&printable(&finding.fix()), indent);
     }
 }
 
@@ -174,7 +174,7 @@ fn waivers(page: &mut Page, report: &Report) {
         let State::Waived { owner, reason, expires, ticket } = &finding.state else { continue };
         let ticket = ticket.as_deref().map(|ticket| format!(" ({})", short(ticket))).unwrap_or_default();
         let text = format!("{} {}, until {expires}", finding.severity, label(&finding.subject));
-        page.wrapped(&[(Tone::Faint, &finding.rule)], &text, 2);
+        page.wrapped(&[(Tone::Faint, finding.rule)], &text, 2);
         let indent = 2 + finding.rule.len() + 1;
         page.faint(&format!("{}: {}{ticket}", short(owner), short(reason)), indent);
     }
@@ -316,7 +316,7 @@ mod tests {
         let text = sample::written_of(&report, Format::Table);
         assert_eq!(text.matches("a client secret lives").count(), 1, "{text}");
         assert!(text.contains("part-0; part-1; part-2"), "{text}");
-        report.findings[1].message = "something else".to_owned();
+        report.findings[1].message = "something else".into();
         assert_eq!(sample::written_of(&report, Format::Table).matches("a client secret lives").count(), 2);
     }
 

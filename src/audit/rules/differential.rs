@@ -129,7 +129,7 @@ fn judged(mut case: Case) -> Result<(), String> {
     }
     let report = judge(&case.inventory, &Policy::default(), &Manifest::default(), &Seen::default());
     let concerned = |rule: &str| case.rules.iter().any(|prefix| rule.starts_with(prefix.as_str()));
-    let findings: Vec<_> = report.findings.iter().filter(|finding| concerned(&finding.rule)).collect();
+    let findings: Vec<_> = report.findings.iter().filter(|finding| concerned(finding.rule)).collect();
     let unknowns: Vec<_> = report.unknowns.iter().filter(|unknown| concerned(&unknown.rule)).collect();
     let expected = &case.expect;
     let has_findings = expected.findings.iter().all(|expected| {

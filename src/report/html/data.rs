@@ -204,12 +204,12 @@ impl<'a> Builder<'a> {
 
     fn finding(&mut self, finding: &'a Finding, columns: &mut Columns) {
         let subject = &finding.subject;
-        columns.rule.push(self.rule(&finding.rule));
+        columns.rule.push(self.rule(finding.rule));
         columns.severity.push(rank(finding.severity));
         columns.subject.push(self.subject(subject));
         columns.part.push(subject.part.as_deref().map(shown).unwrap_or_default());
         columns.message.push(self.texts.number(templated(&finding.message, subject)));
-        columns.fix.push(self.texts.number(templated(&finding.fix, subject)));
+        columns.fix.push(self.texts.number(templated(&finding.fix(), subject)));
         columns.state.push(self.states.number(StateRow::of(&finding.state)));
         let steps = finding.adjustments.iter();
         let steps = steps.map(|step| (rank(step.from), rank(step.to), shown(&step.why))).collect();

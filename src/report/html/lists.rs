@@ -50,7 +50,7 @@ fn row(finding: &Finding) -> String {
     format!(
         "<tr><td><span class=\"severity {0}\">{0}</span><td>{1}<td>{2}<td>{3}{waived}</tr>",
         finding.severity,
-        escaped(&finding.rule),
+        escaped(finding.rule),
         subject(&finding.subject),
         isolated(&finding.message),
     )

@@ -46,7 +46,7 @@ fn decided() -> Report {
         waiver("KVO106", "app 00000b11, key *", date!(2026 - 12 - 24), 33, WaiverState::Dead, 0),
     ];
     for finding in &mut report.findings {
-        if finding.rule.as_ref() == "KVO101" && finding.subject.name.starts_with("payroll") {
+        if finding.rule == "KVO101" && finding.subject.name.starts_with("payroll") {
             finding.state = State::Waived {
                 owner: "jane@contoso.example".into(),
                 reason: "the vendor supports secrets only until v9".into(),
@@ -106,16 +106,17 @@ fn large(findings: usize) -> Report {
             let subject = subject.part(id(3, number));
             let rule = RULES[number % RULES.len()];
             Finding {
-                rule: rule.id.into(),
+                rule: rule.id,
                 severity: Severity::ALL[number * 7 / findings.max(1) % 5],
                 adjustments: Vec::new(),
-                message: format!("a client secret lives {} days, past the limit of 180", 181 + number % 900),
-                evidence: vec![crate::audit::Fact {
+                message: format!("a client secret lives {} days, past the limit of 180", 181 + number % 900).into(),
+                evidence: [crate::audit::Fact {
                     evidence: Evidence::Applications,
-                    field: format!("passwordCredentials[{}].endDateTime", id(3, number)),
-                    value: format!("2027-{:02}-{:02}T00:00:00Z", 1 + number % 12, 1 + number % 28),
-                }],
-                fix: format!("kvops provision --app {app} --vault VAULT --name NAME"),
+                    field: format!("passwordCredentials[{}].endDateTime", id(3, number)).into(),
+                    value: format!("2027-{:02}-{:02}T00:00:00Z", 1 + number % 12, 1 + number % 28).into(),
+                }]
+                .into(),
+                remedy: format!("kvops provision --app {app} --vault VAULT --name NAME").into(),
                 fingerprint: Fingerprint::of(rule.id, &report.header.tenant, &subject),
                 subject,
                 state: if number % 50 == 7 {
@@ -253,7 +254,7 @@ fn what_the_page_holds_of_a_finding_is_what_the_report_says() {
     assert!(!report.findings.is_empty());
     for (row, finding) in report.findings.iter().enumerate() {
         assert_eq!(text("message", row), crate::domain::printable(&finding.message));
-        assert_eq!(text("fix", row), crate::domain::printable(&finding.fix));
+        assert_eq!(text("fix", row), crate::domain::printable(&finding.fix()));
     }
 }
 

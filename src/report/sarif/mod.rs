@@ -87,7 +87,7 @@ impl<'a> Rules<'a> {
             rules.add(shipped(tally.rule));
         }
         for finding in &report.findings {
-            rules.add(added(&finding.rule, finding.severity));
+            rules.add(added(finding.rule, finding.severity));
         }
         if listed(report, options).count() > MAX_RESULTS {
             rules.add(more());
@@ -201,8 +201,8 @@ fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &'
         }
     };
     ResultItem {
-        rule_id: &finding.rule,
-        rule_index: rules.index(&finding.rule),
+        rule_id: finding.rule,
+        rule_index: rules.index(finding.rule),
         level: level(finding.severity),
         message: message(report, finding),
         locations: [location(&options.locations.of(subject), object)],
@@ -220,12 +220,12 @@ fn message(report: &Report, finding: &Finding) -> Message {
         .iter()
         .map(|step| format!(" Severity {} from {}: {}.", step.to, step.from, step.why))
         .collect();
-    let text = plain(&format!("{who}: {what}.{steps} What to do: {}.", finding.fix.trim_end_matches('.')));
+    let text = plain(&format!("{who}: {what}.{steps} What to do: {}.", finding.fix().trim_end_matches('.')));
     let object = match portal(&report.header, &finding.subject) {
         Some(page) => link(&who, &page),
         None => markdown(&who),
     };
-    let fix = markdown(&finding.fix);
+    let fix = markdown(&finding.fix());
     let markdown = format!("{object}: {}.{}\n\n**What to do:** {fix}", markdown(what), markdown(&steps));
     Message { text, markdown: Some(markdown) }
 }
