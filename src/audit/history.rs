@@ -17,3 +17,14 @@ pub struct History {
     /// What the policy said of versions when they were born, as `vault/name/version`: exportable or not.
     pub born: BTreeMap<String, bool>,
 }
+
+impl History {
+    /// Adds what somebody else recorded.
+    pub fn add(&mut self, other: &Self) {
+        for (app, keys) in &other.credentials {
+            self.credentials.entry(*app).or_default().extend(keys);
+        }
+        self.hardened.extend(other.hardened.iter().cloned());
+        self.born.extend(other.born.iter().map(|(version, born)| (version.clone(), *born)));
+    }
+}

@@ -4,6 +4,7 @@ mod become_view;
 mod diff;
 pub(super) mod evidence;
 pub(super) mod outputs;
+mod record;
 mod rules;
 
 use std::path::PathBuf;
@@ -76,7 +77,7 @@ pub(crate) struct Scope {
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
     /// Judge the evidence of a file in place of the tenant
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["app", "vault"])]
+    #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// Show who can sign as this application, copy its keys, or give it another one
     #[arg(long, value_name = "APP", conflicts_with = "app")]

@@ -10,6 +10,7 @@ use super::super::own::OwnFiles;
 use super::Rules;
 use super::evidence::Seen;
 use super::outputs;
+use super::record;
 use crate::audit::facts::Facts;
 use crate::audit::{
     self, Baseline, Choice, DeadRules, Error, File, Ground, Manifest, Policy, Report, check_canary, judge,
@@ -22,6 +23,8 @@ pub(super) struct Loaded {
     pub(super) policy: Policy,
     own: OwnFiles,
     baseline: Option<(String, Baseline)>,
+    /// What the ledger says.
+    recorded: Option<audit::History>,
 }
 
 impl Loaded {
@@ -41,7 +44,7 @@ impl Loaded {
         let policy = Policy::load(&choice)?;
         check_canary(&policy)?;
         let baseline = args.baseline.as_deref().or(args.new_since.as_deref()).map(baseline).transpose()?;
-        Ok(Self { policy, own, baseline })
+        Ok(Self { policy, own, baseline, recorded: record::history(context)? })
     }
 
     /// A baseline of another tenant would hide nothing and find everything new.
@@ -51,9 +54,18 @@ impl Loaded {
         checked.map_err(|error| Failure::from_error(Exit::Usage, &error))
     }
 
-    /// What was known earlier.
+    /// What was known earlier, and what kvops itself recorded.
     pub(super) fn history(&self) -> inventory::Seen<audit::History> {
-        self.baseline.as_ref().map_or_else(inventory::Seen::default, |(_, baseline)| baseline.history())
+        let known = self.baseline.as_ref().map(|(_, baseline)| baseline.history());
+        match (known, &self.recorded) {
+            (Some(inventory::Seen::Read(mut known)), Some(recorded)) => {
+                known.add(recorded);
+                inventory::Seen::Read(known)
+            }
+            (None, Some(recorded)) => inventory::Seen::Read(recorded.clone()),
+            (known, None) => known.unwrap_or_default(),
+            (Some(unread), Some(_)) => unread,
+        }
     }
 
     /// Judges, and lays waivers and baseline over what was found.
