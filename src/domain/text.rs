@@ -16,11 +16,14 @@ pub fn printable(text: &str) -> String {
 }
 
 /// Whether a character is formatting that changes what a reader sees, and is not seen itself:
-/// Unicode's general category Cf, as far as that goes (UAX #9, UTS #39).
+/// Unicode's general category Cf, as far as that goes (UAX #9, UTS #39); or none at all, and never to be:
+/// some formats, XML among them, cannot even hold those.
 pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        | '\u{fdd0}'..='\u{fdef}')
+        || u32::from(c) & 0xfffe == 0xfffe
 }
 
 #[cfg(test)]

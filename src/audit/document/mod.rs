@@ -201,7 +201,9 @@ impl Sealed<'_> {
 /// Reads an inventory back. What was derived is left out: it is derived again.
 pub fn import(file: &mut dyn BufRead) -> Result<Imported, ImportError> {
     let mut reader = Reader { hash: Sha256::new(), line: 0 };
-    let mut inventory = reader.header(&next(file, 1)?)?;
+    let first = next(file, 1)?;
+    // Some editors and shells put a byte order mark there.
+    let mut inventory = reader.header(first.strip_prefix('\u{feff}').unwrap_or(&first))?;
     let mut damage = Some("the last line is missing, so the file was cut off".to_owned());
     let mut is_cut = true;
     loop {

@@ -160,6 +160,10 @@ pub(super) fn judge(found: &Match<'_>, facts: &Facts<'_>) -> Judged {
     }
     let is_hsm = version.key.read().and_then(|key| key.kty.as_deref()).is_some_and(|kty| kty.ends_with("-HSM"));
     let custody = match export {
+        // That it cannot leave the vault is no comfort where a copy may lie beside it.
+        Export::No if origin == Origin::Suspected => {
+            return (Custody::Indeterminate, origin_why, (export, grade), origin);
+        }
         Export::No if is_hsm => Custody::Hsm,
         Export::No => Custody::Nonexportable,
         Export::Indeterminate => Custody::Indeterminate,

@@ -145,8 +145,8 @@ pub fn origin_of_version(
     // The policy of an import is the importer's: what it says of an issuer proves nothing where the
     // certificate says that it signed itself.
     let was_changed = certificate.policy.read().and_then(|policy| policy.updated).is_some_and(|at| at > created);
-    let is_external = issuer.is_some_and(|name| name.eq_ignore_ascii_case("Unknown"));
-    if x.self_signed && !is_external && !BACKDATING.contains(&ahead) {
+    // Nor does it make a difference that this names nobody: what is merged was signed by somebody else.
+    if x.self_signed && !BACKDATING.contains(&ahead) {
         return (
             Origin::Imported,
             format!("it is valid from {} before the vault had it", age(Duration::seconds(ahead))),

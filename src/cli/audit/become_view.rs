@@ -35,7 +35,8 @@ pub(super) fn show(
     Ok(if found.missing.is_empty() { Exit::Ok } else { Exit::Partial })
 }
 
-fn app_id(reference: &str, inventory: &Inventory, context: &Context) -> Option<AppId> {
+/// The application that a reference means.
+pub(super) fn app_id(reference: &str, inventory: &Inventory, context: &Context) -> Option<AppId> {
     if let Some(entry) = context.settings().app(reference) {
         return Some(entry.app);
     }

@@ -1,5 +1,6 @@
 //! Where the evidence comes from: the tenant, or a file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::BufReader;
 use std::path::Path;
@@ -9,7 +10,7 @@ use super::super::context::{Context, Onlooker};
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::rules::Loaded;
-use super::{Activity, Scope, outputs};
+use super::{Activity, Scope, become_view, outputs};
 use crate::audit::facts::Facts;
 use crate::audit::{self, InputFile, Manifest, ManifestEntry};
 use crate::domain::{Chain, ObjectId, Vault};
@@ -26,7 +27,11 @@ pub(super) struct Seen {
 /// Reads the tenant, or the file that stands for it.
 pub(super) async fn read(scope: &Scope, context: &Context) -> Result<Seen, Failure> {
     match &scope.input {
-        Some(path) => from_file(path, context),
+        Some(path) => {
+            let mut seen = from_file(path, context)?;
+            narrow(&mut seen.inventory, scope, context)?;
+            Ok(seen)
+        }
         None => Ok(Seen { inventory: from_tenant(scope, context).await?, file: None }),
     }
 }
@@ -66,6 +71,26 @@ fn from_file(path: &Path, context: &Context) -> Result<Seen, Failure> {
     // A domain names a tenant too, but not in a way that can be compared here.
     let tenant = tenant.filter(|tenant| uuid::Uuid::try_parse(tenant.as_str()).is_ok());
     Ok(Seen { inventory: imported.inventory, file: Some(InputFile { tenant, damage: imported.damage }) })
+}
+
+/// Leaves of a file what was asked for by name.
+fn narrow(inventory: &mut Inventory, scope: &Scope, context: &Context) -> Result<(), Failure> {
+    let unknown = |kind: &str, name: &str| Failure::new(Exit::Usage, format!("the inventory has no {kind} `{name}`"));
+    let (mut apps, mut vaults) = (BTreeSet::new(), BTreeSet::new());
+    for app in &scope.app {
+        let found = become_view::app_id(app, inventory, context);
+        let found = found.filter(|id| inventory.applications.iter().any(|known| known.app_id == *id));
+        apps.insert(found.ok_or_else(|| unknown("application", app))?);
+    }
+    for vault in &scope.vault {
+        let name = context.vault(vault)?.name().clone();
+        if !inventory.vaults.iter().any(|known| known.name == name) {
+            return Err(unknown("vault", vault));
+        }
+        vaults.insert(name);
+    }
+    audit::narrow(inventory, &apps, &vaults);
+    Ok(())
 }
 
 async fn from_tenant(scope: &Scope, context: &Context) -> Result<Inventory, Failure> {
@@ -175,6 +200,8 @@ impl From<inventory::Error> for Failure {
         match &error {
             inventory::Error::SignIn { .. } => Self::from_error(Exit::Denied, &error)
                 .hint("sign in with `az login`, or choose an identity with --credential; -v says which one was used"),
+            inventory::Error::NoVault { .. } => Self::from_error(Exit::Usage, &error)
+                .hint("check the spelling of --vault; `kvops audit` without it lists all"),
             inventory::Error::Nothing { gaps } => {
                 let is_denied = gaps.iter().any(|gap| gap.reason == inventory::Reason::Rbac);
                 let exit = if is_denied { Exit::Denied } else { Exit::Upstream };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::super::console;
 use super::super::context::Context;
@@ -52,11 +52,12 @@ pub(super) fn write(report: &Report, args: &Args, manifest: &Manifest, context: 
 }
 
 fn options(args: &Args, manifest: &Manifest, context: &Context) -> Options {
-    let root = std::env::current_dir().unwrap_or_default();
-    let mut locations = Locations::new(manifest.clone(), &root);
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut locations = Locations::new(located(manifest), repository(&here));
     if let Some(file) = args.scope.input.as_ref().or(args.scope.export.as_ref()) {
         // Locations are a help: without them findings stand at the first line of kvops.toml.
-        let read = fs::File::open(file).and_then(|lines| locations.add_inventory(file, io::BufReader::new(lines)));
+        let read =
+            fs::File::open(file).and_then(|lines| locations.add_inventory(&resolved(file), io::BufReader::new(lines)));
         if let Err(error) = read {
             context.console().warn(&format!("{} has no lines for findings: {error}", file.display()));
         }
@@ -74,9 +75,29 @@ fn options(args: &Args, manifest: &Manifest, context: &Context) -> Options {
             .find(|output| output.format == Format::Markdown)
             .and_then(|output| output.file.as_ref())
             // Pipelines run their uploads elsewhere.
-            .map(|file| root.join(file)),
+            .map(|file| here.join(file)),
         ocsf_class: args.report.ocsf_class,
     }
+}
+
+/// The folder that paths in reports begin at: that of the repository, wherever in it this runs.
+fn repository(here: &Path) -> PathBuf {
+    let here = resolved(here);
+    here.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned).unwrap_or(here)
+}
+
+/// The manifest with the files that it really stands in.
+fn located(manifest: &Manifest) -> Manifest {
+    let mut manifest = manifest.clone();
+    manifest.file = manifest.file.as_deref().map(resolved);
+    for entry in manifest.entries.values_mut() {
+        entry.file = resolved(&entry.file);
+    }
+    manifest
+}
+
+fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Columns of the terminal.

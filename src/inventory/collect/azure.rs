@@ -19,9 +19,11 @@ const READINGS_AT_ONCE: usize = 16;
 /// The vaults of a run, with the address of each.
 pub(super) type Found = Vec<(domain::Vault, Vault)>;
 
-/// The vaults that the plan names, or all that Azure shows. Their certificates are not read yet.
-pub(super) async fn vaults(run: &Run<'_>) -> Found {
+/// The vaults that the plan names, or all that Azure shows, and how many it shows. Their certificates
+/// are not read yet.
+pub(super) async fn vaults(run: &Run<'_>) -> (Found, usize) {
     let known = discovered(run).await;
+    let shown = known.as_ref().map_or(0, Vec::len);
     let mut vaults: Found = match &run.plan.vaults {
         Some(named) => {
             let mut known: HashMap<VaultName, (domain::Vault, Vault)> = match known {
@@ -38,7 +40,7 @@ pub(super) async fn vaults(run: &Run<'_>) -> Found {
     vaults.sort_by(|(one, _), (other, _)| one.name().cmp(other.name()));
     vaults.dedup_by(|(one, _), (other, _)| one == other);
     run.read(Evidence::Vaults, vaults.len());
-    vaults
+    (vaults, shown)
 }
 
 /// A vault that somebody named, and of which Azure says nothing to us.

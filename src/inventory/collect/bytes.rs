@@ -20,20 +20,35 @@ use crate::inventory::{Evidence, Gap, KeyCredential, Reason, Seen, X509};
 const READINGS_AT_ONCE: usize = 8;
 
 /// Whether the bytes of one of these keys decide something and are not known. They do for whatever
-/// lets somebody sign in, now or later; SAML's pairs of keys do not.
+/// lets somebody sign in, now or later; and for what may be a pair of SAML's, for its label is the choice
+/// of whoever added it.
 pub(super) fn is_wanting(keys: &[KeyCredential], now: OffsetDateTime) -> bool {
     keys.iter().any(|key| is_wanted(key, keys, now))
 }
 
 fn is_wanted(key: &KeyCredential, keys: &[KeyCredential], now: OffsetDateTime) -> bool {
-    key.x.reason() == Some(Reason::NotAsked) && signs_in(key, keys, now)
+    key.x.reason() == Some(Reason::NotAsked) && decides(key, keys, now)
 }
 
-/// Whether a key lets somebody sign in, now or at some time to come.
+/// Whether a key may let somebody sign in, or tells of another that it does not.
+fn decides(key: &KeyCredential, keys: &[KeyCredential], now: OffsetDateTime) -> bool {
+    let is_open = |key: &KeyCredential| key.is_for_sign_in() && key.end.is_none_or(|end| now < end);
+    let is_other_half = || key.is_signing() && keys.iter().any(|other| is_open(other) && has_label_of(other, key));
+    is_open(key) || is_other_half()
+}
+
+/// Whether a key lets somebody sign in, now or at some time to come. SAML's pairs do not: two entries with
+/// one label, for one key as far as their bytes are known.
 pub(super) fn signs_in(key: &KeyCredential, keys: &[KeyCredential], now: OffsetDateTime) -> bool {
-    let is_one_of_a_pair =
-        || key.label.is_some() && keys.iter().any(|other| other.is_signing() && other.label == key.label);
-    key.is_for_sign_in() && key.end.is_none_or(|end| now < end) && !is_one_of_a_pair()
+    let is_pair = |other: &KeyCredential| {
+        let both = key.x.read().zip(other.x.read());
+        other.is_signing() && has_label_of(key, other) && both.is_none_or(|(one, other)| one.spki == other.spki)
+    };
+    key.is_for_sign_in() && key.end.is_none_or(|end| now < end) && !keys.iter().any(is_pair)
+}
+
+fn has_label_of(key: &KeyCredential, other: &KeyCredential) -> bool {
+    key.label.is_some() && key.label == other.label
 }
 
 /// Puts what is known of bytes beside the credentials.
@@ -53,7 +68,7 @@ pub(super) fn put<T: Listed>(
 
 /// Forgets what an earlier run knew of keys that have ended since.
 pub(super) fn forget_ended(keys: &mut [KeyCredential], now: OffsetDateTime) {
-    let ended: Vec<bool> = keys.iter().map(|key| !signs_in(key, keys, now)).collect();
+    let ended: Vec<bool> = keys.iter().map(|key| !decides(key, keys, now)).collect();
     keys.iter_mut().zip(ended).filter(|(_, has_ended)| *has_ended).for_each(|(key, _)| key.x = Seen::default());
 }
 
@@ -158,14 +173,34 @@ mod tests {
         .unwrap()
     }
 
+    fn with_bytes(usage: &str, spki: &str) -> KeyCredential {
+        let x = json!({
+            "sha1": "", "spki": spki, "alg": "RSA", "bits": 2048,
+            "not_before": "2026-01-01T00:00:00Z", "not_after": "2027-01-01T00:00:00Z",
+        });
+        KeyCredential { x: serde_json::from_value(x).unwrap(), ..key(usage, "2027-01-01T00:00:00Z", "A") }
+    }
+
+    #[test]
+    fn a_key_that_borrows_the_label_of_a_saml_key_is_no_part_of_its_pair() {
+        let later = "2027-01-01T00:00:00Z";
+        let unread = [key("Verify", later, "A"), key("Sign", later, "A")];
+        assert!(unread.iter().all(|key| is_wanted(key, &unread, NOW)), "both halves, to compare them");
+        assert!(!signs_in(&unread[0], &unread, NOW), "as far as anybody knows it is a pair");
+        let pair = [with_bytes("Verify", "ONE"), with_bytes("Sign", "ONE")];
+        assert!(!signs_in(&pair[0], &pair, NOW) && !is_wanting(&pair, NOW));
+        let borrowed = [with_bytes("Verify", "ANOTHER"), with_bytes("Sign", "ONE")];
+        assert!(signs_in(&borrowed[0], &borrowed, NOW));
+    }
+
     #[test]
     fn bytes_are_wanted_of_what_signs_in_now_or_later_and_of_nothing_else() {
         let later = "2027-01-01T00:00:00Z";
         assert!(is_wanting(&[key("Verify", later, "A")], NOW));
         assert!(!is_wanting(&[key("Verify", "2026-01-01T00:00:00Z", "A")], NOW), "expired");
         assert!(!is_wanting(&[key("Encrypt", later, "A")], NOW));
-        assert!(!is_wanting(&[key("Verify", later, "A"), key("Sign", later, "A")], NOW), "SAML's pair");
         assert!(is_wanting(&[key("Verify", later, "A"), key("Sign", later, "B")], NOW));
+        assert!(!is_wanting(&[key("Sign", later, "A")], NOW), "nobody signs in with it");
         let mut given_up = [key("Verify", later, "A")];
         give_up(&mut given_up, Reason::Throttled, NOW);
         assert!(!is_wanting(&given_up, NOW));

@@ -65,6 +65,14 @@ pub enum Error {
         #[source]
         source: http::Error,
     },
+    /// Vaults that were named, and are nowhere: Azure shows others, and nobody answers for these.
+    #[error("there is no vault {}: Azure shows {shown} others, and nobody answers under that name", names.join(", "))]
+    NoVault {
+        /// Their names.
+        names: Vec<String>,
+        /// How many vaults Azure shows.
+        shown: usize,
+    },
     /// Nothing of the directory could be read.
     #[error("nothing of the directory could be read: {}", first(gaps))]
     Nothing {
@@ -120,7 +128,10 @@ pub async fn collect(
     let (directory, azure) =
         Box::pin(futures::future::join(directory, azure(&run, &known_certificates, listener))).await;
     let directory = directory?;
-    let (vaults, watched, (assignments, role_definitions)) = azure?;
+    let Vaults { vaults, watched, roles: (assignments, role_definitions), missing, shown } = azure?;
+    if !missing.is_empty() {
+        return Err(Error::NoVault { names: missing, shown });
+    }
 
     let vaults = vaults.into_iter().zip(watched).map(|((_, mut vault), (is_logged, is_defended))| {
         (vault.is_logged, vault.is_defended) = (is_logged, is_defended);
@@ -177,21 +188,35 @@ async fn header(run: &Run<'_>) -> Result<Header, NotSignedIn> {
 
 type Roles = (Seen<Vec<Assignment>>, Vec<RoleDefinition>);
 
+/// What was read of vaults.
+#[derive(Debug)]
+struct Vaults {
+    vaults: azure::Found,
+    watched: Vec<Watched>,
+    roles: Roles,
+    /// Those that were named and that nobody knows.
+    missing: Vec<String>,
+    /// How many Azure shows.
+    shown: usize,
+}
+
 /// The vaults, what is in them, how they are kept, and who has which role there.
-async fn azure(
-    run: &Run<'_>,
-    known: &versions::Known,
-    listener: Listener,
-) -> Result<(azure::Found, Vec<Watched>, Roles), NotSignedIn> {
+async fn azure(run: &Run<'_>, known: &versions::Known, listener: Listener) -> Result<Vaults, NotSignedIn> {
     run.watcher.doing("looking for vaults");
-    let mut vaults = azure::vaults(run).await;
+    let (mut vaults, shown) = azure::vaults(run).await;
     if vaults.is_empty() {
-        return Ok((vaults, Vec::new(), (Seen::unread(Reason::NotAsked), Vec::new())));
+        let roles = (Seen::unread(Reason::NotAsked), Vec::new());
+        return Ok(Vaults { vaults, watched: Vec::new(), roles, missing: Vec::new(), shown });
     }
     let bare = vaults.clone();
     let contents = async {
-        vaults::list(run, &mut vaults).await?;
-        versions::read(run, &mut vaults, listener, known).await
+        let mut missing = vaults::list(run, &mut vaults).await?;
+        // Where Azure shows none, that it does not show this one says nothing.
+        missing.retain(|_| shown > 0);
+        if missing.is_empty() {
+            versions::read(run, &mut vaults, listener, known).await?;
+        }
+        Ok::<_, NotSignedIn>(missing)
     };
     let (contents, watched, roles, principals) = futures::future::join4(
         contents,
@@ -200,7 +225,7 @@ async fn azure(
         access::principals(run, &bare),
     )
     .await;
-    contents?;
+    let missing = contents?;
     principals?.put(&mut vaults);
-    Ok((vaults, watched, roles?))
+    Ok(Vaults { vaults, watched, roles: roles?, missing, shown })
 }

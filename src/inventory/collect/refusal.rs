@@ -70,6 +70,13 @@ pub(super) fn of_vault(error: &keyvault::Error) -> Told {
     Ok(Refusal { reason, detail: detail(source), grant })
 }
 
+/// Whether nobody has answered for a vault, or somebody who does not know it.
+pub(super) fn is_nobody(error: &keyvault::Error) -> bool {
+    error.http().is_some_and(|source| {
+        matches!(source.cause(), Cause::Unreachable(_)) || source.status() == Some(StatusCode::NOT_FOUND)
+    })
+}
+
 /// Of Resource Manager or Resource Graph. Not to be signed in there does not end the run: the
 /// identity may well be meant for directory and vaults alone.
 pub(super) fn of_arm(error: &arm::Error) -> Refusal {

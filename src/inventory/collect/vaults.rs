@@ -13,17 +13,20 @@ use crate::keyvault::{self, ListedCertificate};
 /// So many vaults are looked into at once.
 const VAULTS_AT_ONCE: usize = 64;
 
-/// Lists every vault. What one of them refuses is a gap of that vault.
-pub(super) async fn list(run: &Run<'_>, vaults: &mut Found) -> Result<(), NotSignedIn> {
+/// Lists every vault. What one of them refuses is a gap of that vault. The answer are those that neither
+/// Azure nor anybody at their address knows.
+pub(super) async fn list(run: &Run<'_>, vaults: &mut Found) -> Result<Vec<String>, NotSignedIn> {
     let readings = vaults.iter_mut().map(|(place, vault)| list_one(run, place, vault));
     let mut reading = stream::iter(readings).buffer_unordered(VAULTS_AT_ONCE);
+    let mut missing = Vec::new();
     while let Some(one) = reading.next().await {
-        one?;
+        missing.extend(one?);
     }
-    Ok(())
+    missing.sort_unstable();
+    Ok(missing)
 }
 
-async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Result<(), NotSignedIn> {
+async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Result<Option<String>, NotSignedIn> {
     let client = run.vault(place);
     let name = place.name().as_str();
     run.watcher.doing(&format!("reading vault {name}"));
@@ -47,7 +50,8 @@ async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Re
                 }
                 vault.deleted = Seen::unread(refusal.reason);
                 vault.contacts = Seen::unread(refusal.reason);
-                return Ok(());
+                let is_unknown = vault.properties.read().is_none() && refusal::is_nobody(&error);
+                return Ok(is_unknown.then(|| name.to_owned()));
             }
         }
     }
@@ -71,7 +75,7 @@ async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Re
         }
         Err(error) => unread(run, Evidence::Contacts, name, &error)?,
     };
-    Ok(())
+    Ok(None)
 }
 
 /// Notes a refusal of a vault.
