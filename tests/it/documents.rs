@@ -16,6 +16,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/guides/configuration.md",
     "docs/guides/expiry-mail.md",
     "docs/guides/identities.md",
+    "docs/guides/jwks.md",
     "docs/guides/lab.md",
     "docs/guides/policy.md",
     "docs/guides/provision.md",

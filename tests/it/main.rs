@@ -44,6 +44,8 @@ mod interrupt;
 #[cfg(feature = "lab")]
 mod invariants;
 #[cfg(feature = "lab")]
+mod jwks;
+#[cfg(feature = "lab")]
 mod killed;
 #[cfg(feature = "lab")]
 mod lab_command;
