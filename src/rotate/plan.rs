@@ -36,6 +36,10 @@ pub struct Planned {
     /// The step.
     #[serde(flatten)]
     pub step: Step,
+    /// What it writes to; none where it only looks, or writes to the ledger alone.
+    pub writes_to: Option<&'static str>,
+    /// The right that it takes.
+    pub right: &'static str,
     /// Not before this, because both keys are to be trusted for a while.
     #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<OffsetDateTime>,
@@ -72,8 +76,9 @@ impl Plan {
             match next_step(&world, demand)? {
                 Next::Take(step) => {
                     let is_last = step == Step::Close;
+                    let (writes_to, right) = needs(&step, &world);
                     world = world.after(&step);
-                    steps.push(Planned { step, not_before });
+                    steps.push(Planned { step, writes_to, right, not_before });
                     if is_last {
                         break;
                     }
@@ -99,6 +104,29 @@ impl Plan {
     /// Whether anything would be written.
     pub fn is_no_change(&self) -> bool {
         self.steps.is_empty()
+    }
+}
+
+/// What a step writes to, and by which right: the least role that grants it and opens no secret.
+fn needs(step: &Step, world: &World) -> (Option<&'static str>, &'static str) {
+    const UPDATE: &str = "certificates update (Key Vault Certificates Officer)";
+    const SIGN: &str = "keys sign (Key Vault Crypto User)";
+    const PROOF: &str = "keys sign (Key Vault Crypto User) and no Graph permission";
+    match step {
+        Step::Create => (Some("vault"), "certificates create (Key Vault Certificates Officer)"),
+        Step::Open { .. } | Step::Harden | Step::Record { .. } | Step::Disable { .. } | Step::Close => {
+            (Some("vault"), UPDATE)
+        }
+        Step::AwaitIssue => (None, "certificates get, keys get (Key Vault Reader)"),
+        Step::Attach { application, .. } => {
+            let proves = world.applications.iter().any(|trust| trust.application == *application && trust.can_prove);
+            let by_list = "Application.ReadWrite.OwnedBy as an owner, or Application.ReadWrite.All";
+            (Some("Graph"), if proves { PROOF } else { by_list })
+        }
+        Step::Detach { .. } => (Some("Graph"), PROOF),
+        Step::Prove { .. } | Step::ProveRefusal { .. } => (None, SIGN),
+        Step::StartSoak { .. } => (None, "none: it is a line in the ledger"),
+        Step::LookAtUse => (None, "AuditLog.Read.All, in a tenant with a licence for reports"),
     }
 }
 

@@ -120,6 +120,8 @@ fn the_plan_shows_every_step_with_its_earliest_time_and_writes_nothing() {
     ];
     assert_eq!(steps, expected);
     assert!(plan["steps"][7]["not_before"].is_string() && plan["steps"][6]["not_before"].is_null(), "{plan}");
+    assert_eq!((&plan["steps"][3]["writes_to"], &plan["steps"][4]["writes_to"]), (&json!("Graph"), &Value::Null));
+    assert!(plan["steps"][3]["right"].as_str().unwrap().contains("no Graph permission"), "{plan}");
     let people = bench.kvops(&["rotate", "--app", "billing", "--plan", "-o", "table"]).ends_with(0).stdout;
     assert!(people.contains("nothing has been written yet") && people.contains("not before"), "{people}");
     assert_eq!(bench.lab().counts().writes, writes, "a plan wrote something");

@@ -35,7 +35,9 @@ pub(in crate::cli) fn plan(console: Console, plan: &Plan) -> String {
             Step::Disable { version } => format!(" ({version})"),
             _ => String::new(),
         };
-        let _ = writeln!(text, "  {}. {}{on}", index + 1, planned.step.title());
+        let target = planned.writes_to.map(|to| format!(" [writes to {to}]")).unwrap_or_default();
+        let _ = writeln!(text, "  {}. {}{on}{target}", index + 1, planned.step.title());
+        let _ = writeln!(text, "     {}", console.paint(Tone::Faint, &format!("needs {}", planned.right)));
     }
     for warning in &plan.warnings {
         let _ = writeln!(text, "  {} {warning}", console.paint(Tone::Warning, "warning:"));
