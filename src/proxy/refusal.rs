@@ -138,7 +138,7 @@ fn of_entra(error: &entra::Error) -> Problem {
                 .detail(Chain(error).to_string())
                 .code(code)
                 .trace_id(source.request_id().map(str::to_owned));
-            advised(if error.may_be_spreading() { problem.retry_after(Some(SOON)) } else { problem })
+            advised(problem)
         }
         entra::Error::Call { source, .. } => of_exchange(source, &Chain(error).to_string()),
         entra::Error::Assertion(pki::Error::Signer(source)) => match source.downcast_ref::<keyvault::Error>() {

@@ -36,8 +36,12 @@ impl Door {
         Self { path, key: KeyAt::Nowhere, form_with: None }
     }
 
-    /// The door for a path: the longest that fits. An open `/` is the page itself and nothing below.
+    /// The door for a path: the longest that fits. An open `/` is the page itself and nothing below, and
+    /// a path that climbs is below nothing.
     pub(super) fn of<'a>(doors: &'a [Self], path: &str) -> &'a Self {
+        if path.split('/').any(is_climbing) {
+            return &Self::USUAL;
+        }
         doors.iter().filter(|door| door.fits(path)).max_by_key(|door| door.path.len()).unwrap_or(&Self::USUAL)
     }
 
@@ -50,6 +54,11 @@ impl Door {
             None => false,
         }
     }
+}
+
+fn is_climbing(segment: &str) -> bool {
+    let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+    plain == "." || plain == ".."
 }
 
 #[cfg(test)]
@@ -67,7 +76,19 @@ mod tests {
         for path in ["/", "/healthz", "/healthz/x", "/swagger/index.html"] {
             assert_eq!(key_at(path), KeyAt::Nowhere, "{path}");
         }
-        for path in ["/api", "/healthzz", "/swagger", "/Healthz", "//", "", "/api/../healthz", "*"] {
+        for path in [
+            "/api",
+            "/healthzz",
+            "/swagger",
+            "/Healthz",
+            "//",
+            "",
+            "/api/../healthz",
+            "*",
+            "/healthz/../api",
+            "/swagger/%2E./api",
+            "/swagger/.",
+        ] {
             assert_eq!(key_at(path), KeyAt::Header, "{path}");
         }
     }

@@ -69,6 +69,14 @@ mod provision_request;
 #[cfg(feature = "lab")]
 mod provision_spread;
 #[cfg(feature = "lab")]
+mod proxy_command;
+#[cfg(feature = "lab")]
+mod proxy_guard;
+#[cfg(feature = "lab")]
+mod proxy_outage;
+#[cfg(feature = "lab")]
+mod proxy_token;
+#[cfg(feature = "lab")]
 mod regressions_list;
 #[cfg(feature = "lab")]
 mod regressions_plan;

@@ -5,6 +5,7 @@ mod killing;
 mod proxy;
 mod rights;
 mod running;
+mod served;
 mod vault;
 mod world;
 
@@ -14,6 +15,10 @@ pub(crate) use self::killing::Moment;
 pub(crate) use self::proxy::Manner;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::rights::Identity;
+pub(crate) use self::served::Answer;
+pub(crate) use self::served::Manners;
+pub(crate) use self::served::Served;
+pub(crate) use self::served::for_certificate;
 pub(crate) use self::vault::VAULT;
 pub(crate) use self::vault::hardened;
 
