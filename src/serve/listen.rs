@@ -104,7 +104,7 @@ pub(super) async fn bind(listen: &Listen, more_hosts: &[String]) -> Result<Bound
     }
 }
 
-/// A port that is free on 127.0.0.1 may be taken on ::1, where callers of `localhost` would meet a
+/// A port that is free on 127.0.0.1 may be taken on `::1`, where callers of `localhost` would meet a
 /// stranger and show it the key.
 async fn loopback(port: u16) -> io::Result<(u16, Vec<Socket>)> {
     let attempts = if port == 0 { 16 } else { 1 };

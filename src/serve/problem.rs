@@ -12,9 +12,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// Why a request was not answered, as `application/problem+json`.
+// Boxed, because every handler's result carries one.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(transparent)]
+pub struct Problem(#[schema(inline)] Box<Body>);
+
+/// The members of a problem.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Problem {
+struct Body {
     /// Which kind of problem, as a URI: `urn:kvops:problem:…`.
     #[serde(rename = "type")]
     kind: String,
@@ -52,7 +58,7 @@ pub struct Problem {
 impl Problem {
     /// A problem of a kind, whose name becomes part of its type.
     pub fn new(status: StatusCode, kind: &str, title: &'static str) -> Self {
-        Self {
+        Self(Box::new(Body {
             kind: format!("urn:kvops:problem:{kind}"),
             title,
             status,
@@ -64,74 +70,82 @@ impl Problem {
             retryable: false,
             errors: BTreeMap::new(),
             retry_after: None,
-        }
+        }))
     }
 
     /// One of our own rules said no.
     pub fn refused(status: StatusCode, rule: &'static str, title: &'static str) -> Self {
-        Self { rule: Some(rule), ..Self::new(status, rule, title) }
+        let mut problem = Self::new(status, rule, title);
+        problem.0.rule = Some(rule);
+        problem
     }
 
     /// What happened this time.
     #[must_use]
-    pub fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
     }
 
     /// The service's code.
     #[must_use]
-    pub fn code(self, code: Option<String>) -> Self {
-        Self { code, ..self }
+    pub fn code(mut self, code: Option<String>) -> Self {
+        self.0.code = code;
+        self
     }
 
     /// The service's name for the request.
     #[must_use]
-    pub fn trace_id(self, trace_id: Option<String>) -> Self {
-        Self { trace_id, ..self }
+    pub fn trace_id(mut self, trace_id: Option<String>) -> Self {
+        self.0.trace_id = trace_id;
+        self
     }
 
     /// What to do next; begins with a verb.
     #[must_use]
-    pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
     }
 
     /// The same may succeed later: when, if that is known.
     #[must_use]
-    pub fn retry_after(self, wait: Option<Duration>) -> Self {
-        Self { retryable: true, retry_after: wait, ..self }
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        (self.0.retryable, self.0.retry_after) = (true, wait);
+        self
     }
 
     /// What is wrong with the members of the request.
     #[must_use]
-    pub fn errors(self, errors: BTreeMap<&'static str, Vec<String>>) -> Self {
-        Self { errors, ..self }
+    pub fn errors(mut self, errors: BTreeMap<&'static str, Vec<String>>) -> Self {
+        self.0.errors = errors;
+        self
     }
 
     /// The status.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// Whether the same request may succeed later without anybody changing anything.
     pub fn is_retryable(&self) -> bool {
-        self.retryable
+        self.0.retryable
     }
 
     /// The rule of ours that refused.
     pub fn rule(&self) -> Option<&'static str> {
-        self.rule
+        self.0.rule
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail.as_deref().unwrap_or(self.title))?;
-        let is_said = |code: &&String| self.detail.as_ref().is_some_and(|detail| detail.contains(code.as_str()));
-        if let Some(code) = self.code.as_ref().filter(|code| !is_said(code)) {
+        f.write_str(self.0.detail.as_deref().unwrap_or(self.0.title))?;
+        let is_said = |code: &&String| self.0.detail.as_ref().is_some_and(|detail| detail.contains(code.as_str()));
+        if let Some(code) = self.0.code.as_ref().filter(|code| !is_said(code)) {
             write!(f, " ({code})")?;
         }
-        match &self.hint {
+        match &self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
@@ -140,7 +154,7 @@ impl fmt::Display for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, wait) = (self.status, self.retry_after);
+        let (status, wait) = (self.0.status, self.0.retry_after);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -85,6 +85,7 @@ pub(super) struct LocalTokenRequest {
 
 /// By what a certificate of this machine is looked for.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[expect(clippy::enum_variant_names, reason = "these are .NET's names")]
 enum FindType {
     #[default]
     FindByThumbprint,
