@@ -19,6 +19,9 @@ use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
 
 pub use super::key_list::find;
 
+/// So many readings without an entry that `addKey` may have added count as its loss.
+const PATIENCE_AFTER_ADDING: u32 = 45;
+
 /// What became of the upload.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attachment {
@@ -79,6 +82,23 @@ pub async fn attach(
         repairs: settled.repairs,
         removed_meanwhile: settled.removed_meanwhile,
     })
+}
+
+/// The entry of a certificate that a run which died may have added: any single reading may be late,
+/// and a second `addKey` would add it twice.
+pub async fn late_entry(
+    graph: &graph::Client,
+    application: &Application,
+    certificate: &Certificate,
+) -> Result<Option<KeyCredential>, Error> {
+    for _ in 0..PATIENCE_AFTER_ADDING {
+        let read = graph.key_credentials(application.id).await?;
+        if let Some(key_id) = find(&read, certificate, graph.http().service_now()) {
+            return Ok(read.into_iter().find(|entry| entry.key_id == key_id));
+        }
+        graph.http().clock().sleep(BETWEEN_READINGS).await;
+    }
+    Ok(None)
 }
 
 /// A certificate on its way to an application.
@@ -200,7 +220,7 @@ impl Way<'_> {
     /// replaced, so writing it once too often changes nothing, but a second `addKey` may add twice.
     fn patience(self) -> u32 {
         match self {
-            Self::AddKey { .. } => 45,
+            Self::AddKey { .. } => PATIENCE_AFTER_ADDING,
             Self::Patch => 12,
         }
     }

@@ -1,6 +1,7 @@
 //! Taking one step.
 
 use super::error::Error;
+use super::history::is_half_attached;
 use super::observe::{Observed, Scope};
 use super::pinned;
 use super::run::{Rotator, Wish, Work};
@@ -219,13 +220,18 @@ impl Rotator<'_> {
         };
         let is_unseen = observed.unseen.contains(&application.id);
         let attached = async {
+            let mut seen = application.clone();
+            if !is_unseen && is_half_attached(self.story, application.id, version) {
+                let late = provision::attach::late_entry(self.graph, application, &certificate).await?;
+                seen.key_credentials.extend(late);
+            }
             match &found {
                 Some(found) if is_unseen => {
                     let signer = signer(self.vault, &found.key).await?;
                     let as_application = self.graph.with_tokens(&self.sign_in.tokens(application.app_id, &signer));
                     unseen::attach(&as_application, application.id, &certificate, &signer).await
                 }
-                _ => Ok(attaching.attach(application, &certificate, &method).await?),
+                _ => Ok(attaching.attach(&seen, &certificate, &method).await?),
             }
         };
         let (attachment, hash) = journal.step(ledger::Step::Attach, record, attached, told).await?;

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::world::History;
-use crate::domain::{AppId, CertificateName, ObjectId, VaultName};
+use crate::domain::{AppId, CertificateName, ObjectId, VaultName, Version};
 use crate::ledger::{Entry, Phase, Step};
 
 /// Reads the story of one certificate.
@@ -38,6 +38,16 @@ pub fn history(entries: &[Entry], vault: &VaultName, name: &CertificateName) -> 
         }
     }
     history
+}
+
+/// Whether a run began to attach a version and nobody wrote down that it did.
+pub(super) fn is_half_attached(entries: &[Entry], application: ObjectId, version: &Version) -> bool {
+    let is_about = |entry: &&Entry| {
+        entry.step == Step::Attach
+            && entry.object.application == Some(application)
+            && entry.object.version.as_ref() == Some(version)
+    };
+    entries.iter().rfind(is_about).is_some_and(|entry| entry.phase != Phase::Done)
 }
 
 /// The runs that this ledger knows: a lease of one of them is ours to take over.

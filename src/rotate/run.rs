@@ -78,6 +78,8 @@ pub(super) struct Work {
     pub(super) warnings: Vec<String>,
     /// Why no version is disabled, if that was found out late.
     pub(super) why_not_disabled: Option<String>,
+    /// The version that signs from now on, for the report of a rotation that has ended.
+    signs: Option<CertificateFacts>,
     is_leased: bool,
     taken: BTreeMap<String, u32>,
 }
@@ -182,6 +184,10 @@ impl Rotator<'_> {
                 return Err(Error::NoProgress { step: step.title() });
             }
             let is_last = step == Step::Close;
+            if is_last {
+                // Once the ledger says that it has ended nothing is asked: who died then would begin anew.
+                work.signs = self.signs(wish, &observed, work).await?;
+            }
             self.take(&step, wish, scope, &observed, work, journal).await?;
             if is_last {
                 return Ok((End::Closed, observed));
@@ -263,6 +269,19 @@ impl Rotator<'_> {
         }
     }
 
+    /// The version that signs from now on; none after a way back.
+    async fn signs(&self, wish: &Wish, observed: &Observed, work: &Work) -> Result<Option<CertificateFacts>, Error> {
+        if wish.demand.purpose == Purpose::Abort {
+            return Ok(None);
+        }
+        let Some(version) = target(&observed.world).map(|target| &target.version) else { return Ok(None) };
+        if let Some(made) = work.made.as_ref().filter(|made| made.key.version() == version) {
+            return Ok(Some(CertificateFacts::of(made)));
+        }
+        let existing = crate::provision::observe::version(self.vault, &wish.name, Some(version)).await?;
+        Ok(Some(CertificateFacts::of(&existing)))
+    }
+
     async fn report(&self, wish: &Wish, end: End, observed: &Observed, mut work: Work) -> Result<Report, Error> {
         let (outcome, stage, soak) = match end {
             End::Closed if wish.demand.purpose == Purpose::Abort => (Outcome::Aborted, None, None),
@@ -275,17 +294,9 @@ impl Rotator<'_> {
             work.of(application);
         }
         work.warnings.extend(work.why_not_disabled.take());
-        let signs = match wish.demand.purpose {
-            Purpose::Abort => None,
-            _ => target(&observed.world).map(|target| target.version.clone()),
-        };
-        let certificate = match (&work.made, signs) {
-            (Some(made), Some(version)) if *made.key.version() == version => Some(CertificateFacts::of(made)),
-            (_, Some(version)) => {
-                let existing = crate::provision::observe::version(self.vault, &wish.name, Some(&version)).await?;
-                Some(CertificateFacts::of(&existing))
-            }
-            (_, None) => None,
+        let certificate = match outcome {
+            Outcome::Aborted | Outcome::Rotated => work.signs.take(),
+            _ => self.signs(wish, observed, &work).await?,
         };
         for attachment in work.applications.values().filter_map(|application| application.attachment.as_ref()) {
             for key_id in &attachment.removed_meanwhile {

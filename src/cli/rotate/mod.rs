@@ -243,7 +243,7 @@ pub(super) async fn rotate(
     let tools = Tools::new(context, subject, alg).await?;
     let watcher = context.watcher();
     let journal = Journal { run: &run, http: context.http() };
-    let ended = tools.rotator(&watcher).run(&subject.wish(demand, snapshot), journal).await;
+    let ended = Box::pin(tools.rotator(&watcher).run(&subject.wish(demand, snapshot), journal)).await;
     watcher.clear();
     match ended {
         Ok(report) => Ok(report),
