@@ -109,8 +109,16 @@ impl Bench {
         all
     }
 
-    /// Whether the application can sign in now with some key that it trusts and that is in the vault.
-    pub(crate) fn mints_by_some_key(&self, app: &App) -> bool {
+    /// Whether the application could sign in now with some key that it trusts and that is in the vault.
+    /// Nothing remembers that it was tried: a use of the old key would keep it from being removed.
+    pub(crate) fn would_mint(&self, app: &App) -> bool {
+        let now = self.remembered();
+        let does = self.mints_by_some_key(app);
+        self.lab().control("PUT", "/state", &now).unwrap();
+        does
+    }
+
+    fn mints_by_some_key(&self, app: &App) -> bool {
         let kept = self.kept();
         let trusted = self.keys_of(app);
         let of_key = |key: &Value| kept.iter().find(|version| version.label == label_of(key, &kept)).cloned();
