@@ -1,5 +1,7 @@
 //! `kvops ledger`: what kvops did, and whether the record of it is whole.
 
+mod checkpoint;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use super::failure::Failure;
 use super::global::{Global, Output};
 use super::view::{Lines, date, short};
 use crate::domain::{AppId, CertificateName, Environment, ObjectId, TAG_LEDGER, VaultName, printable};
+use crate::ledger::checkpoint::Signed;
 use crate::ledger::{self, Anchor, Damage, Entry, Hash, Phase, read, verify};
 
 /// What to do with the ledger.
@@ -24,6 +27,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Whether it is as it was written: edits, gaps, wrong order, a cut end
     Verify(VerifyArgs),
+    /// Have a key of a vault sign it up to here, so that nobody can write the chain anew
+    Checkpoint(checkpoint::Args),
 }
 
 /// Which entries.
@@ -51,6 +56,9 @@ pub(crate) struct VerifyArgs {
     /// Ask the vaults for the hashes that kvops left as tags on versions
     #[arg(long)]
     online: bool,
+    /// Public certificate (DER or PEM) of a key that has signed checkpoints: they have to hold
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -60,6 +68,9 @@ pub(crate) async fn run(command: &Command, global: &Global, environment: &Enviro
     match command {
         Command::Show(args) => show(args, &Context::new(global, environment, args.output.output).await?),
         Command::Verify(args) => check(args, &Context::new(global, environment, args.output.output).await?).await,
+        Command::Checkpoint(args) => {
+            checkpoint::run(args, &Context::new(global, environment, args.output.output).await?).await
+        }
     }
 }
 
@@ -138,6 +149,9 @@ struct Outcome {
     entries: u64,
     last: Hash,
     anchors: usize,
+    /// How far it is signed by the certificate that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed: Option<Signed>,
     damage: Vec<Damage>,
 }
 
@@ -149,13 +163,21 @@ async fn check(args: &VerifyArgs, context: &Context) -> Result<Exit, Failure> {
     if args.online {
         anchors.extend(context.reading(tags(&ledger::entries(&text), context)).await?);
     }
-    let verified = verify(&text, &anchors);
+    let mut verified = verify(&text, &anchors);
+    let mut signed = None;
+    if let Some(file) = &args.certificate {
+        let certificate = context.certificates(file)?.remove(0);
+        let (how_far, damage) = ledger::checkpoint::check(&text, &certificate);
+        verified.damage.extend(damage);
+        signed = Some(how_far);
+    }
     let result = Outcome {
         ledger: path,
         is_sound: verified.is_sound(),
         entries: verified.entries,
         last: verified.last,
         anchors: anchors.len(),
+        signed,
         damage: verified.damage,
     };
     context.print(&result, || result.for_people(context))?;
@@ -208,6 +230,10 @@ impl Outcome {
             number => format!("{number} compared"),
         };
         lines.add("anchors", anchors);
+        if let Some(signed) = &self.signed {
+            let when = signed.at.map(|at| format!(" on {}", date(at))).unwrap_or_default();
+            lines.add("signed", format!("up to line {}{when}, {} checkpoints", signed.up_to, signed.checkpoints));
+        }
         for damage in &self.damage {
             lines.add("damage", format!("line {}: {}", damage.line, printable(&damage.fault.to_string())));
         }

@@ -140,6 +140,7 @@ impl Command {
             Self::Jwks(command) => command.format(),
             Self::Ledger(ledger::Command::Show(args)) => args.output.output,
             Self::Ledger(ledger::Command::Verify(args)) => args.output.output,
+            Self::Ledger(ledger::Command::Checkpoint(args)) => args.output.output,
             Self::Config(config::Command::Show(output) | config::Command::Variables(output)) => output.output,
             Self::Policy(policy::Command::List(args)) => args.output.output,
             Self::Policy(policy::Command::Show(args)) => args.output.output,

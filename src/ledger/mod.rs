@@ -5,6 +5,7 @@
 //! proof or a secret. Nothing that kvops decides rests on it alone, except when the soak of a rotation
 //! began: vault and directory are looked at anew each time.
 
+pub mod checkpoint;
 mod entry;
 mod error;
 mod file;

@@ -59,6 +59,8 @@ pub enum Fault {
         /// Where the hash is known from.
         anchor: String,
     },
+    /// A signature over the lines before it does not hold, or is not there.
+    Checkpoint(String),
 }
 
 /// The hash of a line that is known from elsewhere, such as a tag of a certificate's version.
@@ -168,6 +170,7 @@ impl fmt::Display for Fault {
                 write!(f, "entry {expected} should stand here, and {found} does: the order was changed")
             }
             Self::CutLine => f.write_str("it has no end: a writer died, or somebody cut it"),
+            Self::Checkpoint(problem) => write!(f, "the signed checkpoint: {problem}"),
             Self::Truncated { anchor } => write!(f, "the entry that {anchor} names is not there: the end was cut off"),
         }
     }

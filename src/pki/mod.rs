@@ -1,13 +1,14 @@
 //! X.509, JWK and JWS: what is signed, by whom, and how it is checked. No network.
 //!
 //! Signing is typed. The only things that a [`Signer`] can be asked to sign are [`SigningInput`]s,
-//! and those come from a [`ClientAssertion`], a [`PossessionProof`] or an [`IssuerToken`], of which none
-//! can be taken for another; nothing signs bytes that a caller supplies, because an oracle for bytes is
+//! and those come from a [`ClientAssertion`], a [`PossessionProof`], an [`IssuerToken`] or a
+//! [`Checkpoint`], of which none can be taken for another; nothing signs bytes that a caller supplies, because an oracle for bytes is
 //! an oracle for tokens.
 
 mod algorithm;
 mod assertion;
 mod certificate;
+mod checkpoint;
 mod error;
 mod issuer_token;
 mod jwk;
@@ -23,6 +24,7 @@ mod tests;
 pub use algorithm::{InvalidAlgorithm, SignatureAlgorithm};
 pub use assertion::{AssertionRequest, ClientAssertion, MAX_ASSERTION_LIFETIME};
 pub use certificate::Certificate;
+pub use checkpoint::Checkpoint;
 pub use error::Error;
 pub use issuer_token::{
     Audience, Claims, Issuer, IssuerToken, IssuerTokenRequest, MAX_CLAIMS, MAX_TOKEN_LIFETIME, TokenType,

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("entra", &["domain", "http", "pki"]),
     ("graph", &["domain", "http", "pki", "entra"]),
     ("keyvault", &["domain", "http", "pki", "entra"]),
-    ("ledger", &["domain"]),
+    ("ledger", &["domain", "pki"]),
     // What others claim: no I/O, so that nothing is asked before a claim is well-formed.
     ("notice", &["domain"]),
     ("arm", &["domain", "http", "pki", "entra"]),

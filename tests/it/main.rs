@@ -55,6 +55,10 @@ mod lab_control;
 mod lab_server;
 mod ledger;
 #[cfg(feature = "lab")]
+mod ledger_checkpoint;
+#[cfg(feature = "lab")]
+mod ledger_faults;
+#[cfg(feature = "lab")]
 mod lost_updates;
 #[cfg(feature = "lab")]
 mod notices;
