@@ -112,18 +112,13 @@ fn next(found: &Whereabouts<'_>) -> Vec<String> {
     let place = found.places.first();
     for app in &apps {
         next.push(format!("kvops audit --who-can-become {app}"));
-        match place {
+        next.push(match place {
             Some(place) if place.is_deleted => {
-                next.push(format!(
-                    "kvops provision --app {app} --vault {} --name {} --recover",
-                    place.vault, place.name
-                ));
+                format!("kvops provision --app {app} --vault {} --name {} --recover", place.vault, place.name)
             }
-            Some(place) => {
-                next.push(format!("kvops provision --app {app} --vault {} --name {} --plan", place.vault, place.name));
-            }
-            None => next.push(format!("kvops provision --app {app} --vault VAULT --name NAME")),
-        }
+            Some(place) => format!("kvops rotate --app {app} --vault {} --name {} --plan", place.vault, place.name),
+            None => format!("kvops provision --app {app} --vault VAULT --name NAME"),
+        });
     }
     if let Some(place) = place.filter(|place| !place.is_deleted) {
         let version = place.version.map(|version| format!(" --version {version}")).unwrap_or_default();
