@@ -8,6 +8,7 @@ use utoipa::openapi::security::HttpAuthScheme;
 use utoipa::openapi::security::HttpBuilder;
 use utoipa::openapi::security::SecurityScheme;
 
+use super::snippet::Form;
 use crate::serve::Problem;
 
 /// The document without its addresses.
@@ -28,7 +29,7 @@ use crate::serve::Problem;
     ),
     security(("kvopsKey" = []), ("bearer" = [])),
     modifiers(&Keys),
-    components(schemas(Problem)),
+    components(schemas(Problem, Form)),
 )]
 pub(super) struct Described;
 

@@ -71,7 +71,7 @@ impl Guard {
             KeyAt::Named(name) => in_header(name),
             KeyAt::Segment(number) => {
                 let segment = uri.path().split('/').skip(1).nth(number);
-                segment.is_some_and(|shown| key.matches(shown.as_bytes()))
+                segment.is_some_and(|shown| key.matches_in_address(shown.as_bytes()))
             }
         };
         if is_shown || in_header(KEY_HEADER) || bearer(headers).is_some_and(|shown| key.matches(shown)) {

@@ -10,7 +10,10 @@ use crate::domain::Secret;
 
 /// What callers show. It is drawn at each start and kept nowhere.
 #[derive(Clone)]
-pub struct RunKey(Secret<String>);
+pub struct RunKey {
+    text: Secret<String>,
+    address: Secret<String>,
+}
 
 impl RunKey {
     /// A key from the operating system's randomness; `None` where that fails.
@@ -22,17 +25,28 @@ impl RunKey {
 
     /// The key of these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+        let address = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { text: Secret::new(URL_SAFE_NO_PAD.encode(bytes)), address: Secret::new(address) }
     }
 
     /// As callers write it.
     pub fn text(&self) -> &Secret<String> {
-        &self.0
+        &self.text
+    }
+
+    /// As it stands in an address: in hex, because MSAL writes addresses in lower case.
+    pub fn in_address(&self) -> &Secret<String> {
+        &self.address
     }
 
     /// Whether `shown` is the key. How long this takes says nothing about where it differs.
     pub fn matches(&self, shown: &[u8]) -> bool {
-        verify_slices_are_equal(self.0.expose().as_bytes(), shown).is_ok()
+        verify_slices_are_equal(self.text.expose().as_bytes(), shown).is_ok()
+    }
+
+    /// The same for what an address shows, which may be either form.
+    pub fn matches_in_address(&self, shown: &[u8]) -> bool {
+        verify_slices_are_equal(self.address.expose().as_bytes(), shown).is_ok() | self.matches(shown)
     }
 }
 
@@ -51,6 +65,10 @@ mod tests {
         let key = RunKey::from_bytes([7; 32]);
         let text = key.text().expose().clone();
         assert_eq!(text.len(), 43);
+        let address = key.in_address().expose();
+        assert_eq!(*address, "07".repeat(32));
+        assert!(key.matches_in_address(address.as_bytes()) && key.matches_in_address(text.as_bytes()));
+        assert!(!key.matches(address.as_bytes()) && !key.matches_in_address(b"07"));
         assert!(key.matches(text.as_bytes()));
         assert!(!key.matches(&text.as_bytes()[1..]));
         assert!(!key.matches(b""));

@@ -44,6 +44,7 @@ pub(super) fn run(args: &Args, global: &Global, environment: &Environment) -> Re
     let known = Known {
         url: record.url(),
         key: record.key(),
+        address_key: record.address_key(),
         profile: record.has_several().then_some(profile.name.as_str()),
         app: profile.app,
     };

@@ -76,7 +76,8 @@ pub(super) async fn run(args: &Args, global: &Global, environment: &Environment)
     for name in WITHHELD {
         command.env_remove(name);
     }
-    command.envs(Known { url: &url, key: key.text(), profile: None, app: profile.app }.variables(args.identity));
+    let known = Known { url: &url, key: key.text(), address_key: key.in_address(), profile: None, app: profile.app };
+    command.envs(known.variables(args.identity));
     // From here on Ctrl-C is for the command, however often: it may be a shell.
     prepared.interrupt.leave();
     let ended = child::run(command, signals).await;

@@ -132,7 +132,7 @@ async fn serve(args: &Args, global: &Global, environment: &Environment) -> Resul
     };
     let mut server = Server::start(proxy::routes(&prepared.engine, &meters), options).await?;
     let _left = match (server.address(), &key) {
-        (Address::Loopback(port), Some(key)) => Record::leave(*port, key.text(), prepared.profiles(), environment)
+        (Address::Loopback(port), Some(key)) => Record::leave(*port, key, prepared.profiles(), environment)
             .unwrap_or_else(|error| {
                 console.warn(&format!("`kvops proxy env` will not find this proxy: {error}"));
                 None

@@ -20,6 +20,7 @@ use crate::domain::AppId;
 use crate::domain::Environment;
 use crate::domain::Secret;
 use crate::proxy::Profile;
+use crate::serve::RunKey;
 
 /// On this machine somebody answers at once or not at all.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Record {
     url: String,
     key: Secret<String>,
+    address_key: Secret<String>,
     profiles: Vec<Known>,
 }
 
@@ -47,14 +49,14 @@ impl Record {
     /// Writes the record of a proxy on a port. Without a folder of the user's own there is none.
     pub(super) fn leave(
         port: u16,
-        key: &Secret<String>,
+        key: &RunKey,
         profiles: &[Profile],
         environment: &Environment,
     ) -> std::io::Result<Option<Left>> {
         let Some(path) = path(port, environment) else { return Ok(None) };
         let profiles: Vec<_> =
             profiles.iter().map(|profile| json!({ "name": profile.name, "app": profile.app })).collect();
-        let record = json!({ "url": url(port), "key": key.expose(), "profiles": profiles });
+        let record = json!({ "url": url(port), "key": key.text().expose(), "address_key": key.in_address().expose(), "profiles": profiles });
         write(&path, &record.to_string())?;
         Ok(Some(Left(path)))
     }
@@ -86,6 +88,7 @@ impl Record {
         Some(Self {
             url: record["url"].as_str()?.to_owned(),
             key: Secret::new(record["key"].as_str()?.to_owned()),
+            address_key: Secret::new(record["address_key"].as_str()?.to_owned()),
             profiles: record["profiles"].as_array()?.iter().map(known).collect::<Option<_>>()?,
         })
     }
@@ -98,6 +101,11 @@ impl Record {
     /// What its callers show.
     pub(super) fn key(&self) -> &Secret<String> {
         &self.key
+    }
+
+    /// The same in addresses.
+    pub(super) fn address_key(&self) -> &Secret<String> {
+        &self.address_key
     }
 
     /// Whether an address has to name a profile.
@@ -162,7 +170,8 @@ mod tests {
 
     fn record(profiles: &[&str]) -> Record {
         let profiles: Vec<_> = profiles.iter().map(|name| json!({ "name": name, "app": APP })).collect();
-        Record::parse(&json!({ "url": url(5616), "key": "k", "profiles": profiles }).to_string()).unwrap()
+        Record::parse(&json!({ "url": url(5616), "key": "k", "address_key": "6b", "profiles": profiles }).to_string())
+            .unwrap()
     }
 
     #[test]
@@ -179,7 +188,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().display().to_string();
         let environment: Environment = [(env::RUNTIME_FOLDER.to_owned(), home)].into_iter().collect();
-        let left = Record::leave(5616, &Secret::new("k".to_owned()), &[], &environment).unwrap().unwrap();
+        let left = Record::leave(5616, &RunKey::from_bytes([7; 32]), &[], &environment).unwrap().unwrap();
         let file = folder.path().join("kvops/proxy-5616.json");
         #[cfg(unix)]
         {

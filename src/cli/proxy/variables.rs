@@ -38,6 +38,8 @@ pub(crate) struct Known<'a> {
     pub(crate) url: &'a str,
     /// The key of the run.
     pub(crate) key: &'a Secret<String>,
+    /// The same as it stands in addresses.
+    pub(crate) address_key: &'a Secret<String>,
     /// Which profile answers, where there are several.
     pub(crate) profile: Option<&'a str>,
     /// Whose tokens there are.
@@ -67,7 +69,7 @@ impl Known<'_> {
     /// The protocols of virtual machines and of Cloud Shell have no place for a key, so that it
     /// stands in the address that the program is given.
     pub(crate) fn variables(&self, identity: Identity) -> Vec<(&'static str, String)> {
-        let (url, key) = (self.url, self.key.expose());
+        let (url, key, address_key) = (self.url, self.key.expose(), self.address_key.expose());
         let profile = self.profile.map(|name| format!("/{name}")).unwrap_or_default();
         let mut variables = Vec::new();
         if matches!(identity, Identity::All | Identity::AppService) {
@@ -75,10 +77,10 @@ impl Known<'_> {
             variables.push(("IDENTITY_HEADER", key.clone()));
         }
         if matches!(identity, Identity::All | Identity::CloudShell) {
-            variables.push(("MSI_ENDPOINT", format!("{url}/run/{key}{profile}/msi")));
+            variables.push(("MSI_ENDPOINT", format!("{url}/run/{address_key}{profile}/msi")));
         }
         if matches!(identity, Identity::All | Identity::Imds) {
-            variables.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", format!("{url}/run/{key}{profile}")));
+            variables.push(("AZURE_POD_IDENTITY_AUTHORITY_HOST", format!("{url}/run/{address_key}{profile}")));
         }
         variables.push(("AZURE_CLIENT_ID", self.app.to_string()));
         variables.push(("KVOPS_PROXY_URL", url.to_owned()));
@@ -108,9 +110,9 @@ mod tests {
     use super::*;
 
     fn variables(identity: Identity, profile: Option<&str>) -> Vec<(&'static str, String)> {
-        let key = Secret::new("KEY".to_owned());
+        let (key, address_key) = (Secret::new("KEY".to_owned()), Secret::new("6b6579".to_owned()));
         let app = "615e6319-bf4f-4279-937c-b9eb198e511f".parse().unwrap();
-        Known { url: "http://127.0.0.1:5616", key: &key, profile, app }.variables(identity)
+        Known { url: "http://127.0.0.1:5616", key: &key, address_key: &address_key, profile, app }.variables(identity)
     }
 
     fn names(identity: Identity) -> Vec<&'static str> {
@@ -137,8 +139,8 @@ mod tests {
             addresses,
             [
                 "http://127.0.0.1:5616/msi/billing/token",
-                "http://127.0.0.1:5616/run/KEY/billing/msi",
-                "http://127.0.0.1:5616/run/KEY/billing",
+                "http://127.0.0.1:5616/run/6b6579/billing/msi",
+                "http://127.0.0.1:5616/run/6b6579/billing",
             ]
         );
     }

@@ -8,6 +8,7 @@ use axum::extract::Path;
 use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::routing::get;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -21,7 +22,13 @@ use super::request::Shape;
 use crate::proxy::desk::Desk;
 
 pub(super) fn routes(desk: &Arc<Desk>) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(token)).routes(routes!(token_of_profile)).with_state(Arc::clone(desk))
+    OpenApiRouter::new()
+        .routes(routes!(token))
+        .routes(routes!(token_of_profile))
+        // MSAL for JavaScript adds a slash to every address.
+        .route("/msi/token/", get(token))
+        .route("/msi/{profile}/token/", get(token_of_profile))
+        .with_state(Arc::clone(desk))
 }
 
 /// As App Service answers
@@ -31,7 +38,7 @@ pub(super) fn routes(desk: &Arc<Desk>) -> OpenApiRouter {
 #[utoipa::path(
     get, path = "/msi/token", operation_id = "appService", tag = "Managed identity",
     params(IdentityQuery), responses(IdentityAnswers),
-    security(("identityHeader" = []), ("kvopsKey" = []), ("bearer" = [])),
+    security(("kvopsKey" = []), ("bearer" = []), ("identityHeader" = [])),
 )]
 async fn token(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     let parameters = pairs(query.unwrap_or_default().as_bytes());
@@ -42,7 +49,7 @@ async fn token(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery, headers
 #[utoipa::path(
     get, path = "/msi/{profile}/token", operation_id = "appServiceOfProfile", tag = "Managed identity",
     params(("profile" = String, Path, description = "Its name in kvops.toml"), IdentityQuery), responses(IdentityAnswers),
-    security(("identityHeader" = []), ("kvopsKey" = []), ("bearer" = [])),
+    security(("kvopsKey" = []), ("bearer" = []), ("identityHeader" = [])),
 )]
 async fn token_of_profile(
     State(desk): State<Arc<Desk>>,

@@ -80,7 +80,8 @@ pub(super) async fn local(desk: &Desk, store: Store, find: Find) -> Result<Proof
 fn choose<'a>(allowed: &'a Allowed, name: Option<&str>) -> Result<&'a Profile, Problem> {
     let profiles = allowed.profiles();
     match name {
-        Some(name) => profiles.iter().find(|profile| profile.name == name).ok_or_else(|| {
+        // MSAL writes addresses in lower case.
+        Some(name) => profiles.iter().find(|profile| profile.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
             Problem::refused(StatusCode::FORBIDDEN, "profile", "outside the profiles of this proxy")
                 .detail("there is no profile of that name")
         }),

@@ -28,6 +28,9 @@ pub(super) fn routes(desk: &Arc<Desk>) -> OpenApiRouter {
         .routes(routes!(token))
         .route("/run/{key}/metadata/identity/oauth2/token", get(token))
         .route("/run/{key}/{profile}/metadata/identity/oauth2/token", get(token_of_profile))
+        // MSAL for JavaScript adds a slash to every address.
+        .route("/run/{key}/metadata/identity/oauth2/token/", get(token))
+        .route("/run/{key}/{profile}/metadata/identity/oauth2/token/", get(token_of_profile))
         .with_state(Arc::clone(desk))
 }
 

@@ -21,9 +21,10 @@ use crate::serve::Door;
 use crate::serve::KeyAt;
 
 /// How callers of these addresses show the run key. Two of the protocols have no place for one, so
-/// that it stands in the address; a form needs the header that pages of other sites cannot send.
+/// that it stands in the address; a form needs a header that pages of other sites cannot send. (MSAL for
+/// JavaScript calls everything a form.)
 pub(super) const DOORS: [Door; 3] = [
-    Door { path: "/msi/", key: KeyAt::Named("x-identity-header"), form_with: None },
+    Door { path: "/msi/", key: KeyAt::Named("x-identity-header"), form_with: Some(("x-identity-header", "")) },
     Door { path: "/run/", key: KeyAt::Segment(1), form_with: Some(("metadata", "true")) },
     Door { path: "/api/msi/", key: KeyAt::Header, form_with: Some(("metadata", "true")) },
 ];

@@ -14,19 +14,23 @@ use super::request::Unanswerable;
 use crate::serve::Problem;
 
 /// A problem, with the members that SDKs show to their users: those of OAuth, and those of App Service.
+/// Whoever is turned away at the door, without the key for one, gets a problem without these.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IdentityProblem {
     #[serde(flatten)]
     problem: Problem,
     /// As OAuth names errors.
-    #[schema(example = "invalid_request")]
+    #[schema(example = "invalid_request", required = false)]
     error: &'static str,
     /// What happened, with the service's code and what to do.
+    #[schema(required = false)]
     error_description: String,
     /// The HTTP status, as App Service calls it.
     #[serde(rename = "statusCode")]
+    #[schema(required = false)]
     status_code: u16,
     /// The same as `error_description`, as App Service calls it.
+    #[schema(required = false)]
     message: String,
 }
 
