@@ -302,3 +302,102 @@ fn belongs_to_saml(secret: &PasswordCredential, keys: &[KeyCredential]) -> bool 
             && (key.key_id == secret.key_id || (label.is_some() && key.custom_key_identifier.as_deref() == label))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-06-01 0:00 UTC);
+
+    fn id(n: u8) -> CredentialId {
+        CredentialId::new(uuid::Uuid::from_u128(n.into()))
+    }
+
+    fn key(n: u8, usage: &str, label: &str, end: &str) -> KeyCredential {
+        let entry = json!({ "keyId": id(n), "usage": usage, "type": "AsymmetricX509Cert", "customKeyIdentifier": label,
+            "startDateTime": "2026-01-01T00:00:00Z", "endDateTime": end });
+        serde_json::from_value(entry).unwrap()
+    }
+
+    fn secret(n: u8, label: Option<&str>, end: &str) -> PasswordCredential {
+        let entry = json!({ "keyId": id(n), "customKeyIdentifier": label, "startDateTime": "2026-01-01T00:00:00Z",
+            "endDateTime": end });
+        serde_json::from_value(entry).unwrap()
+    }
+
+    /// A key that is fine, one that has expired, a SAML pair with its password, and two secrets.
+    fn observed(uses: &[(u8, OffsetDateTime)]) -> Observed {
+        let (open, over) = ("2027-01-01T00:00:00Z", "2026-05-01T00:00:00Z");
+        Observed {
+            keys: vec![
+                key(1, "Verify", "AA", open),
+                key(2, "Verify", "BB", over),
+                key(3, "Sign", "CC", over),
+                key(4, "Verify", "CC", over),
+            ],
+            secrets: vec![secret(3, Some("CC"), over), secret(5, None, open), secret(6, None, over)],
+            uses: Uses::Read(uses.iter().map(|(n, at)| (id(*n), Some(*at))).collect()),
+            now: NOW,
+        }
+    }
+
+    fn chosen(wish: &Wish, observed: &Observed, kept: Option<u8>) -> Result<Vec<CredentialId>, Refusal> {
+        let selection = select(wish, observed, kept.map(id)).map_err(|refusal| *refusal)?;
+        Ok(selection.targets.iter().map(|target| target.key_id).collect())
+    }
+
+    #[test]
+    fn whatever_has_expired_is_no_saml_key_and_no_password_of_one() {
+        let wish = Wish { expired: true, ..Wish::default() };
+        assert_eq!(chosen(&wish, &observed(&[]), None), Ok(vec![id(2), id(6)]));
+        let all = Wish { all_secrets: true, ..Wish::default() };
+        assert_eq!(chosen(&all, &observed(&[]), None), Ok(vec![id(5), id(6)]));
+    }
+
+    #[test]
+    fn either_half_of_a_saml_pair_is_refused_by_name_and_its_password_too() {
+        for n in [3, 4] {
+            let wish = Wish { keys: vec![id(n)], ..Wish::default() };
+            let refused = chosen(&wish, &observed(&[]), None);
+            assert!(matches!(refused, Err(Refusal::NotForSignIn { key_id, .. }) if key_id == id(n)), "{refused:?}");
+        }
+        let wish = Wish { secrets: vec![id(3)], ..Wish::default() };
+        assert!(matches!(chosen(&wish, &observed(&[]), None), Err(Refusal::NotForSignIn { .. })));
+    }
+
+    #[test]
+    fn use_counts_for_fourteen_days_and_what_is_unused_is_never_what_remains() {
+        let named = Wish { secrets: vec![id(5)], ..Wish::default() };
+        let (recent, long_ago) = (NOW - Duration::days(13), NOW - Duration::days(15));
+        assert!(matches!(chosen(&named, &observed(&[(5, recent)]), None), Err(Refusal::InUse { .. })));
+        assert_eq!(chosen(&named, &observed(&[(5, long_ago)]), None), Ok(vec![id(5)]));
+        let unused = Wish { unused: true, ..Wish::default() };
+        assert!(chosen(&unused, &observed(&[]), None).unwrap().contains(&id(1)));
+        assert!(!chosen(&unused, &observed(&[]), Some(1)).unwrap().contains(&id(1)));
+    }
+
+    #[test]
+    fn unknown_use_keeps_a_secret_and_only_warns_of_a_key() {
+        let unread = Observed { uses: Uses::Unknown("no licence".to_owned()), ..observed(&[]) };
+        let secret = Wish { secrets: vec![id(5)], ..Wish::default() };
+        assert!(matches!(chosen(&secret, &unread, None), Err(Refusal::UseUnknown { .. })));
+        assert_eq!(chosen(&Wish { accepts_unknown_use: true, ..secret }, &unread, None), Ok(vec![id(5)]));
+        let key = Wish { keys: vec![id(1)], ..Wish::default() };
+        let selection = select(&key, &unread, None).unwrap();
+        assert_eq!((selection.targets.len(), selection.warnings.len()), (1, 1));
+        let unused = Wish { unused: true, ..Wish::default() };
+        assert!(matches!(chosen(&unused, &unread, None), Err(Refusal::ReportUnread { .. })));
+    }
+
+    #[test]
+    fn what_may_not_go_is_left_out_where_that_was_asked_for() {
+        let wish = Wish { all_secrets: true, skips_what_may_not_go: true, ..Wish::default() };
+        let mut selection = select(&wish, &observed(&[(5, NOW)]), None).unwrap();
+        assert_eq!((selection.targets.len(), selection.skipped.len()), (1, 1));
+        selection.without_proof(&wish).unwrap();
+        assert_eq!(selection.targets.iter().map(|target| target.key_id).collect::<Vec<_>>(), [id(6)]);
+    }
+}
