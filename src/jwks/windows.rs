@@ -41,7 +41,7 @@ impl Default for WindowSettings {
 }
 
 /// Settings with which no verifier meets an unknown key.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Windows(WindowSettings);
 
@@ -144,12 +144,6 @@ impl Windows {
 
     pub(super) fn rollover(&self) -> Duration {
         self.0.rollover.duration()
-    }
-}
-
-impl Default for Windows {
-    fn default() -> Self {
-        Self(WindowSettings::default())
     }
 }
 

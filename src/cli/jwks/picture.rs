@@ -87,7 +87,7 @@ fn drawn(console: Console, view: &StatusView, keys: &[&KeyView]) -> String {
     let legend = format!("{ANNOUNCED} published, does not sign   {SIGNS} signs   {RETIRED} signs no more   │ now");
     let _ = writeln!(text, "  {:SHORT$}  {:9}  {}\n", "", "", console.paint(Tone::Faint, &legend));
     let day = |at: Option<OffsetDateTime>| at.map_or_else(|| "-".to_owned(), date);
-    let _ = writeln!(text, "  {:SHORT$}  {:20}  {:20}  {:20}  {}", "kid", "published", "signs", "is spent", "leaves");
+    let _ = writeln!(text, "  {:SHORT$}  {:20}  {:20}  {:20}  leaves", "kid", "published", "signs", "is spent");
     for key in keys {
         let kid: String = key.kid.chars().take(SHORT).collect();
         let (made, from, spent, leaves) =
