@@ -34,5 +34,6 @@ mod tests {
     fn escapes_lose_their_power_and_umlauts_stay() {
         assert_eq!(printable("\u{1b}[2Jbilling\u{202e}gnp"), "\\u{1b}[2Jbilling\\u{202e}gnp");
         assert_eq!(printable("Rechnungs-Börse 請求"), "Rechnungs-Börse 請求");
+        assert_eq!(printable("a\u{fffe}\u{ffff}\u{1fffe}b"), "a\\u{fffe}\\u{ffff}\\u{1fffe}b", "XML cannot hold these");
     }
 }

@@ -179,3 +179,33 @@ fn age(span: Duration) -> String {
         _ => format!("{} d", seconds / 86_400),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// How a certificate came into the vault whose policy names nobody as its issuer.
+    fn origin(is_self_signed: bool, not_before: &str) -> Origin {
+        let x = json!({
+            "sha1": "A", "spki": "B", "self_signed": is_self_signed, "alg": "RSA", "bits": 2048,
+            "not_before": not_before, "not_after": "2028-01-01T00:00:00Z",
+        });
+        let version: Value = json!({ "version": "0".repeat(32), "created": "2026-06-01T12:10:00Z", "x": x });
+        let certificate: Certificate = serde_json::from_value(json!({
+            "name": "billing", "versions": [version],
+            "policy": { "issuer": "Unknown", "exportable": false, "created": null, "updated": "2026-06-01T12:00:00Z" },
+        }))
+        .unwrap();
+        let version = &certificate.versions.read().unwrap()[0];
+        origin_of_version("contoso-kv", &certificate, version, &Seen::default()).0
+    }
+
+    #[test]
+    fn what_signed_itself_long_before_was_imported_even_where_the_policy_names_no_issuer() {
+        assert_eq!(origin(true, "2026-05-01T12:00:00Z"), Origin::Imported);
+        assert_eq!(origin(false, "2026-05-01T12:00:00Z"), Origin::Suspected, "an own CA may have signed a request");
+        assert_eq!(origin(true, "2026-06-01T12:00:00Z"), Origin::Suspected, "as the vault would date it");
+    }
+}
