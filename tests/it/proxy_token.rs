@@ -249,7 +249,7 @@ fn px30_a_rotation_is_followed_without_a_restart() {
     let made = bench.vault("GET", "/certificates/billing", &Value::Null);
     let credential = json!([{ "type": "AsymmetricX509Cert", "usage": "Verify", "key": made["cer"] }]);
     bench.graph("PATCH", &format!("/v1.0/applications/{}", app.id), &json!({ "keyCredentials": credential }));
-    bench.lab().clock().advance(time::Duration::minutes(4));
+    bench.lab().clock().advance(time::Duration::minutes(2));
     let other = with(&body, "scopes", json!([bench.vault_scope()]));
     let mark = bench.mark();
     served.post("kv-certificate", &other).is(200);
