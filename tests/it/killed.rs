@@ -110,8 +110,7 @@ fn killed_everywhere(scenario: &Scenario, share: Share) -> u32 {
     scenario.rewind();
     bench.spawn(command).wait().ends_with(0);
     let undisturbed = bench.end_state(app);
-    let mut points = 0;
-    for point in (share.first..).step_by(share.of as usize) {
+    for (points, point) in (0..).zip((share.first..).step_by(share.of as usize)) {
         scenario.rewind();
         let reached = match bench.killed_at(command, point, moment) {
             Ok(reached) => reached,
@@ -120,7 +119,6 @@ fn killed_everywhere(scenario: &Scenario, share: Share) -> u32 {
                 return points;
             }
         };
-        points += 1;
         let at = format!("{name}, {moment:?} request {point} {reached}");
         assert!(!has_key || bench.would_mint(app), "{at}: no key works while the program is dead");
         let again = bench.spawn(command).wait();

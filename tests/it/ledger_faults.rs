@@ -31,7 +31,8 @@ fn two_programs_that_write_at_once_lose_nothing() {
     let held = bench.fault(&json!({ "match": { "path": "/create" }, "result": { "stall_ms": 200 }, "times": 2 }));
     let one = bench.spawn_until_held(&BILLING, held);
     let other = bench.spawn(&PAYROLL);
-    (one.wait().ends_with(0), other.wait().ends_with(0));
+    one.wait().ends_with(0);
+    other.wait().ends_with(0);
     let text = fs::read(bench.ledger_file()).unwrap();
     let verified = verify(&text, &[]);
     assert_eq!((verified.entries, &verified.damage[..]), (18, &[][..]));

@@ -131,7 +131,7 @@ impl Bench {
         let now = self.lab().clock().now().unix_timestamp();
         let header = json!({ "alg": "RS256", "typ": "JWT", "x5t": version.x5t.base64url() });
         let claims = json!({
-            "aud": endpoint, "iss": app.app_id, "sub": app.app_id, "jti": uuid::Uuid::new_v4(),
+            "aud": endpoint, "iss": app.app_id, "sub": app.app_id, "jti": format!("{}-{now}", app.app_id),
             "nbf": now - 30, "exp": now + 300,
         });
         let encoded = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
