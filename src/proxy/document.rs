@@ -8,6 +8,9 @@ use utoipa::openapi::security::HttpAuthScheme;
 use utoipa::openapi::security::HttpBuilder;
 use utoipa::openapi::security::SecurityScheme;
 
+use super::identity::CloudShellToken;
+use super::identity::IdentityProblem;
+use super::identity::IdentityToken;
 use super::snippet::Form;
 use crate::serve::Problem;
 
@@ -29,7 +32,7 @@ use crate::serve::Problem;
     ),
     security(("kvopsKey" = []), ("bearer" = [])),
     modifiers(&Keys),
-    components(schemas(Problem, Form)),
+    components(schemas(Problem, Form, IdentityProblem, IdentityToken, CloudShellToken)),
 )]
 pub(super) struct Described;
 

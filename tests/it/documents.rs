@@ -22,6 +22,7 @@ const WITH_COMMANDS: &[&str] = &[
     "docs/guides/ledger.md",
     "docs/guides/policy.md",
     "docs/guides/provision.md",
+    "docs/guides/proxy.md",
     "docs/guides/rotate.md",
     "docs/guides/tokens.md",
 ];
@@ -89,6 +90,32 @@ fn the_table_of_exit_codes_is_whole() {
     let rows = stability.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |"));
     let described: Vec<u8> = rows.filter_map(|(code, _)| code.parse().ok()).collect();
     assert_eq!(described, Exit::ALL.map(u8::from));
+}
+
+#[test]
+fn the_tests_that_the_list_of_the_models_behaviours_names_exist() {
+    let mut sources = String::new();
+    let mut folders =
+        vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let list = read("docs/proxy-px.md");
+    let rows: Vec<&str> = list.lines().filter(|line| line.starts_with("| PX-")).collect();
+    assert_eq!(rows.len(), 41, "PX-01 to PX-46 without those that were never given");
+    for row in rows {
+        let proof = row.split('|').nth(4).unwrap();
+        for name in proof.split('`').skip(1).step_by(2).filter(|name| !name.starts_with("scripts/")) {
+            assert!(sources.contains(&format!("fn {name}(")), "{row}\nnames {name}, which is no test");
+        }
+    }
 }
 
 #[track_caller]

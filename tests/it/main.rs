@@ -75,9 +75,15 @@ mod provision_spread;
 #[cfg(feature = "lab")]
 mod proxy_command;
 #[cfg(feature = "lab")]
+mod proxy_exec;
+#[cfg(feature = "lab")]
 mod proxy_guard;
 #[cfg(feature = "lab")]
+mod proxy_identity;
+#[cfg(feature = "lab")]
 mod proxy_outage;
+#[cfg(feature = "lab")]
+mod proxy_pages;
 #[cfg(feature = "lab")]
 mod proxy_token;
 #[cfg(feature = "lab")]

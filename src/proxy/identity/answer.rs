@@ -27,7 +27,7 @@ pub(super) struct Facts<'a> {
 
 /// Cloud Shell: numbers are numbers, and there is an empty refresh token.
 #[derive(Serialize, ToSchema)]
-pub(super) struct CloudShellToken {
+pub(in crate::proxy) struct CloudShellToken {
     /// The token.
     #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOi…")]
     access_token: String,
@@ -53,7 +53,7 @@ pub(super) struct CloudShellToken {
 
 /// App Service and IMDS: every value is a string.
 #[derive(Serialize, ToSchema)]
-pub(super) struct IdentityToken {
+pub(in crate::proxy) struct IdentityToken {
     /// The token.
     #[schema(example = "eyJ0eXAiOiJKV1QiLCJhbGciOi…")]
     access_token: String,
@@ -111,13 +111,13 @@ pub(super) struct CloudShellForm {
 pub(super) enum IdentityAnswers {
     /// The token
     #[response(status = 200, headers(("X-Kvops-Cache" = String, description = "hit, miss or shared")))]
-    Token(#[to_schema] IdentityToken),
+    Token(IdentityToken),
     /// Not this request
     #[response(status = "4XX", content_type = "application/problem+json")]
-    Refused(#[to_schema] IdentityProblem),
+    Refused(IdentityProblem),
     /// A service is out of order, or answered what cannot be used
     #[response(status = "5XX", content_type = "application/problem+json")]
-    Failed(#[to_schema] IdentityProblem),
+    Failed(IdentityProblem),
 }
 
 /// What Cloud Shell answers.
@@ -126,19 +126,19 @@ pub(super) enum IdentityAnswers {
 pub(super) enum CloudShellAnswers {
     /// The token
     #[response(status = 200, headers(("X-Kvops-Cache" = String, description = "hit, miss or shared")))]
-    Token(#[to_schema] CloudShellToken),
+    Token(CloudShellToken),
     /// Not this request
     #[response(status = "4XX", content_type = "application/problem+json")]
-    Refused(#[to_schema] IdentityProblem),
+    Refused(IdentityProblem),
     /// A service is out of order, or answered what cannot be used
     #[response(status = "5XX", content_type = "application/problem+json")]
-    Failed(#[to_schema] IdentityProblem),
+    Failed(IdentityProblem),
 }
 
 impl Facts<'_> {
     fn seconds(&self) -> i64 {
         // Clients take 0 for an answer without a lifetime.
-        (self.expires_at - self.now).whole_seconds().max(1)
+        (self.expires_at.unix_timestamp() - self.now.unix_timestamp()).max(1)
     }
 }
 

@@ -20,6 +20,10 @@ use super::desk::Desk;
 use crate::serve::Door;
 use crate::serve::KeyAt;
 
+pub(super) use answer::CloudShellToken;
+pub(super) use answer::IdentityToken;
+pub(super) use refusal::IdentityProblem;
+
 /// How callers of these addresses show the run key. Two of the protocols have no place for one, so
 /// that it stands in the address; a form needs a header that pages of other sites cannot send. (MSAL for
 /// JavaScript calls everything a form.)

@@ -16,7 +16,7 @@ use crate::serve::Problem;
 /// A problem, with the members that SDKs show to their users: those of OAuth, and those of App Service.
 /// Whoever is turned away at the door, without the key for one, gets a problem without these.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct IdentityProblem {
+pub(in crate::proxy) struct IdentityProblem {
     #[serde(flatten)]
     problem: Problem,
     /// As OAuth names errors.

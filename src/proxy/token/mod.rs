@@ -32,34 +32,34 @@ const ENDPOINTS: [&str; 5] = ["kv-key", "kv-key-info", "kv-certificate", "local-
 enum Refused {
     /// The request, or what Microsoft Entra says about the application in it, is wrong.
     #[response(status = 400, content_type = "application/problem+json")]
-    Wrong(#[to_schema] Problem),
+    Wrong(Problem),
     /// The key of this run is missing or wrong.
     #[response(status = 401, content_type = "application/problem+json")]
-    Stranger(#[to_schema] Problem),
+    Stranger(Problem),
     /// A rule of the proxy, or the vault, says no.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem),
+    Forbidden(Problem),
     /// There is no such certificate or key.
     #[response(status = 404, content_type = "application/problem+json")]
-    Missing(#[to_schema] Problem),
+    Missing(Problem),
     /// The request did not arrive in time.
     #[response(status = 408, content_type = "application/problem+json")]
-    Slow(#[to_schema] Problem),
+    Slow(Problem),
     /// The certificate cannot sign.
     #[response(status = 409, content_type = "application/problem+json")]
-    Unusable(#[to_schema] Problem),
+    Unusable(Problem),
     /// The request is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    Large(#[to_schema] Problem),
+    Large(Problem),
     /// Something else than JSON was sent.
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] Problem),
+    NotJson(Problem),
     /// The proxy's own identity got no token, or a service answered what it never should.
     #[response(status = 502, content_type = "application/problem+json")]
-    Upstream(#[to_schema] Problem),
+    Upstream(Problem),
     /// A service is out of reach or out of order; `Retry-After` says when to ask again.
     #[response(status = 503, content_type = "application/problem+json", headers(("Retry-After" = u64, description = "Seconds")))]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }
 
 /// The endpoints, and their part of the document.
