@@ -113,7 +113,12 @@ impl Detacher<'_> {
             true => Uses::read(self.graph).await,
             false => Uses::Unknown("it was not asked for".to_owned()),
         };
-        let found = self.find(application, wish).await?;
+        let found = match &subject {
+            Subject::Application => self.find(&keys, wish).await?,
+            Subject::ServicePrincipal { .. } => {
+                self.find(&observe::application(self.graph, application.id).await?.key_credentials, wish).await?
+            }
+        };
         let kept = found.as_ref().map(|found| found.key_id);
         let observed = Observed { keys, secrets: secrets.clone(), uses, now };
         let mut selection = select::select(wish, &observed, kept)?;
@@ -123,10 +128,10 @@ impl Detacher<'_> {
         Ok(Plan { application: application.clone(), subject, keys: observed.keys, selection, remaining: found })
     }
 
-    /// The key of the vault that stays on the application.
-    async fn find(&self, application: &Application, wish: &Wish) -> Result<Option<AttachedSigner>, Error> {
+    /// The key of the vault that stays among the application's own.
+    async fn find(&self, keys: &[KeyCredential], wish: &Wish) -> Result<Option<AttachedSigner>, Error> {
         let Some((vault, name)) = self.remaining else { return Ok(None) };
-        let mut stay = application.key_credentials.clone();
+        let mut stay = keys.to_vec();
         stay.retain(|key| !wish.names(key));
         let now = self.graph.http().service_now();
         Ok(observe::signer(vault, &stay, name, now).await?)

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::error::Error;
+use super::key_list;
 use super::lifetime::Limit;
 use super::plan::{AttachedSigner, Existing, Observed, TAG_APP, TAG_STATE, VaultState};
 use super::rules::{judge_policy, judge_version};
@@ -34,7 +35,7 @@ pub async fn observe(
     let contacts = contacts(services.vault);
     let ((state, last_request), contacts) = futures::try_join!(state, contacts)?;
     let application = match (services.graph, application) {
-        (Some(graph), Some(id)) => Some(graph.application(id).await?.application),
+        (Some(graph), Some(id)) => Some(self::application(graph, id).await?),
         _ => None,
     };
     let limit = match (services.graph, &application) {
@@ -161,6 +162,29 @@ pub async fn limit(graph: &graph::Client, application: &Application, now: Offset
     }
 }
 
+/// An application with the bytes of its keys: a label may say anything.
+pub async fn application(graph: &graph::Client, id: ObjectId) -> Result<Application, graph::Error> {
+    let mut application = graph.application(id).await?.application;
+    if application.key_credentials.iter().any(KeyCredential::is_for_sign_in) {
+        for read in graph.key_credentials(id).await? {
+            // Either reading may be late, so that what one of them shows is kept.
+            match application.key_credentials.iter_mut().find(|known| known.key_id == read.key_id) {
+                Some(known) => known.key = read.key,
+                None => application.key_credentials.push(read),
+            }
+        }
+    }
+    Ok(application)
+}
+
+/// Of the certificate itself where its bytes were read; else what the label says.
+fn thumbprint(key: &KeyCredential) -> Option<Thumbprint> {
+    match key.key.as_deref() {
+        Some(bytes) => key_list::der_of(bytes).map(|der| Thumbprint::sha1(&der)),
+        None => key.thumbprint(),
+    }
+}
+
 /// Looks for a version in this vault that is among the keys of an application: first among the
 /// versions of the certificate that is named, then among the current versions of all others.
 pub async fn signer(
@@ -172,7 +196,7 @@ pub async fn signer(
     let trusted: Vec<_> = keys
         .iter()
         .filter(|key| key.is_for_sign_in() && key.is_valid_at(now))
-        .filter_map(|key| Some((key.thumbprint()?, key.key_id)))
+        .filter_map(|key| Some((thumbprint(key)?, key.key_id)))
         .collect();
     if trusted.is_empty() {
         return Ok(None);

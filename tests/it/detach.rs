@@ -2,6 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kvops::lab::LabOptions;
+use kvops::lab::Seed;
 use kvops::lab::Service;
 use serde_json::Value;
 use serde_json::json;
@@ -407,4 +409,42 @@ fn a_foreign_certificate_in_the_vault_proves_nothing_for_an_application_that_doe
     let arguments = detach(&["--vault", VAULT, "--name", "stranger", "--key", &ids[0], "--key", &ids[1]]);
     bench.kvops(&arguments).ends_with(7);
     assert_eq!(bench.keys_of(&app).len(), 2);
+}
+
+/// The seed's application whose one entry has the label of the vault's `spare`, and other bytes.
+fn ghost(bench: &Bench) -> Value {
+    let filter = "$filter=displayName%20eq%20'ghost-signer'&$select=id,keyCredentials";
+    bench.graph("GET", &format!("/v1.0/applications?{filter}"), &Value::Null)["value"][0].clone()
+}
+
+fn keys_at(bench: &Bench, path: &str) -> Vec<Value> {
+    let read = bench.graph("GET", &format!("{path}?$select=id,keyCredentials"), &Value::Null);
+    read["keyCredentials"].as_array().unwrap().clone()
+}
+
+#[test]
+fn the_last_key_that_works_stays_where_only_the_label_of_another_one_says_that_it_would_work_too() {
+    let bench = Bench::with(LabOptions { seed: Seed::Small, ..LabOptions::default() });
+    let ghost = ghost(&bench);
+    let path = format!("/v1.0/applications/{}", ghost["id"].as_str().unwrap());
+    let der = bench.vault("GET", "/certificates/spare", &Value::Null)["cer"].clone();
+    let real = json!({ "type": "AsymmetricX509Cert", "usage": "Verify", "key": der });
+    bench.graph("PATCH", &path, &json!({ "keyCredentials": [ghost["keyCredentials"][0], real] }));
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    let keys = keys_at(&bench, &path);
+    let works = keys.iter().find(|key| key["key"] == der).unwrap()["keyId"].as_str().unwrap();
+    let named = ["detach", "--app", "ghost-signer", "--vault", VAULT, "--name", "spare", "--despite-use"];
+    bench.kvops(&[&named[..], &["--key", works]].concat()).ends_with(7);
+    assert_eq!(keys_at(&bench, &path), keys);
+}
+
+#[test]
+fn a_certificate_whose_label_another_entry_has_is_not_taken_for_attached() {
+    let bench = Bench::with(LabOptions { seed: Seed::Small, ..LabOptions::default() });
+    let path = format!("/v1.0/applications/{}", ghost(&bench)["id"].as_str().unwrap());
+    let der = bench.vault("GET", "/certificates/spare", &Value::Null)["cer"].clone();
+    bench.kvops(&["attach", "--app", "ghost-signer", "--vault", VAULT, "--name", "spare"]).ends_with(0);
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    let keys = keys_at(&bench, &path);
+    assert!(keys.len() == 2 && keys.iter().any(|key| key["key"] == der), "{keys:?}");
 }
