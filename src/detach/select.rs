@@ -228,10 +228,10 @@ impl Choice<'_> {
         Target { key_id, kind, display_name, ends, last_used, is_spent, why }
     }
 
-    /// Whether there was time to use it, and nobody did.
+    /// Whether there was time to use it, and nobody did. How long there was is unknown without a start.
     fn is_unused(&self, key_id: CredentialId, start: Option<OffsetDateTime>, days: u32) -> bool {
         let limit = self.observed.now - Duration::days(days.into());
-        start.is_none_or(|start| start < limit)
+        start.is_some_and(|start| start < limit)
             && self.observed.uses.last(key_id).is_ok_and(|last| last.is_none_or(|last| last < limit))
     }
 
