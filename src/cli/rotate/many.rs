@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use super::{Args, Subject, locate, plan, rotate, view};
+use super::{Args, locate, look, plan, rotate, view};
 use crate::cli::config;
 use crate::cli::console::Tone;
 use crate::cli::context::Context;
@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::manifest::Manifest;
 use crate::cli::view::date;
+use crate::cli::watch;
 use crate::domain::Environment;
 use crate::rotate::{Ending, Plan, Purpose, Report};
 
@@ -82,10 +83,12 @@ async fn one(args: &Args, name: &str, global: &Global, environment: &Environment
     let manifest = Manifest::of(Some(name), global, environment)?;
     let context = Context::new(manifest.global(), environment, args.output.output).await?;
     let subject = locate(&context, Some(name), manifest.entry_certificate()).await?;
-    let ends = context.reading(end_of(&context, &subject)).await?;
-    let within = Duration::days(args.within.unwrap_or(WITHIN_DAYS).into());
-    let is_near = ends.is_some_and(|ends| ends - context.http().service_now() <= within);
     let mut demand = args.demand();
+    // The version that signs, and no other: a newer one may be disabled, or never have been attached.
+    let observed = look(&context, &subject, demand, args.alg).await?;
+    let ends = watch::validity(&observed).map(|(_, until)| until);
+    let within = Duration::days(args.within.unwrap_or(WITHIN_DAYS).into());
+    let is_near = ends.is_none_or(|ends| ends - observed.world.now <= within);
     if !is_near {
         // What was begun is ended, whenever the new certificate ends.
         demand.purpose = Purpose::Finish;
@@ -101,12 +104,6 @@ async fn one(args: &Args, name: &str, global: &Global, environment: &Environment
     }
     let report = rotate(&context, &subject, demand, args.alg, None).await?;
     Ok(Row { report: Some(report), ..row })
-}
-
-/// When the newest version ends.
-async fn end_of(context: &Context, subject: &Subject) -> Result<Option<OffsetDateTime>, Failure> {
-    let versions = context.vault_client(&subject.vault).versions(&subject.name).await?;
-    Ok(versions.iter().filter_map(|item| item.attributes.not_after).max())
 }
 
 impl Row {

@@ -164,10 +164,10 @@ fn base(target: &Target, state: State) -> Row {
     }
 }
 
-/// The validity of the version that signs: the newest that is trusted.
-fn validity(observed: &Observed) -> Option<(OffsetDateTime, OffsetDateTime)> {
+/// The validity of the version that signs: the newest that is trusted and not disabled.
+pub(super) fn validity(observed: &Observed) -> Option<(OffsetDateTime, OffsetDateTime)> {
     let world = &observed.world;
-    let trusted = world.versions.iter().find(|facts| world.is_trusted(&facts.version));
+    let trusted = world.versions.iter().find(|facts| facts.is_enabled && world.is_trusted(&facts.version));
     let version = &trusted.or_else(|| leads_to(world))?.version;
     let listed = observed.listed.iter().find(|item| item.version.as_ref() == Some(version))?;
     listed.attributes.not_before.zip(listed.attributes.not_after)
