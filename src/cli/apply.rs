@@ -42,8 +42,16 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         )
         .hint("check --cloud and --tenant"));
     }
-    let subject = rotate::named(context.vault(&saved.vault)?, saved.name, saved.application.zip(saved.app_id));
-    let report = rotate::rotate(&context, &subject, saved.demand, None, Some(saved.snapshot)).await?;
+    let subject = rotate::named(context.vault(&saved.vault)?, saved.name.clone(), saved.application.zip(saved.app_id));
+    // In another world there are other steps; that the world is another is said by the rotation.
+    if let Ok(planned) = rotate::plan(&context, &subject, saved.demand, saved.alg).await
+        && planned.snapshot == saved.snapshot
+        && !saved.shows(&planned)
+    {
+        return Err(Failure::new(Exit::Usage, "what the plan asks for leads to other steps than those that it shows")
+            .hint("make the plan again"));
+    }
+    let report = rotate::rotate(&context, &subject, saved.demand, saved.alg, Some(saved.snapshot)).await?;
     rotate::show(&context, &report, saved.demand)?;
     Ok(Exit::Ok)
 }

@@ -91,7 +91,8 @@ pub(crate) struct Args {
 }
 
 /// `--alg`
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, serde::Deserialize, serde::Serialize, clap::ValueEnum)]
+#[serde(rename_all = "UPPERCASE")]
 pub(crate) enum Alg {
     /// RSASSA-PSS, thumbprint as x5t#S256
     #[value(name = "PS256")]

@@ -167,7 +167,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     if args.plan || args.plan_out.is_some() || demand.until == Stage::Preflight {
         let plan = plan(&context, &subject, demand, args.alg).await?;
         if let Some(path) = &args.plan_out {
-            Saved::new(&context, &subject, demand, &plan)?.write(path)?;
+            Saved::new(&context, &subject, demand, args.alg, &plan)?.write(path)?;
         }
         context.print(&plan, || view::plan(context.console(), &plan))?;
         return Ok(Exit::Ok);
