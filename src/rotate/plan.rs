@@ -130,7 +130,7 @@ fn needs(step: &Step, world: &World) -> (Option<&'static str>, &'static str) {
     }
 }
 
-/// The facts in one order, without the time.
+/// The facts in one order, without the time, and without what depends on who looks.
 pub(super) fn snapshot(world: &World) -> String {
     // The type has string keys and finite numbers only.
     let text = serde_json::to_vec(world).unwrap_or_default();

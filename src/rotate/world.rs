@@ -25,6 +25,7 @@ pub struct World {
     /// The applications that trust a version, or that are to, by object id.
     pub applications: Vec<Trust>,
     /// Whether every application of the tenant was looked at, so that nobody else trusts a version.
+    #[serde(skip)]
     pub is_scanned: bool,
     /// What the ledger says.
     pub history: History,
@@ -81,8 +82,10 @@ pub struct Trust {
     /// Its entries for versions of this certificate. Others are not ours.
     pub entries: Vec<Entry>,
     /// Whether any certificate of it could prove possession now, this one or another.
+    #[serde(skip)]
     pub can_prove: bool,
     /// Whether we may write its list without a proof, as far as that can be known.
+    #[serde(skip)]
     pub may_write: bool,
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::rotate::provisioned;
 use crate::support::Bench;
 use crate::support::VAULT;
+use crate::support::hardened;
 
 const ROTATE: [&str; 9] = ["rotate", "--app", "billing", "--vault", VAULT, "--name", "billing", "--output", "json"];
 
@@ -165,4 +166,64 @@ fn all_that_is_due_is_rotated_and_what_is_not_is_left_alone() {
     let rows = bench.kvops(&all).ends_with(0).json();
     assert_eq!(rows[0]["report"]["outcome"], "rotated", "what was begun is ended though the new one ends later");
     assert_eq!((bench.keys_of(&app).len(), bench.keys_of(&far).len()), (1, 1));
+}
+
+#[test]
+fn a_newer_version_that_is_disabled_does_not_hide_that_the_trusted_one_ends() {
+    let bench = Bench::tame();
+    let app = bench.application("billing");
+    let named = ["provision", "--app", "billing", "--vault", VAULT, "--name", "billing", "--validity", "2"];
+    bench.kvops(&named).ends_with(0);
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    bench.certificate("billing", &hardened("CN=billing"), &Value::Null);
+    bench.vault("PATCH", "/certificates/billing", &json!({ "attributes": { "enabled": false } }));
+    let mut config = std::fs::read_to_string(bench.file("kvops.toml")).unwrap();
+    config.push_str(&format!(
+        "\n[app.billing]\napp = \"{}\"\nvault = \"{VAULT}\"\ncertificate = \"billing\"\n",
+        app.app_id
+    ));
+    std::fs::write(bench.file("kvops.toml"), config).unwrap();
+    bench.lab().clock().advance(time::Duration::days(40));
+    let rows = bench.kvops(&["rotate", "--all", "--within", "30d", "--plan", "-o", "json"]).ends_with(0).json();
+    assert_eq!(rows[0]["is_due"], true, "{rows}");
+}
+
+#[test]
+fn a_saved_plan_keeps_its_algorithm_and_is_refused_once_it_has_been_edited() {
+    let bench = Bench::tame();
+    provisioned(&bench);
+    bench.kvops(&[&ROTATE[..], &["--until", "prove", "--alg", "RS256", "--plan-out", "a.json"]].concat()).ends_with(0);
+    let text = std::fs::read_to_string(bench.file("a.json")).unwrap();
+    let saved: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(saved["alg"], "RS256");
+    let writes = bench.lab().counts().writes;
+    for (member, value) in [("until", json!("detach")), ("overlap_days", json!(0)), ("purpose", json!("compromised"))] {
+        let mut edited = saved.clone();
+        edited["demand"][member] = value;
+        std::fs::write(bench.file("a.json"), edited.to_string()).unwrap();
+        let error = bench.kvops(&["apply", "a.json", "-o", "json"]).ends_with(2).error();
+        assert!(error["message"].as_str().unwrap().contains("edited"), "{error}");
+    }
+    assert_eq!(bench.lab().counts().writes, writes);
+    std::fs::write(bench.file("a.json"), text).unwrap();
+    bench.kvops(&["apply", "a.json"]).ends_with(0);
+}
+
+#[test]
+fn a_plan_of_somebody_who_may_only_read_is_carried_out_by_somebody_who_may_write() {
+    let mut bench = Bench::tame();
+    let app = provisioned(&bench);
+    let reader = bench.identity("reader");
+    bench.give_graph(&reader, "Application.Read.All");
+    bench.give_role(&reader, "Key Vault Reader");
+    bench.work_as(&reader);
+    bench.kvops(&[&ROTATE[..], &["--until", "prove", "--plan-out", "a.json"]].concat()).ends_with(0);
+    let writer = bench.identity("writer");
+    bench.give_graph(&writer, "Application.ReadWrite.All");
+    for role in ["Key Vault Certificates Officer", "Key Vault Crypto User"] {
+        bench.give_role(&writer, role);
+    }
+    bench.work_as(&writer);
+    bench.kvops(&["apply", "a.json"]).ends_with(0);
+    assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (2, 2));
 }
