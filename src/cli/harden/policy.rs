@@ -45,10 +45,9 @@ pub(super) async fn run(
         return Ok(Exit::Ok);
     }
     let console = context.console();
-    if !args.yes {
-        let shown = Report { is_plan: true, ..report.clone() };
-        console.note(&shown.for_people(console));
-    }
+    // Before anything changes, and whoever approved it: a run that fails midway has shown its undo.
+    let shown = Report { is_plan: true, ..report.clone() };
+    console.note(&shown.for_people(console));
     approval::ask(args.yes, &format!("change the policy of {name} in {}?", report.vault))?;
     let run = context.ledger().await?;
     policy::apply(&vault, name, &decided, Journal { run: &run, http: context.http() }).await?;

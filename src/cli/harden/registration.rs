@@ -55,10 +55,9 @@ pub(super) async fn run(app: &str, args: &Args, global: &Global, environment: &E
         return finish(&report, &context);
     }
     let console = context.console();
-    if !args.yes {
-        let shown = Report { is_plan: true, ..report.clone() };
-        console.note(&shown.for_people(console));
-    }
+    // Before anything changes, and whoever approved it: a run that fails midway has shown its undo.
+    let shown = Report { is_plan: true, ..report.clone() };
+    console.note(&shown.for_people(console));
     let count = report.changes.len() + report.credentials.len();
     approval::ask(args.yes, &format!("make {count} changes?"))?;
     let run = context.ledger().await?;
