@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::error::Error;
-use super::registration::{Change, What, at, body, holds};
+use super::registration::{Change, What, at, body, federation_body, grant_body, holds};
 use crate::domain::{AppId, ObjectId};
 use crate::graph;
 use crate::ledger::{self, Object, Record};
@@ -87,11 +87,12 @@ impl Hardener<'_> {
             What::Grant { id } => {
                 let Some(principal) = self.principal else { return Ok(Value::Null) };
                 let grants = self.graph.grants_of(principal).all().await?.items;
-                Ok(if grants.iter().any(|grant| grant.id == *id) { change.now.clone() } else { Value::Null })
+                // One that has grown since is no longer what was planned.
+                Ok(grants.iter().find(|grant| grant.id == *id).map_or(Value::Null, grant_body))
             }
             What::Federation { id } => {
                 let federated = self.graph.federation(self.id).all().await?.items;
-                Ok(if federated.iter().any(|known| known.id == *id) { change.now.clone() } else { Value::Null })
+                Ok(federated.iter().find(|known| known.id == *id).map_or(Value::Null, federation_body))
             }
         }
     }

@@ -150,13 +150,7 @@ impl Seen<'_> {
 
     fn granted(&self, decided: &mut Decided) {
         for grant in self.grants {
-            let mut now = json!({
-                "clientId": grant.client_id, "consentType": grant.consent_type, "resourceId": grant.resource_id,
-                "scope": grant.scope,
-            });
-            if let Some(principal) = grant.principal_id {
-                now["principalId"] = json!(principal);
-            }
+            let now = grant_body(grant);
             decided.changes.push(Change {
                 rule: "KVO403",
                 title: "delegated permission that it was granted".to_owned(),
@@ -208,16 +202,7 @@ impl Seen<'_> {
                 decided.left.push(format!("there is no federated credential {id}"));
                 continue;
             };
-            let mut now = json!({ "name": known.name, "issuer": known.issuer, "audiences": known.audiences });
-            let mut set = |name: &str, value: Option<Value>| {
-                if let Some(value) = value {
-                    now[name] = value;
-                }
-            };
-            set("subject", known.subject.as_ref().map(|text| json!(text)));
-            set("description", known.description.as_ref().map(|text| json!(text)));
-            let expression = known.claims_matching_expression.as_ref().and_then(|expression| expression.value.as_ref());
-            set("claimsMatchingExpression", expression.map(|value| json!({ "value": value, "languageVersion": 1 })));
+            let now = federation_body(known);
             let path = format!("applications/{}/federatedIdentityCredentials", self.id);
             decided.changes.push(Change {
                 rule: "KVO119",
@@ -229,6 +214,33 @@ impl Seen<'_> {
             });
         }
     }
+}
+
+/// A grant as it is made: what brings it back, and what shows that it is still the same.
+pub fn grant_body(grant: &Grant) -> Value {
+    let mut body = json!({
+        "clientId": grant.client_id, "consentType": grant.consent_type, "resourceId": grant.resource_id,
+        "scope": grant.scope,
+    });
+    if let Some(principal) = grant.principal_id {
+        body["principalId"] = json!(principal);
+    }
+    body
+}
+
+/// A federated credential, likewise.
+pub fn federation_body(known: &Federated) -> Value {
+    let mut body = json!({ "name": known.name, "issuer": known.issuer, "audiences": known.audiences });
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    };
+    set("subject", known.subject.as_ref().map(|text| json!(text)));
+    set("description", known.description.as_ref().map(|text| json!(text)));
+    let expression = known.claims_matching_expression.as_ref().and_then(|expression| expression.value.as_ref());
+    set("claimsMatchingExpression", expression.map(|value| json!({ "value": value, "languageVersion": 1 })));
+    body
 }
 
 /// The value at a path of names.

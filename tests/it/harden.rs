@@ -204,8 +204,23 @@ fn what_somebody_changes_after_the_plan_was_made_is_not_overwritten() {
     let running = bench.spawn_until_held(&with(&["--yes"]), held);
     let theirs = json!({ "web": { "redirectUris": ["https://new.contoso.com/"] } });
     bench.graph("PATCH", &path(&app), &theirs);
-    running.wait().ends_with(6);
+    let ran = running.wait().ends_with(6);
+    assert!(ran.stderr.contains("undo") && ran.stderr.contains("az rest --method PATCH"), "{}", ran.stderr);
     assert_eq!(read(&bench, &app)["web"]["redirectUris"], theirs["web"]["redirectUris"]);
+}
+
+#[test]
+fn a_grant_that_has_grown_since_the_plan_was_made_is_not_revoked() {
+    let bench = Bench::tame();
+    let app = as_the_portal_leaves_it(&bench);
+    let grants = format!("/v1.0/servicePrincipals/{}/oauth2PermissionGrants", principal(&bench, &app.app_id));
+    let id = bench.graph("GET", &grants, &Value::Null)["value"][0]["id"].as_str().unwrap().to_owned();
+    let reading = json!({ "service": "graph", "method": "GET", "query": "$select=id,keyCredentials" });
+    let held = bench.fault(&json!({ "match": reading, "result": { "stall_ms": 600 }, "skip": 1, "times": 1 }));
+    let running = bench.spawn_until_held(&with(&["--yes"]), held);
+    bench.graph("PATCH", &format!("/v1.0/oauth2PermissionGrants/{id}"), &json!({ "scope": "User.Read Mail.Read" }));
+    running.wait().ends_with(6);
+    assert_eq!(bench.graph("GET", &grants, &Value::Null)["value"][0]["scope"], "User.Read Mail.Read");
 }
 
 #[test]
