@@ -13,7 +13,7 @@ const LONGEST_RUN: usize = 70;
 
 /// Fails if the output holds the secret, a token, or anything that could be a signature.
 #[track_caller]
-fn is_clean(ran: &Ran, secret: &str, is_handed_out: bool) {
+pub(crate) fn is_clean(ran: &Ran, secret: &str, is_handed_out: bool) {
     let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let streams = if is_handed_out { vec![&ran.stderr] } else { vec![&ran.stdout, &ran.stderr] };
     for text in streams {
@@ -28,7 +28,7 @@ fn is_clean(ran: &Ran, secret: &str, is_handed_out: bool) {
 }
 
 /// A bench whose program says all that it can.
-fn loud() -> (Bench, String) {
+pub(crate) fn loud() -> (Bench, String) {
     let mut bench = Bench::tame();
     bench.set("KVOPS_LOG", "trace");
     bench.set("RUST_LOG", "trace");

@@ -18,6 +18,8 @@ mod bad_input_rights;
 #[cfg(feature = "lab")]
 mod canary;
 #[cfg(feature = "lab")]
+mod canary_commands;
+#[cfg(feature = "lab")]
 mod cert;
 #[cfg(feature = "lab")]
 mod clients;
