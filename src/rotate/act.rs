@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::history::is_half_attached;
+use super::next::target;
 use super::observe::{Observed, Scope};
 use super::pinned;
 use super::run::{Rotator, Wish, Work};
@@ -56,6 +57,7 @@ impl Rotator<'_> {
                 work.last_line = Some(journal.run.note(ledger::Step::Soak, &record)?);
                 work.history.soaks = Some(version.clone());
                 work.history.soak_started = Some(observed.world.now);
+                self.anchor(&wish.name, version, work.last_line, journal).await?;
             }
             Step::LookAtUse => work.last_use = self.last_use(observed).await?,
             Step::Detach { application, key_id, version } => {
@@ -67,6 +69,10 @@ impl Rotator<'_> {
             }
             Step::Disable { version } => self.disable(wish, scope, work, journal, version).await?,
             Step::Close => {
+                let kept = observed.world.versions.iter().find(|facts| facts.can_sign(observed.world.now));
+                if let Some(kept) = kept {
+                    self.anchor(&wish.name, &kept.version, work.last_line, journal).await?;
+                }
                 self.release(&wish.name, journal).await?;
                 let outcome = if wish.demand.purpose == Purpose::Abort { "aborted" } else { "rotated" };
                 journal.run.note(ledger::Step::Rotate, &Record::of(self.object(wish)).fact("outcome", outcome))?;
@@ -236,7 +242,7 @@ impl Rotator<'_> {
         };
         let (attachment, hash) = journal.step(ledger::Step::Attach, record, attached, told).await?;
         work.last_line = Some(hash);
-        work.known.insert((application.id, version.clone()), attachment.key_id);
+        work.known.insert((application.id, version.clone()), Some(attachment.key_id));
         work.of(application).attachment = Some(attachment);
         Ok(())
     }
@@ -303,10 +309,10 @@ impl Rotator<'_> {
 
     /// When the keys that are to go were last used, by the directory's report.
     async fn last_use(&self, observed: &Observed) -> Result<LastUse, Error> {
-        let newest = observed.world.versions.first().map(|facts| &facts.version);
+        let kept = target(&observed.world).map(|target| &target.version);
         let entries = observed.world.applications.iter().flat_map(|trust| &trust.entries);
         let old: Vec<_> =
-            entries.filter(|entry| Some(&entry.version) != newest).filter_map(|entry| entry.key_id).collect();
+            entries.filter(|entry| Some(&entry.version) != kept).filter_map(|entry| entry.key_id).collect();
         let page = match self.graph.credential_activity().all().await {
             Ok(page) => page,
             Err(error) if error.is_transient() => return Err(error.into()),
@@ -416,15 +422,13 @@ impl Rotator<'_> {
         journal: Journal<'_>,
         version: &Version,
     ) -> Result<(), Error> {
-        if wish.demand.purpose != Purpose::Abort {
-            let now = scope(self.vault, self.graph, &wish.name, wish.named(), self.story).await?;
-            if let Some(newcomer) = now.applications.difference(&seen.applications).next() {
-                return Err(Error::Newcomer { application: *newcomer });
-            }
-            work.why_not_disabled = now.why_not_all.or(principals(self.vault, self.graph, &wish.name).await?);
-            if work.why_not_disabled.is_some() {
-                return Ok(());
-            }
+        let now = scope(self.vault, self.graph, &wish.name, wish.named(), self.story).await?;
+        if let Some(newcomer) = now.applications.difference(&seen.applications).next() {
+            return Err(Error::Newcomer { application: *newcomer });
+        }
+        work.why_not_disabled = now.why_not_all.or(principals(self.vault, self.graph, &wish.name).await?);
+        if work.why_not_disabled.is_some() {
+            return Ok(());
         }
         let object = Object { version: Some(version.clone()), ..self.object(wish) };
         let disabling = async {

@@ -25,10 +25,22 @@ pub fn next_step(world: &World, demand: &Demand) -> Result<Next, Refusal> {
     })
 }
 
-/// The version that a rotation leads to: the newest, if it is any good.
+/// The version that a rotation leads to: the newest, if it is any good. While one is open, a newer one
+/// that is not does not take the place of what was attached already.
 pub fn target(world: &World) -> Option<&VersionFacts> {
-    let newest = world.versions.first().filter(|newest| newest.can_sign(world.now))?;
-    (world.is_trusted(&newest.version) || newest.gaps.is_empty()).then_some(newest)
+    let is_good = |facts: &&VersionFacts| world.is_trusted(&facts.version) || facts.gaps.is_empty();
+    let newest = world.versions.first().filter(|newest| newest.can_sign(world.now)).filter(is_good);
+    newest.or_else(|| {
+        let mut newer = newer_than_replaced(world)?.iter();
+        newer.find(|facts| facts.can_sign(world.now) && world.is_trusted(&facts.version))
+    })
+}
+
+/// The versions that came after the one that the open rotation replaces.
+fn newer_than_replaced(world: &World) -> Option<&[VersionFacts]> {
+    let replaced = world.history.replaces.as_ref()?;
+    let place = world.versions.iter().position(|facts| facts.version == *replaced)?;
+    world.versions.get(..place)
 }
 
 /// Whether a rotation has been begun and not been ended: it is open by the ledger, or a newer version
@@ -208,43 +220,50 @@ fn unrefused(world: &World) -> Option<Step> {
     Some(Step::ProveRefusal { application: *application, version: version.clone() })
 }
 
-/// The way back: off every application that has a proven older key, then off altogether.
+/// The way back to the version that was replaced: whatever is newer leaves every application, each of
+/// which has a proven older key, and is disabled then if nobody else can trust it.
 fn abort(world: &World) -> Result<Next, Refusal> {
     match world.making {
         Some(Making::WaitsForMerge) => return Err(Refusal::WaitsForMerge),
         Some(Making::Issuing) => return take(Step::AwaitIssue),
         None => {}
     }
-    let Some(newest) = world.versions.first() else { return Ok(Next::Nothing) };
-    let version = &newest.version;
-    let has_older = |trust: &Trust| trust.entries.iter().any(|entry| entry.version != *version);
-    let is_newer = world.applications.iter().any(has_older);
-    if !is_newer || (!world.is_trusted(version) && !newest.is_enabled) {
-        return if world.history.is_open() { take(Step::Close) } else { Ok(Next::Nothing) };
-    }
+    let newer = newer_than_replaced(world).unwrap_or(world.versions.get(..1).unwrap_or_default());
+    let is_newer = |entry: &&Entry| newer.iter().any(|facts| facts.version == entry.version);
+    let has_older = |trust: &Trust| trust.entries.iter().any(|entry| !is_newer(&entry));
+    let is_attached = |trust: &Trust| trust.entries.iter().any(|entry| is_newer(&entry));
+    let is_needless = |facts: &&VersionFacts| facts.is_enabled && !world.is_trusted(&facts.version);
+    let needless = newer.iter().find(is_needless).filter(|_| world.is_scanned);
+    let is_over = needless.is_none() && unrefused(world).is_none() && !world.applications.iter().any(is_attached);
     if !world.history.is_open() {
-        return take(Step::Open { replaces: replaced(world) });
+        return match world.versions.get(1) {
+            Some(replaced) if !is_over && world.applications.iter().any(has_older) => {
+                take(Step::Open { replaces: replaced.version.clone() })
+            }
+            _ => Ok(Next::Nothing),
+        };
     }
     let mut ways = Vec::new();
-    for trust in world.applications.iter().filter(|trust| trust.entry(version).is_some()) {
+    for trust in world.applications.iter().filter(|trust| is_attached(trust)) {
         let can_sign = |entry: &&Entry| {
-            entry.version != *version && world.version(&entry.version).is_some_and(|facts| facts.can_sign(world.now))
+            !is_newer(entry) && world.version(&entry.version).is_some_and(|facts| facts.can_sign(world.now))
         };
-        let Some(old) = trust.entries.iter().find(can_sign) else {
+        let (Some(new), Some(old)) = (trust.entries.iter().find(is_newer), trust.entries.iter().find(can_sign)) else {
             return Err(Refusal::NoWayBack { application: trust.application });
         };
-        ways.push((trust, old));
+        ways.push((trust, new, old));
     }
     let is_unproven =
-        |(trust, old): &&(&Trust, &Entry)| !world.proven.contains(&(trust.application, old.version.clone()));
-    if let Some((trust, old)) = ways.iter().find(is_unproven) {
+        |(trust, _, old): &&(&Trust, &Entry, &Entry)| !world.proven.contains(&(trust.application, old.version.clone()));
+    if let Some((trust, _, old)) = ways.iter().find(is_unproven) {
         return take(Step::Prove { application: trust.application, version: old.version.clone() });
     }
-    if let Some((trust, _)) = ways.first() {
-        let key_id = trust.entry(version).and_then(|entry| entry.key_id);
-        return take(Step::Detach { application: trust.application, key_id, version: version.clone() });
+    if let Some((trust, new, _)) = ways.first() {
+        let (application, key_id, version) = (trust.application, new.key_id, new.version.clone());
+        return take(Step::Detach { application, key_id, version });
     }
-    take(unrefused(world).unwrap_or_else(|| Step::Disable { version: version.clone() }))
+    let disable = || needless.map(|facts| Step::Disable { version: facts.version.clone() });
+    take(unrefused(world).or_else(disable).unwrap_or(Step::Close))
 }
 
 fn take(step: Step) -> Result<Next, Refusal> {

@@ -94,11 +94,18 @@ impl Observer<'_> {
             let application = match (self.application(*id).await, self.named) {
                 (Err(graph::Error::MissingPermission { .. }), Some((named, app_id))) if named == *id => {
                     unseen.insert(*id);
-                    unseen::application(*id, app_id, &listed, self.known, history)
+                    unseen::application(*id, app_id, &listed, self.known)
                 }
                 (read, _) => read?,
             };
-            trusts.push(self.trust(&application, &listed, now).await?);
+            let trust = self.trust(&application, &listed, now).await?;
+            let is_meant = self.named.is_some_and(|(named, _)| named == *id);
+            let has_lost_its_own = || history.removed.iter().any(|(holder, _)| holder == id);
+            // It was found by a label alone, and the bytes under it are somebody else's.
+            if trust.entries.is_empty() && !is_meant && !has_lost_its_own() {
+                continue;
+            }
+            trusts.push(trust);
             applications.insert(*id, application);
         }
         let newest = self.judged(&current, &listed, &trusts).await?;

@@ -62,6 +62,8 @@ pub struct ApplicationReport {
     /// Which.
     #[serde(flatten)]
     pub application: ApplicationFacts,
+    /// Whether its credentials may not be read, so that nobody knows what else lets somebody sign in.
+    pub unseen: bool,
     /// How the new version was attached, if that was done now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachment: Option<Attachment>,

@@ -15,7 +15,7 @@ use super::tags;
 use super::unseen::{self, Known};
 use super::world::{Entry, History, LastUse};
 use crate::detach::Detachment;
-use crate::domain::{AppId, Application, CertificateName, ObjectId, TAG_LEASE, Version};
+use crate::domain::{AppId, Application, CertificateName, ObjectId, TAG_LEASE, TAG_LEDGER, Version};
 use crate::graph;
 use crate::http;
 use crate::keyvault;
@@ -63,8 +63,8 @@ pub(super) struct Work {
     pub(super) history: History,
     pub(super) proven: BTreeSet<(ObjectId, Version)>,
     pub(super) last_use: LastUse,
-    /// The version that this run works with; another newest one is somebody else's.
-    pub(super) target: Option<Version>,
+    /// The newest version when this run began to use one; another newest one is somebody else's.
+    newest: Option<Version>,
     /// Id of the operation that this run began.
     pub(super) request: Option<String>,
     pub(super) made: Option<Existing>,
@@ -176,7 +176,7 @@ impl Rotator<'_> {
                 continue;
             }
             if step.stage() >= Stage::Attach && wish.demand.purpose != Purpose::Abort {
-                work.target = target(&observed.world).map(|target| target.version.clone());
+                work.newest = observed.world.versions.first().map(|newest| newest.version.clone());
             }
             let times = work.taken.entry(format!("{step:?}")).or_default();
             *times += 1;
@@ -241,6 +241,25 @@ impl Rotator<'_> {
         journal.step(ledger::Step::Tag, record, leasing, |()| Record::default()).await.map(drop)
     }
 
+    /// Writes on a version how far the ledger goes, if there is room for a tag: an end that is cut off shows.
+    pub(super) async fn anchor(
+        &self,
+        name: &CertificateName,
+        version: &Version,
+        line: Option<Hash>,
+        journal: Journal<'_>,
+    ) -> Result<(), Error> {
+        let Some(line) = line else { return Ok(()) };
+        let read = self.vault.certificate(name, Some(version)).await?.tags;
+        let Some(tags) = tags::with(&read, TAG_LEDGER, line.to_string()) else { return Ok(()) };
+        let record = Record::of(self.version(name, version)).fact("ledger", line);
+        let tagging = async {
+            self.vault.update_properties(name, version, None, Some(&tags)).await?;
+            Ok::<_, Error>(())
+        };
+        journal.step(ledger::Step::Tag, record, tagging, |()| Record::default()).await.map(drop)
+    }
+
     /// Takes back what [`Self::lease`] wrote, and what dead runs left behind.
     pub(super) async fn release(&self, name: &CertificateName, journal: Journal<'_>) -> Result<(), Error> {
         let now = self.vault.http().service_now();
@@ -291,7 +310,12 @@ impl Rotator<'_> {
             End::Nothing => (Outcome::Nothing, None, None),
         };
         for application in observed.applications.values() {
-            work.of(application);
+            let is_unseen = observed.unseen.contains(&application.id);
+            work.of(application).unseen = is_unseen;
+            if is_unseen && wish.demand.purpose == Purpose::Compromised {
+                let app_id = application.app_id;
+                work.warnings.push(format!("what else lets somebody sign in as {app_id} cannot be seen"));
+            }
         }
         work.warnings.extend(work.why_not_disabled.take());
         let certificate = match outcome {
@@ -330,7 +354,7 @@ impl Work {
     /// Notes that an entry is gone.
     pub(super) fn removed(&mut self, application: &Application, entry: &Entry, gone: Detachment, line: Hash) {
         self.last_line = Some(line);
-        self.known.remove(&(application.id, entry.version.clone()));
+        self.known.insert((application.id, entry.version.clone()), None);
         self.history.removed.insert((application.id, entry.version.clone()));
         self.of(application).removed.push(gone);
     }
@@ -339,6 +363,7 @@ impl Work {
     pub(super) fn of(&mut self, application: &Application) -> &mut ApplicationReport {
         self.applications.entry(application.id).or_insert_with(|| ApplicationReport {
             application: ApplicationFacts::from(application),
+            unseen: false,
             attachment: None,
             proof: None,
             removed: Vec::new(),
@@ -350,8 +375,8 @@ impl Work {
 /// A newest version that is not the one at hand was made by somebody else meanwhile.
 fn check_target(observed: &Observed, work: &Work, name: &CertificateName) -> Result<(), Error> {
     let newest = observed.world.versions.first().map(|facts| &facts.version);
-    match (&work.target, newest) {
-        (Some(target), Some(newest)) if target != newest => {
+    match (&work.newest, newest) {
+        (Some(known), Some(newest)) if known != newest => {
             Err(Error::Overtaken { name: name.clone(), version: newest.clone() })
         }
         _ => Ok(()),

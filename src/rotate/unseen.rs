@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::error::Error;
-use super::world::History;
 use crate::detach::Detachment;
 use crate::domain::{AppId, Application, CredentialId, KeyCredential, ObjectId, TAG_APP, TAG_KEY_ID, Version};
 use crate::graph;
@@ -19,21 +18,20 @@ use crate::ledger::{self, Phase, Step};
 use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
 use crate::provision::attach::Attachment;
 
-/// Entries that are known without reading the list, by version.
-pub(super) type Known = BTreeMap<(ObjectId, Version), CredentialId>;
+/// Entries that are known without reading the list, by version; none for one that is known to be gone.
+pub(super) type Known = BTreeMap<(ObjectId, Version), Option<CredentialId>>;
 
-/// The entries that the ledger has seen being added.
+/// The entries that the ledger has seen being added, and those that it has seen removed or refused, in
+/// this rotation or an earlier one. A removal that was only intended is asked for again.
 pub(super) fn of_ledger(story: &[ledger::Entry]) -> Known {
     let mut known = Known::new();
     for entry in story.iter().filter(|entry| entry.phase == Phase::Done) {
         let object = &entry.object;
-        let (Some(application), Some(version), Some(key_id)) = (object.application, &object.version, object.key_id)
-        else {
-            continue;
-        };
-        match entry.step {
-            Step::Attach => drop(known.insert((application, version.clone()), key_id)),
-            Step::Detach => drop(known.remove(&(application, version.clone()))),
+        let (Some(application), Some(version)) = (object.application, &object.version) else { continue };
+        let whose = (application, version.clone());
+        match (entry.step, object.key_id) {
+            (Step::Attach, Some(key_id)) => drop(known.insert(whose, Some(key_id))),
+            (Step::Detach | Step::ProveRefusal, _) => drop(known.insert(whose, None)),
             _ => {}
         }
     }
@@ -41,20 +39,13 @@ pub(super) fn of_ledger(story: &[ledger::Entry]) -> Known {
 }
 
 /// The application as far as it is known.
-pub(super) fn application(
-    id: ObjectId,
-    app_id: AppId,
-    listed: &[ListedCertificate],
-    known: &Known,
-    history: &History,
-) -> Application {
+pub(super) fn application(id: ObjectId, app_id: AppId, listed: &[ListedCertificate], known: &Known) -> Application {
     let keys = listed.iter().filter_map(|item| {
         let version = item.version.as_ref()?;
         let is_its = item.tags.get(TAG_APP).and_then(|tag| tag.parse().ok()) == Some(id);
         let tagged = || item.tags.get(TAG_KEY_ID).filter(|_| is_its)?.parse().ok();
-        let key_id = known.get(&(id, version.clone())).copied().or_else(tagged)?;
-        let is_gone = history.removed.contains(&(id, version.clone()));
-        (!is_gone).then(|| entry(key_id, item))
+        let key_id = known.get(&(id, version.clone())).copied().unwrap_or_else(tagged)?;
+        Some(entry(key_id, item))
     });
     Application {
         id,

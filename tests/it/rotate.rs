@@ -337,6 +337,69 @@ fn a_saved_plan_is_carried_out_in_its_own_world_and_in_no_other() {
     assert_eq!(bench.keys_of(&app).len(), 2);
 }
 
+/// A newer version that can be copied comes while both keys are trusted; gives the old and the new one.
+fn soaking_beside_a_bad_version(bench: &Bench) -> (String, String) {
+    let old = current(bench);
+    run(bench, &[], 0);
+    let new = current(bench);
+    let mut policy = hardened("CN=billing");
+    policy["key_props"]["exportable"] = json!(true);
+    bench.certificate("billing", &policy, &Value::Null);
+    (old, new)
+}
+
+#[test]
+fn a_bad_version_that_comes_during_a_soak_does_not_keep_the_old_key() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    let (old, new) = soaking_beside_a_bad_version(&bench);
+    bench.lab().clock().advance(time::Duration::days(15));
+    let ended = run(&bench, &["--finish"], 0);
+    assert_eq!((&ended["outcome"], &ended["certificate"]["version"]), (&json!("rotated"), &json!(new)));
+    assert_eq!((bench.keys_of(&app).len(), enabled(&bench, &old)), (1, false));
+}
+
+#[test]
+fn a_bad_version_that_comes_during_a_soak_does_not_keep_the_new_key_from_an_abort() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    let before = bench.keys_of(&app);
+    let (old, new) = soaking_beside_a_bad_version(&bench);
+    assert_eq!(run(&bench, &["--abort"], 0)["outcome"], "aborted");
+    assert_eq!(bench.keys_of(&app), before);
+    assert!(enabled(&bench, &old) && !enabled(&bench, &new));
+}
+
+#[test]
+fn a_ledger_that_was_changed_ends_no_soak() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    run(&bench, &[], 0);
+    let path = bench.file(".local/state/kvops/ledger.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("2026-", "2025-")).unwrap();
+    let error = run(&bench, &["--accept-unknown-use"], 6);
+    assert!(error["message"].as_str().unwrap().contains("proves nothing"), "{error}");
+    assert_eq!(bench.keys_of(&app).len(), 2);
+    // What a crash leaves behind is no reason to stop.
+    std::fs::write(&path, format!("{text}{{\"v\":1,")).unwrap();
+    assert_eq!(run(&bench, &[], 0)["outcome"], "soaking");
+}
+
+#[test]
+fn an_end_of_the_ledger_that_is_cut_off_after_a_removal_shows_online() {
+    let bench = Bench::tame();
+    provisioned(&bench);
+    run(&bench, &["--overlap", "0"], 0);
+    bench.kvops(&["ledger", "verify", "--online"]).ends_with(0);
+    let path = bench.file(".local/state/kvops/ledger.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let removal = text.lines().position(|line| line.contains("\"detach\"")).unwrap();
+    let cut: String = text.lines().take(removal).map(|line| format!("{line}\n")).collect();
+    std::fs::write(&path, cut).unwrap();
+    bench.kvops(&["ledger", "verify", "--online"]).ends_with(6);
+}
+
 #[test]
 fn a_ledger_that_is_lost_only_begins_the_soak_anew() {
     let bench = Bench::tame();

@@ -103,6 +103,70 @@ fn an_identity_without_any_graph_permission_rotates_the_applications_own_key() {
         assert!(by.as_deref() == Some(app.app_id.as_str()) || by == Some(operator.clone()), "{write:?}");
     }
     assert_eq!(bench.keys_of(&app).len(), 1);
+
+    // What is gone does not come back with the tags of its version: the next one makes a key as well.
+    let compromised = bench.kvops(&[&arguments[..], &["--compromised"]].concat()).ends_with(0).json();
+    assert_eq!(compromised["outcome"], "rotated");
+    assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (3, 1));
+    assert_eq!(compromised["applications"][0]["unseen"], true);
+    assert!(compromised["warnings"].to_string().contains("cannot be seen"), "{compromised}");
+    let table = [&arguments[..arguments.len() - 2], &["--compromised", "-o", "table"]].concat();
+    let said = bench.kvops(&table).ends_with(0).stdout;
+    assert!(said.contains("cannot be seen") && !said.contains("nothing else"), "{said}");
+}
+
+#[test]
+fn a_removal_that_failed_on_an_application_that_nobody_can_see_is_asked_for_again() {
+    let mut bench = Bench::tame();
+    let app = provisioned(&bench);
+    let identity = bench.identity("deployer");
+    bench.give_role(&identity, "Key Vault Administrator");
+    bench.work_as(&identity);
+    let arguments = [&ROTATE[..2], &[&app.app_id], &ROTATE[3..], &["--overlap", "0"]].concat();
+    let failing = json!({ "match": { "path": "/removeKey" }, "result": { "status": 403, "code": "Authorization_RequestDenied" } });
+    bench.fault(&failing);
+    let ran = bench.kvops(&arguments);
+    assert_ne!(ran.exit, 0);
+    bench.no_faults();
+    assert_eq!(bench.keys_of(&app).len(), 2);
+    assert_eq!(bench.kvops(&arguments).ends_with(0).json()["outcome"], "rotated");
+    assert_eq!(bench.keys_of(&app).len(), 1);
+}
+
+#[test]
+fn an_abort_disables_no_version_that_an_application_out_of_sight_may_trust() {
+    let mut bench = Bench::tame();
+    let app = provisioned(&bench);
+    let identity = bench.identity("deployer");
+    bench.give_role(&identity, "Key Vault Administrator");
+    bench.work_as(&identity);
+    let arguments = [&ROTATE[..2], &[&app.app_id], &ROTATE[3..]].concat();
+    bench.kvops(&arguments).ends_with(0);
+    let report = bench.kvops(&[&arguments[..], &["--abort"]].concat()).ends_with(0).json();
+    assert_eq!((&report["outcome"], &report["disabled"]), (&json!("aborted"), &json!([])));
+    assert!(report["warnings"].to_string().contains("other applications may trust"), "{report}");
+    assert_eq!(bench.keys_of(&app).len(), 1);
+    let current = bench.vault("GET", "/certificates/billing", &Value::Null);
+    assert_eq!(current["attributes"]["enabled"], true);
+}
+
+#[test]
+fn a_key_with_our_label_and_other_bytes_neither_blocks_a_rotation_nor_gets_our_key() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    let stranger = bench.application("stranger");
+    bench.kvops(&["provision", "--app", "stranger", "--vault", VAULT, "--name", "theirs"]).ends_with(0);
+    let label = bench.keys_of(&app)[0]["customKeyIdentifier"].clone();
+    let path = format!("/v1.0/applications/{}", stranger.id);
+    let key = bench.vault("GET", "/certificates/theirs", &Value::Null)["cer"].clone();
+    let mislabelled =
+        json!({ "type": "AsymmetricX509Cert", "usage": "Verify", "customKeyIdentifier": label, "key": key });
+    bench.graph("PATCH", &path, &json!({ "keyCredentials": [mislabelled] }));
+    let arguments = ["rotate", "--cert", "contoso-kv/billing", "--overlap", "0", "-o", "json"];
+    bench.kvops(&[&arguments[..], &["--until", "prove"]].concat()).ends_with(0);
+    assert_eq!(bench.keys_of(&stranger).len(), 1);
+    assert_eq!(bench.kvops(&arguments).ends_with(0).json()["outcome"], "rotated");
+    assert_eq!((bench.keys_of(&stranger).len(), bench.keys_of(&app).len()), (1, 1));
 }
 
 #[test]

@@ -287,13 +287,23 @@ impl Tools {
     }
 }
 
-/// What the ledger says so far; one that is not there yet says nothing.
+/// What the ledger says so far; one that is not there yet says nothing, and one that was changed is not
+/// believed: it says since when a soak goes on. A last line without an end is what a crash leaves.
 pub(super) fn story(context: &Context) -> Result<Vec<ledger::Entry>, Failure> {
     let path = context.ledger_path()?;
     if !path.exists() {
         return Ok(Vec::new());
     }
-    ledger::read(path).map_err(|error| Failure::from_error(Exit::Usage, &error))
+    let text =
+        std::fs::read(path).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))?;
+    let is_grave = |damage: &&ledger::Damage| damage.fault != ledger::Fault::CutLine;
+    if let Some(damage) = ledger::verify(&text, &[]).damage.iter().find(is_grave) {
+        let problem = format!("the ledger {} proves nothing: line {}: {}", path.display(), damage.line, damage.fault);
+        return Err(Failure::new(Exit::Changed, problem).hint(
+            "`kvops ledger verify` lists all that is wrong; put the file aside to go on without it: a soak begins anew",
+        ));
+    }
+    Ok(ledger::entries(&text))
 }
 
 /// Whether the identity for Graph may write applications, as far as its token tells. What a user may

@@ -117,7 +117,14 @@ pub(in crate::cli) fn report(console: Console, report: &Report, demand: Demand) 
 /// What a responder has to know besides.
 fn incident(console: Console, report: &Report, text: &mut String) {
     let _ = writeln!(text, "  tokens that the old key has brought stay valid until they end: {TOKEN_LIFE}");
+    for unseen in report.applications.iter().filter(|application| application.unseen) {
+        let told = format!("what else lets somebody sign in as {} cannot be seen", unseen.application.app_id);
+        let _ = writeln!(text, "  {}", console.paint(Tone::Warning, &told));
+    }
     if report.foreign.is_empty() {
+        if report.applications.iter().any(|application| application.unseen) {
+            return;
+        }
         let _ = writeln!(
             text,
             "  {}",
