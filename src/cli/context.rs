@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::clock::RemoteClock;
 use super::config;
 use super::console::{Console, Format, Progress};
+use super::convert;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::Global;
@@ -166,6 +167,17 @@ impl Context {
         &self.vault_tokens
     }
 
+    /// What a token for `resource` says of whoever signs in.
+    pub(crate) async fn identity_for(
+        &self,
+        tokens: &Arc<dyn TokenSource>,
+        resource: String,
+    ) -> Result<DecodedToken, Failure> {
+        let token = tokens.token(&TokenRequest::for_resource(resource)).await;
+        let token = token.map_err(|error| convert::of_identity(error.as_ref()))?;
+        DecodedToken::decode(&token).map_err(Failure::from)
+    }
+
     /// Client id of the identity for Graph, if it is an application that may write applications.
     pub(crate) async fn graph_writer(&self) -> Option<AppId> {
         let decoded = self.graph_token().await?;
@@ -230,6 +242,21 @@ impl Context {
     fn run(&self, ledger: Ledger, actor: Actor) -> ledger::Run {
         let http = self.http.clone();
         ledger::Run::new(ledger, self.http.new_guid(), actor, move || http.service_now())
+    }
+
+    /// Where the ledger is, and whether it is there already. It fails if nothing could be added; nothing is.
+    pub(crate) fn writable_ledger(&self) -> Result<(&Path, bool), Failure> {
+        let path = self.ledger_path()?;
+        let tried = if path.exists() {
+            std::fs::OpenOptions::new().append(true).open(path).map(|_| true)
+        } else {
+            let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+            tempfile::tempfile_in(folder).map(|_| false)
+        };
+        let unusable = |error| Failure::new(Exit::Usage, format!("{} cannot be written: {error}", path.display()));
+        let is_there =
+            tried.map_err(|error| unusable(error).hint("name another file with --ledger PATH or KVOPS_LEDGER"))?;
+        Ok((path, is_there))
     }
 
     /// Where the ledger is.
@@ -324,7 +351,7 @@ fn somebody(token: Option<&DecodedToken>) -> String {
 }
 
 /// Who a token is for: a user by name, an application by client id, both with the object id.
-fn principal(token: &DecodedToken) -> String {
+pub(crate) fn principal(token: &DecodedToken) -> String {
     let text = |claim| token.text(claim).map(|text| printable(&text));
     let id = text("oid").unwrap_or_else(|| "no object id".to_owned());
     let user = text("upn").or_else(|| text("preferred_username")).map(|name| format!("user {name}"));

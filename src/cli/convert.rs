@@ -107,6 +107,14 @@ fn advise(mut failure: Failure, error: &entra::Error) -> Failure {
     }
 }
 
+/// Why nobody is signed in.
+pub(crate) fn of_identity(error: &(dyn StdError + 'static)) -> Failure {
+    match find::<entra::Error>(error) {
+        Some(entra) => advise(Failure::from_error(exit_of_entra(entra), error), entra),
+        None => Failure::from_error(Exit::Denied, error),
+    }
+}
+
 impl From<keyvault::Error> for Failure {
     fn from(error: keyvault::Error) -> Self {
         advise_vault(Self::from_error(exit_of_vault(&error), &error), &error)

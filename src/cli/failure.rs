@@ -72,6 +72,11 @@ impl Failure {
         &self.0.message
     }
 
+    /// What to do next.
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.0.hints
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.0.exit

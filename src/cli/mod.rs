@@ -15,8 +15,10 @@ mod convert;
 #[cfg(feature = "lab")]
 mod demo;
 mod detach;
+mod doctor;
 mod exit;
 mod expect;
+mod explain;
 mod failure;
 mod global;
 mod harden;
@@ -92,6 +94,10 @@ enum Command {
     Cert(cert::Command),
     /// Where a key is, who trusts it, when it was last used, and what breaks when it ends
     Why(why::Args),
+    /// What a code means, whether waiting helps, and what to do
+    Explain(explain::Args),
+    /// Whether names, connections, clock, identity, rights and a key are as commands need them
+    Doctor(doctor::Args),
     /// Sign in as an application with its key in the vault; shows claims, not the token
     Token(token::Args),
     /// Hand tokens to tools on this machine, over localhost, with the key still in the vault
@@ -132,6 +138,8 @@ impl Command {
             Self::Detach(args) => args.output.output,
             Self::Harden(args) => args.output.output,
             Self::Audit(args) => args.format(),
+            Self::Explain(args) => args.output.output,
+            Self::Doctor(args) => args.output.output,
             Self::Cert(cert::Command::Info(args)) => args.output.output,
             Self::Cert(cert::Command::List(args)) => args.output.output,
             Self::Why(args) => args.output.output,
@@ -199,6 +207,8 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),
+        Command::Explain(args) => explain::run(args, &cli.global, environment),
+        Command::Doctor(args) => block_on(doctor::run(args, &cli.global, environment)),
         Command::Token(args) => block_on(token::run(args, &cli.global, environment)),
         Command::Jwks(command) => block_on(jwks::run(command, &cli.global, environment)),
         Command::Ledger(command) => block_on(ledger::run(command, &cli.global, environment)),

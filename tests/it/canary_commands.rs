@@ -67,6 +67,8 @@ fn cases(bench: &Bench) -> Vec<Case> {
         case("cert info", &[&named]),
         case("cert list", &[&["--vault", VAULT]]),
         case("why", &[why]),
+        case("doctor", &[&app]),
+        case("explain", &[&["AADSTS700027"], &[]]),
         case(
             "audit",
             &[&["--exit-zero", "--format", "json=one.json", "--format", "table", "--export", "tenant.ndjson"]],

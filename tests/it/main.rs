@@ -34,6 +34,8 @@ mod conformance;
 #[cfg(feature = "lab")]
 mod detach;
 #[cfg(feature = "lab")]
+mod doctor;
+#[cfg(feature = "lab")]
 mod documents;
 #[cfg(feature = "lab")]
 mod faults;
