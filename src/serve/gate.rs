@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::guard::Guard;
@@ -33,7 +32,6 @@ pub(super) struct Gate {
     guard: Guard,
     limits: Limits,
     meters: Meters,
-    permits: Semaphore,
     in_flight: AtomicUsize,
     /// Milliseconds from the start to the end of the last request that was let in.
     last_ms: AtomicU64,
@@ -46,7 +44,6 @@ impl Gate {
             guard,
             limits,
             meters,
-            permits: Semaphore::new(limits.requests),
             in_flight: AtomicUsize::new(0),
             last_ms: AtomicU64::new(0),
             started: Instant::now(),
@@ -118,10 +115,7 @@ async fn serve(gate: &Gate, request: Request, next: Next) -> Response {
             Ok(request) => request,
             Err(problem) => return problem.into_response(),
         };
-        match gate.permits.acquire().await {
-            Ok(_permit) => next.run(request).await,
-            Err(_) => too_slow().into_response(),
-        }
+        next.run(request).await
     });
     answered.await.unwrap_or_else(|_| too_slow().into_response())
 }

@@ -19,6 +19,10 @@ use super::error::Error;
 use super::host::Hosts;
 use crate::domain::Secret;
 
+/// Connections that wait to be accepted.
+#[cfg(unix)]
+const BACKLOG: u32 = 1024;
+
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub enum Listen {
@@ -127,6 +131,7 @@ async fn tcp(address: IpAddr, port: u16) -> io::Result<TcpListener> {
 
 #[cfg(unix)]
 async fn unix(path: &std::path::Path) -> Result<Socket, Error> {
+    use std::os::fd::AsFd as _;
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
     let failed = |source| Error::Socket { path: path.to_owned(), source };
@@ -137,9 +142,15 @@ async fn unix(path: &std::path::Path) -> Result<Socket, Error> {
         }
         std::fs::remove_file(path).map_err(failed)?;
     }
-    let socket = tokio::net::UnixListener::bind(path).map_err(failed)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(Socket::Unix(socket))
+    let for_us_alone = || std::fs::Permissions::from_mode(0o600);
+    let socket = tokio::net::UnixSocket::new_stream().map_err(failed)?;
+    // On Linux the file is made with the mode of its socket, so that nobody else opens it before it is
+    // changed below. Other systems refuse this.
+    let handle = socket.as_fd().try_clone_to_owned().map_err(failed)?;
+    let _ = std::fs::File::from(handle).set_permissions(for_us_alone());
+    socket.bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, for_us_alone()).map_err(failed)?;
+    Ok(Socket::Unix(socket.listen(BACKLOG).map_err(failed)?))
 }
 
 #[cfg(not(unix))]

@@ -16,6 +16,7 @@ mod listen;
 mod meter;
 mod problem;
 mod server;
+mod stream;
 #[cfg(test)]
 mod tests;
 

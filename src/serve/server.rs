@@ -22,6 +22,7 @@ use super::key::RunKey;
 use super::listen::{Address, Bound, Listen, Socket, bind};
 use super::meter::Meters;
 use super::problem::Problem;
+use super::stream::Attended;
 
 /// How a server behaves.
 #[derive(Clone, Debug)]
@@ -47,14 +48,13 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of a request's head.
     pub head: usize,
-    /// For the head of a request to arrive, and for its body; so long an unused connection is kept, too.
+    /// For the head of a request to arrive, for its body, and for each part of an answer to be taken; so long
+    /// an unused connection is kept, too.
     pub head_timeout: Duration,
     /// For the whole of a request.
     pub request_timeout: Duration,
-    /// Connections at a time; further ones are closed at once.
+    /// Connections at a time, each with one request at a time; further ones are closed at once.
     pub connections: usize,
-    /// Requests at a time; further ones wait.
-    pub requests: usize,
     /// For requests under way when the server is told to end.
     pub drain: Duration,
     /// The server ends when nobody has asked anything for so long.
@@ -69,7 +69,6 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(60),
             connections: 256,
-            requests: 64,
             drain: Duration::from_secs(10),
             idle: None,
         }
@@ -253,7 +252,10 @@ impl Entrance {
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.head_timeout)
             .max_header_size(self.limits.head)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.routes.clone()));
+            .serve_connection(
+                TokioIo::new(Attended::new(stream, self.limits.head_timeout)),
+                TowerToHyperService::new(self.routes.clone()),
+            );
         let mut connection = std::pin::pin!(connection);
         // What fails is a caller that went away, or one that does not speak HTTP and has been told.
         tokio::select! {

@@ -91,6 +91,28 @@ async fn whoever_takes_too_long_is_left() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_take_the_answer_loses_the_connection() {
+    const MUCH: usize = 32 << 20;
+    let routes = Router::new().route("/much", get(async || vec![b'x'; MUCH]));
+    let soon = Duration::from_millis(100);
+    let limits = Limits { connections: 1, head_timeout: soon, ..Limits::default() };
+    let server = Server::start(routes, options(limits)).await.unwrap();
+    let Address::Loopback(port) = *server.address() else { panic!() };
+    let mut greedy = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    greedy.write_all(head(port, "GET /much", "").as_bytes()).await.unwrap();
+    greedy.readable().await.unwrap();
+    let health = format!("GET /healthz HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n");
+    while said(port, &health).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let mut taken = Vec::new();
+    let _ = greedy.read_to_end(&mut taken).await;
+    assert!(taken.len() < MUCH, "all of it was sent");
+    let whole = said(port, head(port, "GET /much", "")).await;
+    assert_eq!(whole.split_once("\r\n\r\n").unwrap().1.len(), MUCH, "whoever reads gets all of it");
+}
+
+#[tokio::test]
 async fn one_connection_too_many_is_closed_and_a_free_place_is_taken_again() {
     let (_server, port) = start(Limits { connections: 1, ..Limits::default() }).await;
     let mut first = TcpStream::connect(("127.0.0.1", port)).await.unwrap();

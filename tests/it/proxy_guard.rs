@@ -12,6 +12,8 @@ use crate::support::Bench;
 use crate::support::Manners;
 use crate::support::Served;
 use crate::support::for_certificate;
+#[cfg(unix)]
+use crate::support::most_files;
 use crate::token::provisioned;
 
 /// A proxy, a request that it would answer, and a number of the lab's log after which there is nothing.
@@ -211,16 +213,8 @@ fn slow_requests_are_left_and_others_are_served_meanwhile() {
 #[test]
 #[cfg(unix)]
 fn ten_thousand_connections_do_not_bring_it_down() {
-    use rustix::process::Resource;
-    use rustix::process::getrlimit;
-    use rustix::process::setrlimit;
-
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).unwrap();
-    // Both ends are in this process.
-    let most = usize::try_from(limit.maximum.unwrap_or(1 << 20)).unwrap();
-    let number = 10_000.min(most / 2 - 1_000);
+    // Both ends are in this process, which closes those that it has no place for.
+    let number = 10_000.min(most_files() - 2_000);
     let besieged = Besieged::new(Limits::default());
     let connections: Vec<_> = (0..number).map(|_| TcpStream::connect(("127.0.0.1", besieged.served.port))).collect();
     let open = connections.iter().flatten().count();

@@ -178,6 +178,17 @@ impl Bench {
     }
 }
 
+/// How many files this process may have open, once it has asked for as many as it can have.
+#[cfg(unix)]
+pub(crate) fn most_files() -> usize {
+    use rustix::process::Resource;
+
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(Resource::Nofile, limit).unwrap();
+    usize::try_from(limit.maximum.unwrap_or(1 << 20)).unwrap()
+}
+
 /// A registered application.
 #[derive(Clone, Debug)]
 pub(crate) struct App {
