@@ -46,10 +46,7 @@ impl Allowed {
     /// Lets a request for a token pass, or says which rule it breaks.
     pub fn check(&self, wanted: &Wanted) -> Result<(), Broken> {
         let Self::Profiles(profiles) = self else { return Ok(()) };
-        let of_app = narrowed(profiles, |profile| profile.app == wanted.app)
-            .ok_or_else(|| Broken { rule: "profile-app", what: format!("application {}", wanted.app) })?;
-        let of_tenant = narrowed(of_app, |profile| is_same_tenant(&profile.tenant, &wanted.tenant))
-            .ok_or_else(|| Broken { rule: "profile-tenant", what: format!("tenant {}", wanted.tenant) })?;
+        let of_tenant = of_application(profiles, wanted.app, &wanted.tenant)?;
         let of_key = match &wanted.proof {
             Proof::Key { key, .. } => of_certificate(of_tenant, key.vault(), key.name())?,
             Proof::Certificate { vault, name, .. } => of_certificate(of_tenant, vault, name)?,
@@ -67,6 +64,15 @@ impl Allowed {
             }
         }
         Ok(())
+    }
+
+    /// Lets a look into the folders of this machine pass, for a certificate that is to sign for an application.
+    pub fn check_folders(&self, app: AppId, tenant: &TenantId) -> Result<(), Broken> {
+        let Self::Profiles(profiles) = self else { return Ok(()) };
+        if of_application(profiles, app, tenant)?.iter().any(|profile| profile.local.is_some()) {
+            return Ok(());
+        }
+        Err(Broken { rule: "profile-local", what: "a certificate of this machine".to_owned() })
     }
 
     /// Lets a look at a certificate pass.
@@ -99,6 +105,13 @@ pub fn default_scope(resource: &str) -> String {
         resource if resource.ends_with('/') => format!("{resource}.default"),
         resource => format!("{resource}/.default"),
     }
+}
+
+fn of_application<'a>(profiles: &'a [Profile], app: AppId, tenant: &TenantId) -> Result<Vec<&'a Profile>, Broken> {
+    let of_app = narrowed(profiles, |profile| profile.app == app)
+        .ok_or_else(|| Broken { rule: "profile-app", what: format!("application {app}") })?;
+    narrowed(of_app, |profile| is_same_tenant(&profile.tenant, tenant))
+        .ok_or_else(|| Broken { rule: "profile-tenant", what: format!("tenant {tenant}") })
 }
 
 fn of_certificate<'a>(

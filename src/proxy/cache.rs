@@ -21,6 +21,12 @@ const LAST: Duration = Duration::minutes(1);
 /// And so long nobody asks for the new one again.
 const PAUSE: Duration = Duration::seconds(30);
 
+/// A refusal that cost a signature is repeated for so long before anybody signs again.
+const REFUSED: Duration = Duration::seconds(5);
+
+/// A clock that goes back by more than this was set.
+const STEP: Duration = Duration::minutes(1);
+
 /// So many tokens are kept.
 const MOST: usize = 1_000;
 
@@ -50,15 +56,23 @@ impl Cache {
 #[derive(Debug)]
 pub(super) struct Tokens {
     clock: Arc<dyn Clock>,
-    slots: Arc<Mutex<HashMap<Wanted, Slot>>>,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    slots: HashMap<Wanted, Slot>,
+    /// The latest that the clock has shown.
+    latest: Option<OffsetDateTime>,
 }
 
 type Ended = Result<Token, Arc<Refusal>>;
 type Flight = Shared<BoxFuture<'static, Ended>>;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Slot {
     kept: Option<Kept>,
+    refused: Option<(Arc<Refusal>, OffsetDateTime)>,
     flight: Option<Flight>,
 }
 
@@ -70,7 +84,7 @@ struct Kept {
 
 impl Tokens {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, slots: Arc::default() }
+        Self { clock, shelf: Arc::default() }
     }
 
     /// A token: kept, or brought by somebody else's question, or by `ask`. What was begun is ended
@@ -80,19 +94,25 @@ impl Tokens {
         F: Future<Output = Result<Token, Refusal>> + Send + 'static,
     {
         let (flight, cache, old) = {
-            let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
             let now = self.clock.now();
-            let slot = slots.get(wanted);
-            let kept = slot.and_then(|slot| slot.kept.clone());
-            if let Some(kept) = kept.as_ref().filter(|kept| now < kept.refresh_at) {
+            shelf.notice(now);
+            let slot = shelf.slots.get(wanted);
+            let kept = slot.and_then(|slot| slot.kept.as_ref());
+            if let Some(kept) = kept.filter(|kept| now < kept.refresh_at) {
                 return Ok((kept.token.clone(), Cache::Hit));
             }
+            if let Some((refusal, _)) = slot.and_then(|slot| slot.refused.as_ref()).filter(|(_, until)| now < *until) {
+                return Err(Arc::clone(refusal));
+            }
+            let kept = kept.cloned();
             match slot.and_then(|slot| slot.flight.clone()) {
                 Some(flight) => (flight, Cache::Shared, kept),
                 None => {
                     let flight = self.depart(wanted.clone(), ask());
-                    make_room(&mut slots, now);
-                    slots.insert(wanted.clone(), Slot { kept: kept.clone(), flight: Some(flight.clone()) });
+                    make_room(&mut shelf.slots, now);
+                    let slot = Slot { kept: kept.clone(), refused: None, flight: Some(flight.clone()) };
+                    shelf.slots.insert(wanted.clone(), slot);
                     (flight, Cache::Miss, kept)
                 }
             }
@@ -112,23 +132,28 @@ impl Tokens {
         F: Future<Output = Result<Token, Refusal>> + Send + 'static,
     {
         let task = tokio::spawn(asking);
-        let (slots, clock) = (Arc::clone(&self.slots), Arc::clone(&self.clock));
+        let (shelf, clock) = (Arc::clone(&self.shelf), Arc::clone(&self.clock));
         let flight = async move {
             let ended = task.await.unwrap_or_else(|_| Err(Refusal::Died)).map_err(Arc::new);
-            let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
-            match &ended {
+            let mut shelf = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = clock.now();
+            shelf.notice(now);
+            let before = shelf.slots.remove(&wanted).and_then(|slot| slot.kept);
+            let slot = match &ended {
                 Ok(token) => {
-                    let kept = Some(Kept { token: token.clone(), refresh_at: refresh_at(token, clock.now()) });
-                    slots.insert(wanted, Slot { kept, flight: None });
+                    let kept = Kept { token: token.clone(), refresh_at: refresh_at(token, now) };
+                    Some(Slot { kept: Some(kept), ..Slot::default() })
                 }
-                Err(refusal) => {
-                    let kept = slots.remove(&wanted).and_then(|slot| slot.kept);
-                    let now = clock.now();
-                    if let Some(kept) = kept.filter(|kept| refusal.is_transient() && kept.lasts(now)) {
-                        let refresh_at = (now + PAUSE).min(kept.token.expires_at - LAST);
-                        slots.insert(wanted, Slot { kept: Some(Kept { refresh_at, ..kept }), flight: None });
-                    }
+                Err(refusal) if refusal.cost_a_signature() => {
+                    Some(Slot { refused: Some((Arc::clone(refusal), now + REFUSED)), ..Slot::default() })
                 }
+                Err(refusal) => before.filter(|kept| refusal.is_transient() && kept.lasts(now)).map(|kept| {
+                    let refresh_at = (now + PAUSE).min(kept.token.expires_at - LAST);
+                    Slot { kept: Some(Kept { refresh_at, ..kept }), ..Slot::default() }
+                }),
+            };
+            if let Some(slot) = slot {
+                shelf.slots.insert(wanted, slot);
             }
             ended
         };
@@ -140,7 +165,21 @@ impl Tokens {
 
     /// How many are kept.
     pub(super) fn len(&self) -> usize {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.slots.values().filter(|slot| slot.refused.is_none()).count()
+    }
+}
+
+impl Shelf {
+    /// By a clock that was set back, tokens that have ended look as if they had not.
+    fn notice(&mut self, now: OffsetDateTime) {
+        if self.latest.is_some_and(|latest| now < latest.saturating_sub(STEP)) {
+            tracing::info!("the clock was set back, so that no token is remembered");
+            self.slots.retain(|_, slot| slot.flight.is_some());
+            self.slots.values_mut().for_each(|slot| slot.kept = None);
+            self.latest = None;
+        }
+        self.latest = self.latest.max(Some(now));
     }
 }
 
@@ -162,7 +201,8 @@ fn make_room(slots: &mut HashMap<Wanted, Slot>, now: OffsetDateTime) {
     if slots.len() < MOST {
         return;
     }
-    slots.retain(|_, slot| slot.flight.is_some() || slot.kept.as_ref().is_some_and(|kept| now < kept.refresh_at));
+    let is_good = |slot: &Slot| slot.kept.as_ref().is_some_and(|kept| now < kept.refresh_at);
+    slots.retain(|_, slot| slot.flight.is_some() || is_good(slot));
     while slots.len() >= MOST {
         let soonest = slots
             .iter()

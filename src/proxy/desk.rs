@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::engine::{Engine, Granted};
 use super::wanted::Wanted;
-use crate::domain::Cloud;
+use crate::domain::{Chain, Cloud, printable};
 use crate::serve::{Meters, Problem};
 
 /// The engine, and the counters.
@@ -27,7 +27,8 @@ impl Desk {
         self.meters.count("kvops_tokens_total", &[("outcome", outcome)]);
         ended.map_err(|refusal| {
             let problem = refusal.problem();
-            tracing::warn!(status = problem.status().as_u16(), "no token for application {}: {refusal}", wanted.app);
+            let reason = printable(&Chain(refusal.as_ref()).to_string());
+            tracing::warn!(status = problem.status().as_u16(), "no token for application {}: {reason}", wanted.app);
             problem
         })
     }

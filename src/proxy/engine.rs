@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Semaphore;
 
 use super::allow::Allowed;
 use super::cache::{Cache, Tokens};
@@ -11,7 +12,7 @@ use super::record;
 use super::refusal::Refusal;
 use super::store::{Find, LocalCertificate, Store, Stores};
 use super::wanted::{Proof, Wanted};
-use crate::domain::{CertificateName, KeyUrl, Thumbprint, Vault};
+use crate::domain::{AppId, CertificateName, KeyUrl, TenantId, Thumbprint, Vault};
 use crate::entra::{self, MintOptions, Token};
 use crate::http::{self, TokenRequest, TokenSource};
 use crate::keyvault;
@@ -24,6 +25,9 @@ const KEEP: Duration = Duration::minutes(5);
 
 /// So many certificates are remembered.
 const MOST: usize = 1_000;
+
+/// So many tokens are being asked for at a time; further ones wait. Remembered ones never do.
+const AT_ONCE: usize = 64;
 
 /// What a proxy is made of.
 #[derive(Clone, Debug)]
@@ -72,6 +76,7 @@ pub struct Engine {
     parts: Parts,
     tokens: Tokens,
     certificates: Mutex<HashMap<(Vault, CertificateName), Known>>,
+    places: Semaphore,
 }
 
 /// A certificate that has been asked about.
@@ -85,7 +90,7 @@ impl Engine {
     /// Remembers nothing yet.
     pub fn new(parts: Parts) -> Arc<Self> {
         let tokens = Tokens::new(Arc::clone(parts.http.clock()));
-        Arc::new(Self { parts, tokens, certificates: Mutex::default() })
+        Arc::new(Self { parts, tokens, certificates: Mutex::default(), places: Semaphore::new(AT_ONCE) })
     }
 
     /// What may be asked for.
@@ -111,7 +116,9 @@ impl Engine {
             async move { engine.mint(&wanted).await }
         };
         if !wanted.may_be_kept() {
-            let token = minting().await.map_err(Arc::new)?;
+            // Whoever asked may go away; what was signed is written down all the same.
+            let ended = tokio::spawn(minting()).await.unwrap_or(Err(Refusal::Died));
+            let token = ended.map_err(Arc::new)?;
             return Ok(Granted { token, cache: Cache::Miss });
         }
         let (token, cache) = self.tokens.get(wanted, minting).await?;
@@ -146,8 +153,15 @@ impl Engine {
         Ok(info)
     }
 
-    /// A certificate of this machine.
-    pub async fn local(&self, store: Store, find: Find) -> Result<Arc<LocalCertificate>, Refusal> {
+    /// A certificate of this machine, to sign for an application in a tenant.
+    pub async fn local(
+        &self,
+        app: AppId,
+        tenant: &TenantId,
+        store: Store,
+        find: Find,
+    ) -> Result<Arc<LocalCertificate>, Refusal> {
+        self.parts.allowed.check_folders(app, tenant)?;
         let (stores, now) = (self.parts.stores.clone(), self.parts.http.service_now());
         let found = tokio::task::spawn_blocking(move || stores.find(store, &find, now)).await;
         found.map_err(|_| Refusal::Died)??.map(Arc::new).ok_or(Refusal::NoLocalCertificate)
@@ -155,6 +169,7 @@ impl Engine {
 
     /// Signs in, and hands the token out once that is written down.
     async fn mint(&self, wanted: &Wanted) -> Result<Token, Refusal> {
+        let _place = self.places.acquire().await.map_err(|_| Refusal::Died)?;
         let (http, key, tenant) = (&self.parts.http, self.key(&wanted.proof), wanted.tenant.clone());
         let application = Application::new(http, key, tenant, wanted.app, MintOptions::default());
         let (signed_in, acts) = http::witness(application.sign_in(&wanted.scope())).await;

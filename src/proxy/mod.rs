@@ -12,6 +12,7 @@ mod desk;
 mod document;
 mod engine;
 mod identity;
+mod input;
 mod page;
 mod record;
 mod refusal;

@@ -55,6 +55,11 @@ impl Refusal {
         self.problem().is_retryable()
     }
 
+    /// Whether a key was used for nothing: Entra has looked at the assertion, and will say the same again.
+    pub(super) fn cost_a_signature(&self) -> bool {
+        matches!(self, Self::SignIn(error) if error.refusal().is_some()) && !self.is_transient()
+    }
+
     /// As a caller is told. A service's fault is never ours: there is no 500 among these.
     pub fn problem(&self) -> Problem {
         match self {

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
-use axum::extract::Query;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -24,6 +22,8 @@ use utoipa_axum::routes;
 use super::allow::Profile;
 use super::allow::default_scope;
 use super::desk::Desk;
+use super::input::Path;
+use super::input::Query;
 use crate::serve::Problem;
 
 /// Where the request goes to.

@@ -155,6 +155,10 @@ fn certificates(folder: &Path) -> io::Result<Vec<LocalCertificate>> {
 
 /// A file that holds no usable key is somebody else's affair.
 fn read(path: &Path) -> Option<LocalCertificate> {
+    // A pipe would be waited for.
+    if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return None;
+    }
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
     let key = read.map_err(|error| error.to_string()).and_then(|_| {

@@ -179,6 +179,25 @@ fn what_no_managed_identity_would_answer_is_refused_in_the_words_that_clients_lo
 }
 
 #[test]
+fn an_address_that_cannot_be_decoded_is_a_problem_as_the_document_says() {
+    let (bench, _, served) = served();
+    let mark = bench.mark();
+    let query = format!("api-version=2019-08-01&resource={RESOURCE}");
+    for (method, path) in [
+        ("GET", format!("/msi/%FF/token?{query}")),
+        ("POST", "/api/msi/%FF/forward".to_owned()),
+        ("POST", "/API/Token/%FF".to_owned()),
+        ("GET", "/api/Token/snippet/%FF".to_owned()),
+        ("GET", "/api/Token/curl?profile=billing&profile=other".to_owned()),
+    ] {
+        let answer = served.send(served.request(method, &path)).is(400);
+        assert_eq!(answer.headers["content-type"], "application/problem+json", "{path}");
+        assert_eq!(answer.body["type"], "urn:kvops:problem:address", "{path}");
+    }
+    assert_eq!(bench.mark(), mark);
+}
+
+#[test]
 fn no_part_of_an_address_leads_to_another_host_or_past_the_profile() {
     let (bench, app, served) = served();
     let mark = bench.mark();

@@ -1,5 +1,6 @@
 //! The proxy while the services are out of order.
 
+use kvops::lab::Service;
 use serde_json::json;
 
 use crate::support::Answer;
@@ -73,6 +74,53 @@ fn how_long_a_service_asks_to_wait_is_passed_on() {
     let answer = served.post("kv-certificate", &for_certificate(&bench, &app));
     assert!(is_told_to_come_again(&answer), "{answer:?}");
     assert_eq!(answer.headers["retry-after"], "300");
+}
+
+#[test]
+fn tokens_that_are_there_do_not_wait_behind_those_of_a_vault_that_stalls() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let served = bench.serve(Manners::for_billing(&bench, &app));
+    let known = for_certificate(&bench, &app);
+    served.post("kv-certificate", &known).is(200);
+    bench.fault(&json!({ "match": { "service": "keyvault" }, "result": { "stall_ms": 20_000 } }));
+    let waiting: Vec<_> = (0..100)
+        .map(|number| {
+            let mut body = known.clone();
+            body["scopes"] = json!([format!("https://{number}.example/.default")]);
+            let request = served.request("POST", "/api/Token/kv-certificate").json(&body);
+            served.runtime.spawn(async move { request.send().await.unwrap().status() })
+        })
+        .collect();
+    while served.engine.remembered() < 101 {
+        std::thread::yield_now();
+    }
+    for _ in 0..5 {
+        assert_eq!(served.post("kv-certificate", &known).is(200).cache(), "hit");
+    }
+    assert!(waiting.iter().all(|request| !request.is_finished()), "the vault did not stall");
+    bench.no_faults();
+}
+
+#[test]
+fn a_refusal_by_entra_is_not_signed_for_again_at_each_request() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let served = bench.serve(Manners::for_billing(&bench, &app));
+    let mut body = for_certificate(&bench, &app);
+    body["scopes"] = json!(["https://nobody.example/.default"]);
+    let signed = |mark| bench.asked(mark, Service::KeyVault).iter().filter(|it| it.path.ends_with("/sign")).count();
+    let mark = bench.mark();
+    let first = served.post("kv-certificate", &body).is(400).body;
+    assert_eq!(first["code"], "AADSTS500011");
+    for answer in served.post_at_once("kv-certificate", &body, REQUESTS) {
+        assert_eq!(answer.is(400).body, first);
+    }
+    assert_eq!(signed(mark), 1);
+    assert_eq!(served.post("kv-certificate", &for_certificate(&bench, &app)).is(200).cache(), "miss");
+    bench.lab().clock().advance(time::Duration::seconds(6));
+    served.post("kv-certificate", &body).is(400);
+    assert_eq!(signed(mark), 3, "what was wrong may have been mended");
 }
 
 fn is_told_to_come_again(answer: &Answer) -> bool {

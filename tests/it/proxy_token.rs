@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -143,8 +145,11 @@ fn px15_px16_px31_and_px32_a_self_signed_certificate_in_a_folder_is_found_by_a_s
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("billing.pem"), pem).unwrap();
     fs::write(folder.join("other.pfx"), "no PKCS#12 at all").unwrap();
+    // Whoever opened it would wait for somebody to write.
+    #[cfg(unix)]
+    assert!(std::process::Command::new("mkfifo").arg(folder.join("pipe.pfx")).status().unwrap().success());
     let stores = Stores { user: Some(folder.clone()), machine: Some(folder) };
-    let served = bench.serve(Manners { stores, ..Manners::default() });
+    let served = bench.serve(Manners { stores: stores.clone(), ..Manners::default() });
     let thumbprint = kvops::domain::Thumbprint::sha1(&der);
     let body = json!({
         "clientId": app.app_id, "tenantId": bench.variable("LAB_TENANT"), "scopes": [bench.graph_scope()],
@@ -161,6 +166,11 @@ fn px15_px16_px31_and_px32_a_self_signed_certificate_in_a_folder_is_found_by_a_s
     assert!(bench.asked(0, Service::KeyVault).is_empty(), "no vault has anything to do with it");
     let nowhere = bench.serve(Manners::default());
     nowhere.post("computer-certificate", &body).is(404);
+    let narrow = bench.serve(Manners { stores, ..Manners::for_billing(&bench, &app) });
+    for value in [thumbprint.hex(), "00".repeat(20)] {
+        let refused = narrow.post("local-certificate", &with(&body, "findValue", json!(value))).is(403).body;
+        assert_eq!(refused["rule"], "profile-local", "whether there is one is nobody's business");
+    }
 }
 
 #[test]
@@ -345,6 +355,31 @@ fn px44_each_minted_token_is_one_line_of_the_ledger_without_the_token() {
 }
 
 #[test]
+fn a_token_past_the_cache_is_written_down_even_if_its_caller_goes_away() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let served = bench.serve(Manners::for_billing(&bench, &app));
+    let body = for_certificate(&bench, &app);
+    served.post("kv-certificate", &body).is(200);
+    let lines = || fs::read_to_string(bench.file("ledger.jsonl")).unwrap().lines().count();
+    assert_eq!(lines(), 1);
+    bench.fault(&json!({ "match": { "service": "entra" }, "result": { "stall_ms": 500 } }));
+    let mark = bench.mark();
+    let request = served.request("POST", "/api/Token/kv-certificate").json(&with(&body, "skipCache", json!(true)));
+    let asking = served.runtime.spawn(async move { request.send().await.unwrap().status() });
+    while calls(&bench, mark).1 == 0 {
+        std::thread::yield_now();
+    }
+    asking.abort();
+    let begun = std::time::Instant::now();
+    while lines() == 1 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "a key signed, and nothing says so");
+        std::thread::yield_now();
+    }
+    assert_eq!(calls(&bench, mark), (1, 1, 1));
+}
+
+#[test]
 fn what_cannot_be_written_down_is_not_handed_out() {
     let bench = Bench::tame();
     let (app, _) = provisioned(&bench);
@@ -355,14 +390,14 @@ fn what_cannot_be_written_down_is_not_handed_out() {
     assert!(!refused.body.to_string().contains("eyJ"));
 }
 
-/// A clock that is wrong.
+/// A clock that is wrong, by minutes.
 #[derive(Debug)]
-struct Wrong(LabClock, time::Duration);
+struct Wrong(LabClock, AtomicI64);
 
 #[async_trait]
 impl Clock for Wrong {
     fn now(&self) -> OffsetDateTime {
-        self.0.now() + self.1
+        self.0.now() + time::Duration::minutes(self.1.load(Ordering::Relaxed))
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -375,13 +410,35 @@ fn wd5_a_clock_that_is_six_minutes_wrong_is_measured_and_made_up_for() {
     for minutes in [-6, 6] {
         let bench = Bench::tame();
         let (app, _) = provisioned(&bench);
-        let clock = Arc::new(Wrong(bench.lab().clock(), time::Duration::minutes(minutes)));
+        let clock = Arc::new(Wrong(bench.lab().clock(), minutes.into()));
         let served = bench.serve(Manners { clock: Some(clock), ..Manners::for_billing(&bench, &app) });
         let answer = served.post("kv-certificate", &for_certificate(&bench, &app)).is(200);
         let skew = served.engine.http().skew().unwrap();
         assert!((skew.whole_minutes() + minutes).abs() <= 1, "{skew}");
-        assert!((3000..=3600).contains(&answer.body["lifetime"].as_i64().unwrap()), "{}", answer.body["lifetime"]);
+        let left = answer.body["lifetime"].as_i64().unwrap();
+        assert!((3590..=3600).contains(&left), "{left}");
+        // A client has the same wrong clock, and no other.
+        let identity = served.request("GET", "/msi/token?api-version=2019-08-01&resource=https://graph.microsoft.com");
+        let body = served.send(identity).is(200).body;
+        let number = |member: &str| body[member].as_str().unwrap().parse::<i64>().unwrap();
+        assert!((3590..=3600).contains(&number("expires_in")), "{minutes}: {}", body["expires_in"]);
+        assert_eq!(number("expires_on") - number("not_before"), number("expires_in"));
     }
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_token_good_again() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let clock = Arc::new(Wrong(bench.lab().clock(), 0.into()));
+    let served = bench.serve(Manners { clock: Some(clock.clone()), ..Manners::for_billing(&bench, &app) });
+    let body = for_certificate(&bench, &app);
+    served.post("kv-certificate", &body).is(200);
+    bench.lab().clock().advance(time::Duration::minutes(50));
+    assert_eq!(served.post("kv-certificate", &body).is(200).cache(), "hit");
+    clock.1.store(-45, Ordering::Relaxed);
+    assert_eq!(served.post("kv-certificate", &body).is(200).cache(), "miss", "nobody knows how old it is");
+    assert_eq!(served.post("kv-certificate", &body).is(200).cache(), "hit");
 }
 
 fn self_signed(subject: &str) -> (String, Vec<u8>) {

@@ -17,7 +17,7 @@ pub(super) struct Facts<'a> {
     pub(super) token: &'a Secret<String>,
     /// When it ends.
     pub(super) expires_at: OffsetDateTime,
-    /// The time by the services' clock.
+    /// The time by the clock that `expires_at` is of: this machine's, as the caller's.
     pub(super) now: OffsetDateTime,
     /// As it was asked for.
     pub(super) resource: &'a str,

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::Path;
 use axum::extract::RawQuery;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -20,6 +19,7 @@ use super::grant::by_profile;
 use super::grant::pairs;
 use super::request::Shape;
 use crate::proxy::desk::Desk;
+use crate::proxy::input::Path;
 
 pub(super) fn routes(desk: &Arc<Desk>) -> OpenApiRouter {
     OpenApiRouter::new()

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::Path;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -34,6 +33,8 @@ use crate::domain::VaultName;
 use crate::http::TokenRequest;
 use crate::pki::DecodedToken;
 use crate::proxy::desk::Desk;
+use crate::proxy::input;
+use crate::proxy::input::Path;
 use crate::proxy::store::Find;
 use crate::proxy::store::Store;
 use crate::proxy::wanted::Proof;
@@ -185,7 +186,7 @@ async fn by_certificate(
     asked: &Asked,
 ) -> Answer {
     let (tenant, app) = (part("tenant", tenant)?, part("clientId", client)?);
-    let proof = local(desk, store, Find::Thumbprint(part("thumbprint", thumbprint)?)).await?;
+    let proof = local(desk, (app, &tenant), store, Find::Thumbprint(part("thumbprint", thumbprint)?)).await?;
     let wanted = Wanted { tenant, app, proof, scopes: vec![asked.scope.clone()] };
     of_application::<CloudShellToken>(desk, asked, &wanted).await
 }
@@ -209,7 +210,7 @@ async fn own(desk: &Desk, tenant: Option<TenantId>, asked: &Asked) -> Answer {
     let facts = Facts {
         token: &token.access_token,
         expires_at: token.expires_at,
-        now: desk.engine.http().service_now(),
+        now: desk.engine.http().clock().now(),
         resource: &asked.resource,
         client: None,
     };
@@ -237,5 +238,5 @@ fn part<T: std::str::FromStr<Err: std::fmt::Display>>(name: &'static str, text: 
 }
 
 fn malformed(name: &'static str, error: &dyn std::fmt::Display) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "address", "the address is malformed").detail(format!("{name}: {error}"))
+    input::malformed(format!("{name}: {error}"))
 }

@@ -11,6 +11,8 @@ use super::answer::Facts;
 use super::refusal::IdentityProblem;
 use super::request::Asked;
 use super::request::Shape;
+use crate::domain::AppId;
+use crate::domain::TenantId;
 use crate::proxy::allow::Allowed;
 use crate::proxy::allow::Profile;
 use crate::proxy::desk::Desk;
@@ -43,7 +45,9 @@ pub(super) async fn by_profile<T: Serialize + for<'a> From<&'a Facts<'a>>>(
     let profile = choose(desk.engine.allowed(), profile)?;
     let proof = match (&profile.certificate, profile.local) {
         (Some((vault, name)), _) => Proof::Certificate { vault: vault.clone(), name: name.clone(), skip_cache: false },
-        (None, Some(thumbprint)) => local(desk, Store::User, Find::Thumbprint(thumbprint)).await?,
+        (None, Some(thumbprint)) => {
+            local(desk, (profile.app, &profile.tenant), Store::User, Find::Thumbprint(thumbprint)).await?
+        }
         (None, None) => return Err(no_identity("the profile names no certificate").into()),
     };
     let wanted = Wanted { tenant: profile.tenant.clone(), app: profile.app, proof, scopes: vec![asked.scope.clone()] };
@@ -63,7 +67,7 @@ pub(super) async fn of_application<T: Serialize + for<'a> From<&'a Facts<'a>>>(
     let facts = Facts {
         token: &granted.token.access_token,
         expires_at: granted.token.expires_at,
-        now: desk.engine.http().service_now(),
+        now: desk.engine.http().clock().now(),
         resource: &asked.resource,
         client: Some(wanted.app),
     };
@@ -71,8 +75,14 @@ pub(super) async fn of_application<T: Serialize + for<'a> From<&'a Facts<'a>>>(
 }
 
 /// A certificate of this machine as a proof.
-pub(super) async fn local(desk: &Desk, store: Store, find: Find) -> Result<Proof, IdentityProblem> {
-    let certificate = desk.engine.local(store, find).await.map_err(|refusal| refusal.problem())?;
+pub(super) async fn local(
+    desk: &Desk,
+    (app, tenant): (AppId, &TenantId),
+    store: Store,
+    find: Find,
+) -> Result<Proof, IdentityProblem> {
+    let found = desk.engine.local(app, tenant, store, find).await;
+    let certificate = found.map_err(|refusal| refusal.problem())?;
     Ok(Proof::Local { certificate })
 }
 

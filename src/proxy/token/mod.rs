@@ -5,12 +5,10 @@ mod request;
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Json, Router};
-use serde::de::DeserializeOwned;
 use tower::ServiceExt as _;
 use utoipa::IntoResponses;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +17,7 @@ use utoipa_axum::routes;
 use self::answer::{KeyInfoAnswer, TokenAnswer};
 use self::request::{CertificateTokenRequest, KeyInfoRequest, KeyTokenRequest, LocalTokenRequest};
 use super::desk::Desk;
+use super::input::{Body, Path};
 use super::store::Store;
 use super::wanted::{Proof, Wanted};
 use crate::serve::Problem;
@@ -168,7 +167,8 @@ async fn computer_certificate(
 
 async fn local(desk: &Desk, body: &LocalTokenRequest, store: Store) -> Result<TokenAnswer, Problem> {
     let (fields, find) = body.wanted()?;
-    let certificate = desk.engine.local(store, find).await.map_err(|refusal| refusal.problem())?;
+    let found = desk.engine.local(fields.app(), fields.tenant(), store, find).await;
+    let certificate = found.map_err(|refusal| refusal.problem())?;
     token(desk, fields.with(Proof::Local { certificate })).await
 }
 
@@ -191,25 +191,4 @@ async fn in_any_case(
     };
     *request.uri_mut() = uri;
     exact.oneshot(request).await.into_response()
-}
-
-/// A body in JSON, whose faults are told as problems.
-struct Body<T>(T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(JsonRejection::MissingJsonContentType(_)) => {
-                Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", "the request is not JSON")
-                    .hint("send JSON with `Content-Type: application/json`"))
-            }
-            Err(rejection) => {
-                Err(Problem::new(StatusCode::BAD_REQUEST, "json", "the JSON cannot be read")
-                    .detail(rejection.body_text()))
-            }
-        }
-    }
 }

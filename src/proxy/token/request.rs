@@ -189,6 +189,16 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    /// For which application.
+    pub(super) fn app(&self) -> AppId {
+        self.app
+    }
+
+    /// Where.
+    pub(super) fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
     /// The token with this proof.
     pub(super) fn with(self, proof: Proof) -> Wanted {
         Wanted { tenant: self.tenant, app: self.app, proof, scopes: self.scopes }
