@@ -14,6 +14,7 @@ mod context;
 mod convert;
 #[cfg(feature = "lab")]
 mod demo;
+mod descriptors;
 mod detach;
 mod doctor;
 mod exit;
@@ -222,7 +223,9 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
 
 /// Runs a command that talks to services.
 fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // Two threads on one processor would take turns by the scheduler's slices, and answers would wait for theirs.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
     let outcome = runtime.block_on(command);
     // A lookup of a name may hang in a thread that nobody waits for any more.

@@ -27,6 +27,9 @@ use crate::serve::{Address, Ended, Error, Limits, Listen, Meters, Options, RunKe
 /// The model's own port.
 const PORT: u16 = 5616;
 
+/// Files besides those of its callers: connections to vaults, to Entra, the ledger.
+const SPARE: u64 = 128;
+
 const EXAMPLES: &str = "\
 Examples:
   kvops proxy --app billing-api --vault contoso-kv --name billing
@@ -121,6 +124,10 @@ async fn serve(args: &Args, global: &Global, environment: &Environment) -> Resul
     let listen = args.listen()?;
     let prepared = args.chosen.prepare(global, environment, console, args.compat_open).await?;
     let meters = Meters::new().map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
+    let descriptors = u64::from(args.max_connections) + SPARE;
+    if let Some(most) = super::descriptors::raise(descriptors).filter(|most| *most < descriptors) {
+        console.warn(&format!("only {most} files may be open here, too few for {} connections", args.max_connections));
+    }
     let limits = Limits { connections: args.max_connections.into(), idle: args.idle, ..Limits::default() };
     let options = Options {
         listen,
@@ -131,7 +138,7 @@ async fn serve(args: &Args, global: &Global, environment: &Environment) -> Resul
         meters: meters.clone(),
     };
     let mut server = Server::start(proxy::routes(&prepared.engine, &meters), options).await?;
-    let _left = match (server.address(), &key) {
+    let left = match (server.address(), &key) {
         (Address::Loopback(port), Some(key)) => Record::leave(*port, key, prepared.profiles(), environment)
             .unwrap_or_else(|error| {
                 console.warn(&format!("`kvops proxy env` will not find this proxy: {error}"));
@@ -144,6 +151,8 @@ async fn serve(args: &Args, global: &Global, environment: &Environment) -> Resul
         _ = signals.next() => false,
         ended = server.ended() => ended == Ended::Idle,
     };
+    // Nobody is to find it from now on.
+    drop(left);
     if is_idle {
         console.note("nobody has asked for anything, so the proxy ends");
         return Ok(Exit::Ok);

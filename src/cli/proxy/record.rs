@@ -1,7 +1,9 @@
 //! What a running proxy leaves for its user: address and key, in a file that nobody else may read, gone
 //! when the proxy ends.
 
+use std::fs::File;
 use std::io::ErrorKind;
+use std::io::Read as _;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -43,7 +45,12 @@ pub(super) struct Known {
 
 /// The file of a running proxy. Dropping it removes the file.
 #[derive(Debug)]
-pub(super) struct Left(PathBuf);
+pub(super) struct Left {
+    path: PathBuf,
+    text: Secret<String>,
+    /// Locked for as long as the proxy runs, however it ends.
+    _file: File,
+}
 
 impl Record {
     /// Writes the record of a proxy on a port. Without a folder of the user's own there is none.
@@ -57,8 +64,9 @@ impl Record {
         let profiles: Vec<_> =
             profiles.iter().map(|profile| json!({ "name": profile.name, "app": profile.app })).collect();
         let record = json!({ "url": url(port), "key": key.text().expose(), "address_key": key.in_address().expose(), "profiles": profiles });
-        write(&path, &record.to_string())?;
-        Ok(Some(Left(path)))
+        let text = Secret::new(record.to_string());
+        let file = write(&path, text.expose())?;
+        Ok(Some(Left { path, text, _file: file }))
     }
 
     /// The record of the proxy that listens on a port.
@@ -67,14 +75,15 @@ impl Record {
             Failure::new(Exit::Usage, format!("no proxy of yours is running on port {port}"))
                 .hint("start one with `kvops proxy`, and name its port with `--port`")
         };
-        let text = match path(port, environment).map(std::fs::read_to_string) {
-            Some(Ok(text)) => text,
+        let text = match path(port, environment).map(|path| read(&path)) {
+            Some(Ok(Some(text))) => text,
+            // One that was killed has left its file, and its port may be somebody else's by now.
+            Some(Ok(None)) => return Err(none()),
             Some(Err(error)) if error.kind() != ErrorKind::NotFound => {
                 return Err(Failure::new(Exit::Usage, format!("the record of the proxy cannot be read: {error}")));
             }
             Some(Err(_)) | None => return Err(none()),
         };
-        // One that was killed has left its file.
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         TcpStream::connect_timeout(&address, PATIENCE).map_err(|_| none())?;
         Self::parse(&text).ok_or_else(|| Failure::new(Exit::Usage, "the record of the proxy is not one of kvops"))
@@ -129,8 +138,11 @@ impl Record {
 
 impl Drop for Left {
     fn drop(&mut self) {
-        // The folder may have gone before the proxy did.
-        let _ = std::fs::remove_file(&self.0);
+        // Another proxy may have taken the port while this one still had requests to answer.
+        if std::fs::read_to_string(&self.path).is_ok_and(|text| text == *self.text.expose()) {
+            // The folder may have gone before the proxy did.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -146,7 +158,18 @@ fn path(port: u16, environment: &Environment) -> Option<PathBuf> {
     Some(folder.join(format!("kvops/proxy-{port}.json")))
 }
 
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// What a file holds; nothing where the proxy that wrote it runs no more.
+fn read(path: &Path) -> std::io::Result<Option<String>> {
+    let mut file = File::open(path)?;
+    if cfg!(unix) && file.try_lock_shared().is_ok() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -159,7 +182,13 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
+    let mut file = options.open(path)?;
+    // On Windows nobody could read it then.
+    if cfg!(unix) {
+        file.lock()?;
+    }
+    file.write_all(text.as_bytes())?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -198,5 +227,24 @@ mod tests {
         assert!(std::fs::read_to_string(&file).unwrap().contains("http://127.0.0.1:5616"));
         drop(left);
         assert!(!file.exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_proxy_that_ends_late_leaves_the_file_of_its_successor_and_one_that_was_killed_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proxy-5616.json");
+        let leave = |text: &str| Left {
+            path: path.clone(),
+            text: Secret::new(text.to_owned()),
+            _file: write(&path, text).unwrap(),
+        };
+        let (first, second) = (leave("first"), leave("second"));
+        drop(first);
+        assert_eq!(read(&path).unwrap().as_deref(), Some("second"));
+        drop(second);
+        assert_eq!(read(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        drop(write(&path, "killed").unwrap());
+        assert_eq!(read(&path).unwrap(), None);
     }
 }
