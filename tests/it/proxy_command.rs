@@ -3,9 +3,13 @@
 use std::io::BufRead as _;
 use std::io::BufReader;
 use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -167,4 +171,44 @@ fn a_proxy_that_nobody_uses_ends_by_itself() {
     let (app, _) = provisioned(&bench);
     let ran = bench.kvops(&[&["proxy", "--port", "0", "--idle", "1s"], &for_billing(&app.app_id)[..]].concat());
     assert!(ran.ends_with(0).stderr.contains("nobody has asked"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "captured by the test harness")]
+fn ten_thousand_connections_at_a_time_are_all_served_and_cost_no_memory_afterwards() {
+    let most = 10_000.min(crate::support::most_files() - 1_000);
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let many = ["--max-connections", "10500"];
+    let proxy = Started::with_key(&bench, &[&for_billing(&app.app_id)[..], &many].concat());
+    let address = proxy.url.strip_prefix("http://").unwrap().to_owned();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
+    };
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        // The first is left for saying nothing after 15 s, so a busy machine does not get to the last.
+        let begun = Instant::now();
+        let mut connections = Vec::new();
+        while connections.len() < most && begun.elapsed() < Duration::from_secs(5) {
+            let mut connection = TcpStream::connect(&address).unwrap();
+            connection.write_all(request.as_bytes()).unwrap();
+            connections.push(connection);
+        }
+        for connection in &mut connections {
+            let mut status = [0; 15];
+            connection.read_exact(&mut status).unwrap();
+            assert_eq!(&status, b"HTTP/1.1 200 OK");
+        }
+        println!("{} connections", connections.len());
+        seen.push(resident());
+        assert_eq!(proxy.ask(&for_certificate(&bench, &app)).0, 200, "a token among them");
+    }
+    println!("MiB resident with all of them open: {seen:?}");
+    assert!(seen[2] <= seen[0] + seen[0] / 4, "{seen:?}");
+    assert_eq!(proxy.end("-TERM").0, 0);
 }
