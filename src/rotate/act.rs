@@ -56,7 +56,8 @@ impl Rotator<'_> {
                 let record = Record::of(object).fact("overlap_days", wish.demand.overlap_days);
                 work.last_line = Some(journal.run.note(ledger::Step::Soak, &record)?);
                 work.history.soaks = Some(version.clone());
-                work.history.soak_started = Some(observed.world.now);
+                // Not before the ledger's own moment, or the end that is reported would come too early.
+                work.history.soak_started = Some(self.vault.http().service_now());
                 self.anchor(&wish.name, version, work.last_line, journal).await?;
             }
             Step::LookAtUse => work.last_use = self.last_use(observed).await?,
