@@ -221,7 +221,7 @@ fn code(text: &str) -> String {
 }
 
 /// Text as text: nothing of it is markup, mentions nobody and leads nowhere.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in printable(text).chars().take(500) {
         match c {

@@ -12,6 +12,7 @@ mod diff;
 mod exit;
 mod github;
 mod gitlab;
+mod gitlab_sast;
 mod html;
 mod json;
 mod junit;
@@ -92,6 +93,7 @@ formats! {
     Github = "github", "kvops-annotations.txt", github, "Annotations of GitHub Actions.";
     AzureDevops = "azuredevops", "kvops-logging-commands.txt", azure_devops, "Logging commands of Azure Pipelines.";
     Gitlab = "gitlab", "gl-code-quality-report.json", gitlab, "GitLab's Code Quality report.";
+    GitlabSast = "gitlab-sast", "gl-sast-report.json", gitlab_sast, "GitLab's security report, for its vulnerability list.";
     Ocsf = "ocsf", "kvops-audit.ocsf.json", ocsf, "OCSF Compliance Findings, for security lakes.";
 }
 
