@@ -1,7 +1,7 @@
 //! What was known at an earlier run: which findings, and evidence that the services do not keep.
 //!
 //! A baseline says what is new. It hides nothing: a critical finding fails an audit known or not.
-//! It is not signed: whoever may write the file decides what is known. Keep it where changes are reviewed.
+//! Whoever may write the file decides what is known, unless it is signed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::history::History;
 use super::manifest::Manifest;
 use super::report::{Delta, Gone, Report};
 use super::severity::Severity;
-use crate::domain::{AppId, CredentialId, TenantId};
+use crate::domain::{AppId, CredentialId, TenantId, printable};
 use crate::inventory::{Evidence, Inventory, Seen};
 
 const KIND: &str = "kvops baseline";
@@ -141,6 +141,23 @@ impl Baseline {
     /// The evidence in it.
     pub fn history(&self) -> Seen<History> {
         Seen::Read(self.history.clone())
+    }
+
+    /// The findings that tell of something it recorded and that is no longer so: a credential more, a policy
+    /// that is weaker. One line each, for a baseline that is signed.
+    pub fn drift(&self, report: &Report) -> Vec<String> {
+        let has_recorded = |finding: &&Finding| match (finding.rule, finding.subject.app_id) {
+            ("KVO709", Some(app)) => self.history.credentials.contains_key(&app),
+            ("KVO712", _) => self.history.hardened.contains(&*finding.subject.id),
+            _ => false,
+        };
+        let active = report.findings.iter().filter(|finding| !finding.is_waived());
+        let line = |finding: &Finding| {
+            let subject = &finding.subject;
+            let object = subject.app_id.map_or_else(|| printable(&subject.id), |app| app.to_string());
+            format!("not as in the signed baseline: {object}: {} ({})", printable(&finding.message), finding.rule)
+        };
+        active.filter(has_recorded).map(line).collect()
     }
 
     /// How many findings are known.

@@ -14,6 +14,7 @@ use super::certificate::Certificate;
 use super::error::Error;
 use super::jws::{Algorithm, SigningInput};
 use super::signer::{Signer, SignerIdentity};
+use super::statement;
 
 /// `typ` of the header.
 const TYPE: &str = "kvops-checkpoint";
@@ -32,19 +33,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Has it signed by the key of `signer`'s certificate, and gives the raw signature.
     pub async fn sign(self, signer: &dyn Signer) -> Result<Vec<u8>, Error> {
-        let compact = self.input(signer.identity())?.sign(signer).await?;
-        let signature = compact.text().expose().rsplit('.').next().unwrap_or_default();
-        URL_SAFE_NO_PAD.decode(signature).map_err(|_| Error::Signature)
+        statement::raw_signature(self.input(signer.identity())?, signer).await
     }
 
     /// Checks a signature with the certificate of its key, which has to have been valid then.
     pub fn verify(self, certificate: &Certificate, signature: &[u8]) -> Result<(), Error> {
-        if self.at < certificate.not_before() || self.at >= certificate.not_after() {
-            return Err(Error::Signature);
-        }
-        let identity = SignerIdentity::Certificate(Box::new(certificate.clone()));
-        let input = self.input(&identity)?;
-        identity.check(input.algorithm(), input.bytes(), signature)
+        statement::verify(self.at, certificate, signature, |identity| self.input(identity))
     }
 
     fn input(self, identity: &SignerIdentity) -> Result<SigningInput, Error> {

@@ -1,9 +1,9 @@
 //! X.509, JWK and JWS: what is signed, by whom, and how it is checked. No network.
 //!
 //! Signing is typed. The only things that a [`Signer`] can be asked to sign are [`SigningInput`]s,
-//! and those come from a [`ClientAssertion`], a [`PossessionProof`], an [`IssuerToken`] or a
-//! [`Checkpoint`], of which none can be taken for another; nothing signs bytes that a caller supplies, because an oracle for bytes is
-//! an oracle for tokens.
+//! and those come from a [`ClientAssertion`], a [`PossessionProof`], an [`IssuerToken`], a
+//! [`Checkpoint`] or a [`BaselineStatement`], of which none can be taken for another; nothing signs bytes that a
+//! caller supplies, because an oracle for bytes is an oracle for tokens.
 
 mod algorithm;
 mod assertion;
@@ -18,6 +18,7 @@ mod proof;
 mod public_key;
 mod roca;
 mod signer;
+mod statement;
 #[cfg(test)]
 mod tests;
 
@@ -35,3 +36,4 @@ pub use local::LocalKey;
 pub use proof::{PossessionProof, ProofRequest};
 pub use public_key::PublicKey;
 pub use signer::{Signer, SignerIdentity};
+pub use statement::BaselineStatement;

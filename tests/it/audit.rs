@@ -1,6 +1,7 @@
 //! `kvops audit` from end to end: what was planted is found once, what could not be read is said, and
 //! nothing is written.
 
+mod baseline;
 mod narrowed;
 mod offline;
 mod own_work;

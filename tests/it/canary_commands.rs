@@ -71,8 +71,12 @@ fn cases(bench: &Bench) -> Vec<Case> {
         case("explain", &[&["AADSTS700027"], &[]]),
         case(
             "audit",
-            &[&["--exit-zero", "--format", "json=one.json", "--format", "table", "--export", "tenant.ndjson"]],
+            &[
+                &["--exit-zero", "--format", "json=one.json", "--format", "table", "--export", "tenant.ndjson"],
+                &["--exit-zero", "--format", "csv=one.csv", "--write-baseline", "baseline.json"],
+            ],
         ),
+        case("audit sign", &[&["baseline.json", "--vault", VAULT, "--name", "seal"]]),
         case("audit diff", &[&["one.json", "one.json"]]),
         case("rotate", &[&with(&["--plan-out", "plan.json"])]),
         case("apply", &[&["plan.json"]]),

@@ -3,9 +3,11 @@
 mod become_view;
 mod diff;
 pub(super) mod evidence;
+mod files;
 pub(super) mod outputs;
 mod record;
 mod rules;
+mod sign;
 
 use std::path::PathBuf;
 
@@ -24,6 +26,7 @@ Examples:
   kvops audit --format sarif=kvops.sarif --format html=report.html --format table
   kvops audit --write-baseline baseline.json           # accept today's debt
   kvops audit --new-since baseline.json                # and fail on what comes after
+  kvops audit sign baseline.json --vault contoso-kv --name audit-seal
   kvops audit --export tenant.ndjson                   # evidence without keys, to judge elsewhere:
   kvops audit --input tenant.ndjson --profile strict
   kvops audit --who-can-become billing-api
@@ -52,6 +55,8 @@ pub(crate) struct Args {
 enum Command {
     /// What is new, fixed and unchanged between two reports in JSON
     Diff(diff::Args),
+    /// Have a key of a vault sign a baseline
+    Sign(sign::Args),
 }
 
 /// What is looked at.
@@ -118,6 +123,9 @@ pub(crate) struct Rules {
     /// The same, and its findings fail nothing unless they are critical
     #[arg(long, value_name = "FILE")]
     new_since: Option<PathBuf>,
+    /// Public certificate (DER or PEM) of the key that signed the baseline: it has to be as it was signed
+    #[arg(long, value_name = "FILE")]
+    baseline_certificate: Option<PathBuf>,
     /// Write what is known now
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
@@ -158,15 +166,22 @@ pub(crate) struct Report {
 
 /// Runs `kvops audit`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    if let Some(Command::Diff(args)) = &args.command {
-        return diff::run(args, global, environment);
+    match &args.command {
+        Some(Command::Diff(args)) => return diff::run(args, global, environment),
+        Some(Command::Sign(args)) => return sign::run(args, global, environment).await,
+        None => {}
     }
     let has_baseline = args.rules.baseline.is_some() || args.rules.new_since.is_some();
     if args.threshold.fail_on == FailOn::New && !has_baseline {
         return Err(Failure::new(Exit::Usage, "--fail-on new compares with a baseline, and none is named")
             .hint("name one with --baseline FILE; `kvops audit --write-baseline FILE` writes it"));
     }
+    if args.rules.baseline_certificate.is_some() && !has_baseline {
+        return Err(Failure::new(Exit::Usage, "--baseline-certificate is about a baseline, and none is named")
+            .hint("name one with --baseline FILE or --new-since FILE"));
+    }
     Output::check(&args.report.format).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    files::check(args)?;
     let context = Context::new(global, environment, args.format()).await?;
     // Whatever is wrong with the rules is wrong before anybody is asked anything.
     let rules = rules::Loaded::new(&args.rules, &context)?;
@@ -180,7 +195,8 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         return become_view::show(app, &seen.inventory, &manifest, &rules, &context);
     }
     let report = rules.judge(&seen, &manifest, &context)?;
-    let verdict = report::verdict(&report, &args.thresholds());
+    let thresholds = Thresholds { drift: rules.drift(&report), ..args.thresholds() };
+    let verdict = report::verdict(&report, &thresholds);
     outputs::write(&report, args, &manifest, &context)?;
     if let Some(path) = &args.rules.write_baseline {
         rules.write_baseline(path, &report, &seen.inventory, &manifest)?;
@@ -204,10 +220,11 @@ fn exit(outcome: Outcome) -> Exit {
 impl Args {
     /// The form of errors: that of the report on standard output.
     pub(crate) fn format(&self) -> Option<super::console::Format> {
-        if let Some(Command::Diff(args)) = &self.command {
-            return args.output.output;
+        match &self.command {
+            Some(Command::Diff(args)) => args.output.output,
+            Some(Command::Sign(args)) => args.output.output,
+            None => outputs::console_format(&self.report.format),
         }
-        outputs::console_format(&self.report.format)
     }
 
     fn thresholds(&self) -> Thresholds {
@@ -216,8 +233,8 @@ impl Args {
             fail_on_unknown: self.threshold.fail_on_unknown,
             require_coverage: self.threshold.require_coverage,
             new_since: self.rules.new_since.is_some(),
-            drift: Vec::new(),
             exit_zero: self.threshold.exit_zero,
+            ..Thresholds::default()
         }
     }
 }

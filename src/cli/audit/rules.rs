@@ -11,9 +11,11 @@ use super::Rules;
 use super::evidence::Seen;
 use super::outputs;
 use super::record;
+use super::sign;
 use crate::audit::facts::Facts;
 use crate::audit::{
-    self, Baseline, Choice, DeadRules, Error, File, Ground, Manifest, Policy, Report, check_canary, judge,
+    self, Baseline, BaselineSignature, Choice, DeadRules, Error, File, Ground, Manifest, Policy, Report, check_canary,
+    judge,
 };
 use crate::inventory::{self, Inventory};
 
@@ -22,9 +24,18 @@ use crate::inventory::{self, Inventory};
 pub(super) struct Loaded {
     pub(super) policy: Policy,
     own: OwnFiles,
-    baseline: Option<(String, Baseline)>,
+    baseline: Option<Known>,
     /// What the ledger says.
     recorded: Option<audit::History>,
+}
+
+/// A baseline that was read.
+#[derive(Debug)]
+struct Known {
+    file: String,
+    baseline: Baseline,
+    /// Whether a key that was named has signed it.
+    is_signed: bool,
 }
 
 impl Loaded {
@@ -43,20 +54,21 @@ impl Loaded {
         };
         let policy = Policy::load(&choice)?;
         check_canary(&policy)?;
-        let baseline = args.baseline.as_deref().or(args.new_since.as_deref()).map(baseline).transpose()?;
+        let baseline = args.baseline.as_deref().or(args.new_since.as_deref());
+        let baseline = baseline.map(|path| known(path, args.baseline_certificate.as_deref(), context)).transpose()?;
         Ok(Self { policy, own, baseline, recorded: record::history(context)? })
     }
 
     /// A baseline of another tenant would hide nothing and find everything new.
     pub(super) fn check_tenant(&self, inventory: &Inventory) -> Result<(), Failure> {
-        let Some((file, baseline)) = &self.baseline else { return Ok(()) };
-        let checked = baseline.check_tenant(file, &inventory.header.tenant);
+        let Some(known) = &self.baseline else { return Ok(()) };
+        let checked = known.baseline.check_tenant(&known.file, &inventory.header.tenant);
         checked.map_err(|error| Failure::from_error(Exit::Usage, &error))
     }
 
     /// What was known earlier, and what kvops itself recorded.
     pub(super) fn history(&self) -> inventory::Seen<audit::History> {
-        let known = self.baseline.as_ref().map(|(_, baseline)| baseline.history());
+        let known = self.baseline.as_ref().map(|known| known.baseline.history());
         match (known, &self.recorded) {
             (Some(inventory::Seen::Read(mut known)), Some(recorded)) => {
                 known.add(recorded);
@@ -82,7 +94,7 @@ impl Loaded {
         };
         let ground = Ground {
             policy: &self.policy,
-            baseline: self.baseline.as_ref().map(|(_, baseline)| baseline),
+            baseline: self.baseline.as_ref().map(|known| &known.baseline),
             input: seen.file.as_ref(),
             now,
         };
@@ -93,6 +105,12 @@ impl Loaded {
         Ok(report)
     }
 
+    /// What is no longer as a signed baseline recorded it, one line each.
+    pub(super) fn drift(&self, report: &Report) -> Vec<String> {
+        let signed = self.baseline.as_ref().filter(|known| known.is_signed);
+        signed.map(|known| known.baseline.drift(report)).unwrap_or_default()
+    }
+
     /// Writes down what is known now, for the next run to compare with.
     pub(super) fn write_baseline(
         &self,
@@ -101,7 +119,7 @@ impl Loaded {
         inventory: &Inventory,
         manifest: &Manifest,
     ) -> Result<(), Failure> {
-        let before = self.baseline.as_ref().map(|(_, baseline)| baseline);
+        let before = self.baseline.as_ref().map(|known| &known.baseline);
         let baseline = Baseline::after(report, inventory, manifest, before);
         outputs::whole(path, |out| out.write_all(baseline.text().as_bytes()))
     }
@@ -115,10 +133,30 @@ fn file(path: &Path) -> Result<File, Failure> {
     Ok(File::new(path.display().to_string(), read(path)?))
 }
 
-fn baseline(path: &Path) -> Result<(String, Baseline), Failure> {
-    let name = path.display().to_string();
-    let baseline = Baseline::read(&name, &read(path)?).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-    Ok((name, baseline))
+/// Reads a baseline, and has it be as it was signed where the certificate of the key is named.
+fn known(path: &Path, certificate: Option<&Path>, context: &Context) -> Result<Known, Failure> {
+    let file = path.display().to_string();
+    let text = read(path)?;
+    let signature = sign::beside(path);
+    match certificate {
+        Some(certificate) => {
+            let unsigned = |problem: String| {
+                Failure::new(Exit::Changed, format!("{file} is not the baseline that was signed: {problem}"))
+                    .hint("compare it with its last reviewed version; `kvops audit sign` signs it anew")
+            };
+            let certificates = context.certificates(certificate)?;
+            let bytes = fs::read(&signature).map_err(|error| unsigned(format!("{}: {error}", signature.display())))?;
+            let checked = BaselineSignature::read(&bytes).and_then(|read| read.verify(text.as_bytes(), &certificates));
+            checked.map_err(|error| unsigned(error.to_string()))?;
+        }
+        None if signature.exists() => context.console().note(&format!(
+            "{} was not checked: name the certificate of its key with --baseline-certificate",
+            signature.display()
+        )),
+        None => {}
+    }
+    let baseline = Baseline::read(&file, &text).map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    Ok(Known { file, baseline, is_signed: certificate.is_some() })
 }
 
 impl From<Error> for Failure {

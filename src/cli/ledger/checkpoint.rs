@@ -11,26 +11,18 @@ use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::global::Output;
+use super::super::seal::Key;
 use super::super::view::{Lines, date};
 use super::unreadable;
-use crate::domain::{CertificateName, CertificateVersion, TAG_APP, UNASSIGNED, VaultName, Version};
-use crate::keyvault::VaultSigner;
-use crate::ledger::{self, Entry, Hash, Object, Step, checkpoint, verify};
-use crate::pki::{Certificate, SignerIdentity};
+use crate::domain::{CertificateName, VaultName, Version};
+use crate::ledger::{self, Hash, Object, Step, checkpoint, verify};
 use crate::provision::Journal;
 
 /// Who signs.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Vault of the certificate whose key signs: name or URL
-    #[arg(long, value_name = "VAULT")]
-    vault: String,
-    /// Name of the certificate: one that no application trusts
-    #[arg(long, value_name = "NAME")]
-    name: CertificateName,
-    /// One version, in place of the current one
-    #[arg(long, value_name = "VERSION")]
-    version: Option<Version>,
+    #[command(flatten)]
+    key: Key,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -58,24 +50,19 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     }
     let next = checkpoint::next(&text, context.http().service_now());
     let next = next.ok_or_else(|| Failure::new(Exit::Usage, format!("{} has no entry to sign", path.display())))?;
-    let vault = context.vault_client(&context.vault(&args.vault)?);
-    let version = context.reading(vault.certificate(&args.name, args.version.as_ref())).await?;
-    let certificate = Certificate::from_der(version.der.as_deref().unwrap_or_default())?;
-    check_key(&version, &certificate, &ledger::entries(&text), args)?;
-
-    let identity = SignerIdentity::Certificate(Box::new(certificate.clone()));
-    let signer = VaultSigner::new(&vault, version.key.clone(), identity);
+    let seal = args.key.find(&ledger::entries(&text), context).await?;
+    let signer = seal.signer();
     let object = Object {
-        vault: Some(vault.vault().name().clone()),
-        certificate: Some(args.name.clone()),
-        version: Some(version.key.version().clone()),
-        thumbprint: Some(certificate.sha1().hex()),
+        vault: Some(seal.vault.vault().name().clone()),
+        certificate: Some(args.key.name.clone()),
+        version: Some(seal.version.key.version().clone()),
+        thumbprint: Some(seal.certificate.sha1().hex()),
         ..Object::default()
     };
     let run = context.ledger().await?;
     let journal = Journal { run: &run, http: context.http() };
     let intended = ledger::Record::of(object.clone()).fact("line", next.line);
-    let told = |signature: &Vec<u8>| checkpoint::record(next, &certificate, signature, object.clone());
+    let told = |signature: &Vec<u8>| checkpoint::record(next, &seal.certificate, signature, object.clone());
     let work = async { next.sign(&signer).await.map_err(Error::from) };
     journal.step(Step::Checkpoint, intended, work, told).await?;
     let report = Report {
@@ -83,32 +70,13 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         line: next.line,
         hash: next.hash.into(),
         at: next.at,
-        vault: vault.vault().name(),
-        name: &args.name,
-        version: version.key.version(),
-        certificate: certificate.sha256().hex(),
+        vault: seal.vault.vault().name(),
+        name: &args.key.name,
+        version: seal.version.key.version(),
+        certificate: seal.certificate.sha256().hex(),
     };
     context.print(&report, || report.for_people(context))?;
     Ok(Exit::Ok)
-}
-
-/// A key that lets an application sign in is for that alone.
-fn check_key(
-    version: &CertificateVersion,
-    certificate: &Certificate,
-    entries: &[Entry],
-    args: &Args,
-) -> Result<(), Failure> {
-    let owner = version.tags.get(TAG_APP).filter(|owner| *owner != UNASSIGNED);
-    let thumbprint = certificate.sha1().hex();
-    let is_attached =
-        |entry: &Entry| entry.step == Step::Attach && entry.object.thumbprint.as_deref() == Some(thumbprint.as_str());
-    if owner.is_none() && !entries.iter().any(is_attached) {
-        return Ok(());
-    }
-    let (vault, name) = (&args.vault, &args.name);
-    Err(Failure::new(Exit::Refused, format!("{name} is the certificate of an application, and signs for nothing else"))
-        .hint(format!("make one for this with `kvops provision --vault-only --vault {vault} --name {name}-ledger`")))
 }
 
 /// How signing and writing it down can fail.
