@@ -222,3 +222,57 @@ impl Match<'_> {
         self.level == Level::Der
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::audit::data::Data;
+    use crate::audit::manifest::Manifest;
+    use crate::inventory::{Inventory, Seen};
+
+    /// The custody of a key whose certificate somebody else signed, so that it may have been imported.
+    fn custody_of_suspected(kty: &str, exportable: Option<bool>, policy_updated: &str) -> (Custody, Option<Origin>) {
+        let x = json!({
+            "sha1": "0000000000000000000000000000000000000001", "spki": "1", "alg": "RSA", "bits": 3072,
+            "not_before": "2026-06-01T12:00:00Z", "not_after": "2027-06-01T12:00:00Z",
+        });
+        let inventory: Inventory = serde_json::from_value(json!({
+            "header": { "schemaVersion": "1.0", "tenant": "9d6a1f5e-0000-4000-8000-000000000001", "cloud": "public",
+                        "collectedAt": "2026-11-21T00:00:00Z" },
+            "applications": [{
+                "id": "00000000-0000-4000-8000-00000000000a", "appId": "00000000-0000-4000-8000-0000000000a1",
+                "keys": [{ "keyId": "00000000-0000-4000-8000-000000000101", "type": "AsymmetricX509Cert",
+                           "usage": "Verify", "end": "2027-06-01T12:00:00Z", "x": x }],
+            }],
+            "vaults": [{ "name": "contoso-kv", "certificates": [{
+                "name": "billing",
+                "policy": { "issuer": "Unknown", "exportable": exportable, "updated": policy_updated },
+                "versions": [{ "version": "1", "created": "2026-06-01T12:10:00Z", "x": x, "key": { "kty": kty } }],
+            }] }],
+        }))
+        .unwrap();
+        let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
+        let facts = Facts::new(&inventory, &manifest, &history, &data);
+        let app = facts.application("00000000-0000-4000-8000-0000000000a1".parse().unwrap()).unwrap();
+        let app = crate::audit::facts::ApplicationFacts::new(app, &facts);
+        (app.keys[0].custody, app.keys[0].origin)
+    }
+
+    #[test]
+    fn a_key_that_may_have_been_imported_is_in_nobodys_safe_custody_and_never_in_a_better_one_for_it() {
+        let (before, after) = ("2026-06-01T12:00:00Z", "2026-06-02T12:00:00Z");
+        let table = [
+            ("RSA", Some(false), before, Custody::Indeterminate),
+            ("RSA-HSM", Some(false), before, Custody::Indeterminate),
+            ("RSA", Some(false), after, Custody::Indeterminate),
+            ("RSA", None, before, Custody::Indeterminate),
+            ("RSA", Some(true), before, Custody::Exportable),
+        ];
+        for (kty, exportable, updated, expected) in table {
+            let found = custody_of_suspected(kty, exportable, updated);
+            assert_eq!(found, (expected, Some(Origin::Suspected)), "{kty} {exportable:?} {updated}");
+        }
+    }
+}
