@@ -176,7 +176,7 @@ impl Waiver {
             value.problem(format!("it is about {} objects; the most is {most} (max_waiver_objects)", tables.len()));
         }
         let mut subjects: Vec<Target> = tables.into_iter().filter_map(Target::read).collect();
-        if let Some(value) = subject.filter(|_| subjects.is_empty()) {
+        if let Some(value) = subject.filter(|value| value.is_empty_list()) {
             value.problem("it is about nothing");
         }
         subjects.sort();
@@ -243,7 +243,7 @@ impl Target {
                 Some(certificate) => Object::Certificate(format!("{}/{}", vault.text()?, certificate.text()?).into()),
                 None => Object::Vault(vault.text()?.into()),
             },
-            (None, None, Some(_)) => Object::Tenant,
+            (None, None, Some(tenant)) if tenant.is_true() => Object::Tenant,
             _ => {
                 table.problem("name one object: app, or vault (and certificate), or tenant = true");
                 return None;
@@ -409,7 +409,7 @@ mod tests {
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }
-        assert!(said.contains("waivers.toml:3:19:"), "{said}");
+        assert!(said.contains("waivers.toml:3:19:") && !said.contains("about nothing"), "{said}");
         assert!(read("waiver = 3\n").is_err() && read("[[waivers]]\n").is_err());
     }
 
@@ -421,6 +421,11 @@ mod tests {
         assert!(read(&waiver("KVO101", &some, "2027-01-01")).unwrap_err().contains("ids are exact"));
         let two = format!("{{ app = \"{APP}\", vault = \"v\" }}");
         assert!(read(&waiver("KVO101", &two, "2027-01-01")).unwrap_err().contains("name one object"));
+        for subject in ["{ tenant = false }", "{ tenant = \"9d6a1f5e\" }", "{}"] {
+            let said = read(&waiver("KVO101", subject, "2027-01-01")).unwrap_err();
+            assert!(said.contains("name one object"), "{subject}: {said}");
+        }
+        assert!(read(&waiver("KVO101", "[]", "2027-01-01")).unwrap_err().contains("it is about nothing"));
         let twice = waiver("KVO101", &app, "2026-01-01") + &waiver("KVO101", &app, "2027-01-01");
         assert!(read(&twice).unwrap_err().contains("the same is waived in line 1"));
     }

@@ -200,6 +200,16 @@ impl<'r> Value<'r> {
         tables.collect()
     }
 
+    /// Whether it is a list with nothing in it.
+    pub(crate) fn is_empty_list(self) -> bool {
+        self.value.get_ref().as_array().is_some_and(|list| list.is_empty())
+    }
+
+    /// Whether it is `true`.
+    pub(crate) fn is_true(self) -> bool {
+        self.value.get_ref().as_bool() == Some(true)
+    }
+
     /// The value of a text that is not blank.
     pub(crate) fn text(self) -> Option<&'r str> {
         let text = self.value.get_ref().as_str().map(str::trim);
