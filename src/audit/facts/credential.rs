@@ -235,7 +235,7 @@ mod tests {
     /// The custody of a key whose certificate somebody else signed, so that it may have been imported.
     fn custody_of_suspected(kty: &str, exportable: Option<bool>, policy_updated: &str) -> (Custody, Option<Origin>) {
         let x = json!({
-            "sha1": "0000000000000000000000000000000000000001", "spki": "1", "alg": "RSA", "bits": 3072,
+            "sha1": "0".repeat(40), "spki": "0".repeat(64), "alg": "RSA", "bits": 3072,
             "not_before": "2026-06-01T12:00:00Z", "not_after": "2027-06-01T12:00:00Z",
         });
         let inventory: Inventory = serde_json::from_value(json!({
@@ -249,7 +249,7 @@ mod tests {
             "vaults": [{ "name": "contoso-kv", "certificates": [{
                 "name": "billing",
                 "policy": { "issuer": "Unknown", "exportable": exportable, "updated": policy_updated },
-                "versions": [{ "version": "1", "created": "2026-06-01T12:10:00Z", "x": x, "key": { "kty": kty } }],
+                "versions": [{ "version": "0".repeat(32), "created": "2026-06-01T12:10:00Z", "x": x, "key": { "kty": kty } }],
             }] }],
         }))
         .unwrap();

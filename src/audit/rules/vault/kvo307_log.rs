@@ -24,7 +24,7 @@ pub(super) const RULE: Rule = Rule {
     check: Check::Vault(check),
 };
 
-fn check(vault: &VaultFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
+fn check(vault: &VaultFacts<'_>, _: &Case<'_>, out: &mut Verdicts<'_>) {
     match vault.vault.is_logged.get() {
         Ok(true) => {}
         Ok(false) => {
@@ -33,9 +33,7 @@ fn check(vault: &VaultFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
                 "diagnosticSettings[].logs",
                 "no AuditEvent, audit or allLogs",
             );
-            // Of a few applications nobody can say which others trust a key there.
-            let is_narrow = case.facts.inventory.header.is_narrowed_to_applications;
-            if is_narrow || vault.certificates.iter().any(CertificateFacts::is_trusted) {
+            if vault.certificates.iter().any(CertificateFacts::is_trusted) {
                 draft.report();
             } else {
                 draft.severity(Severity::Medium, "no application is known to trust a key there").report();
