@@ -159,11 +159,12 @@ pub async fn collect(
     if has_none && is_unread(Evidence::Applications) && is_unread(Evidence::ServicePrincipals) {
         return Err(Error::Nothing { gaps: inventory.coverage.gaps });
     }
+    let some = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     watcher.done(&format!(
-        "read {} applications, {} service principals and {} vaults",
-        inventory.applications.len(),
-        inventory.service_principals.len(),
-        inventory.vaults.len()
+        "read {}, {} and {}",
+        some(inventory.applications.len(), "application"),
+        some(inventory.service_principals.len(), "service principal"),
+        some(inventory.vaults.len(), "vault")
     ));
     Ok(inventory)
 }
