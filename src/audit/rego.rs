@@ -3,7 +3,9 @@
 //! A rule is a package `kvops.rules.ID` with a set `deny`, and `unknown` where it reads what may be
 //! missing. Its input is the document of the whole inventory, as `kvops audit --export` writes it line
 //! by line. There is no built-in that reaches the network, a failing built-in is an error and not
-//! silence, and an evaluation that takes too long is ended.
+//! silence, and an evaluation that takes too long, or too much memory, is ended.
+
+mod budget;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -14,6 +16,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use self::budget::Budget;
 use super::document::whole;
 use super::facts::Facts;
 use super::finding::{ObjectKind, Subject};
@@ -27,13 +30,22 @@ use crate::inventory::{Evidence, Inventory, Reason};
 
 const PREFIX: &str = "data.kvops.rules.";
 
-/// How long all rules together may take.
-const LIMIT: Duration = Duration::from_secs(120);
+/// What each rule may take.
+const LIMITS: Limits = Limits { time: Duration::from_secs(120), memory: 1 << 30 };
+
+/// What the evaluation of a rule may take before it is ended.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    time: Duration,
+    /// In bytes, beside the inventory.
+    memory: u64,
+}
 
 /// Rules in Rego, understood and ready.
 #[derive(Debug)]
 pub struct OwnRules {
     engine: Engine,
+    limits: Limits,
     rules: Vec<&'static Rule>,
     tests: Vec<(String, BTreeSet<String>)>,
 }
@@ -104,11 +116,15 @@ struct Details {
 impl OwnRules {
     /// Reads the rules of some files. The limits in force are theirs to read under `data.kvops.params`.
     pub fn load(files: &[File]) -> Result<Self, RegoError> {
+        Self::within(LIMITS, files)
+    }
+
+    fn within(limits: Limits, files: &[File]) -> Result<Self, RegoError> {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(true);
         let check_interval = NonZeroU32::new(1000).unwrap_or(NonZeroU32::MIN);
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit: LIMIT, check_interval });
-        let mut own = Self { engine, rules: Vec::new(), tests: Vec::new() };
+        engine.set_execution_timer_config(ExecutionTimerConfig { limit: limits.time, check_interval });
+        let mut own = Self { engine, limits, rules: Vec::new(), tests: Vec::new() };
         for file in files {
             own.add(file)?;
         }
@@ -153,7 +169,7 @@ impl OwnRules {
         engine.add_data(data.into()).map_err(|error| RegoError::Syntax(format!("{error:#}")))?;
         engine.set_input(whole(facts).into());
         for rule in &self.rules {
-            let said = evaluated(&mut engine, rule.id, &format!("{PREFIX}{}", rule.id))?;
+            let said = self.evaluated(&mut engine, rule.id, &format!("{PREFIX}{}", rule.id))?;
             self.report(rule, &said, facts.inventory, policy, report)?;
         }
         report.sort();
@@ -217,13 +233,24 @@ impl OwnRules {
         for (package, names) in &self.tests {
             let mut engine = self.engine.clone();
             engine.set_input(json!({}).into());
-            let said = evaluated(&mut engine, package, package)?;
+            let said = self.evaluated(&mut engine, package, package)?;
             tested.extend(names.iter().map(|name| Tested {
                 name: format!("{}.{name}", package.trim_start_matches("data.")),
                 is_good: said.get(name) == Some(&Json::Bool(true)),
             }));
         }
         Ok(tested)
+    }
+
+    /// Everything that a package says.
+    fn evaluated(&self, engine: &mut Engine, rule: &str, package: &str) -> Result<Json, RegoError> {
+        let failed = |problem: String| RegoError::Evaluation { rule: rule.to_owned(), problem };
+        let budget = Budget::beyond_now(self.limits.memory);
+        let results = engine.eval_query(package.to_owned(), false).map_err(|error| failed(format!("{error:#}")))?;
+        drop(budget);
+        let value =
+            results.result.first().and_then(|result| result.expressions.first()).map(|expression| &expression.value);
+        value.map_or(Ok(Json::Null), |value| serde_json::to_value(value).map_err(|error| failed(error.to_string())))
     }
 }
 
@@ -298,15 +325,6 @@ fn shape(rule: &Rule, problem: &str) -> RegoError {
     RegoError::Shape { rule: rule.id.to_owned(), problem: problem.to_owned() }
 }
 
-/// Everything that a package says.
-fn evaluated(engine: &mut Engine, rule: &str, package: &str) -> Result<Json, RegoError> {
-    let failed = |problem: String| RegoError::Evaluation { rule: rule.to_owned(), problem };
-    let results = engine.eval_query(package.to_owned(), false).map_err(|error| failed(format!("{error:#}")))?;
-    let value =
-        results.result.first().and_then(|result| result.expressions.first()).map(|expression| &expression.value);
-    value.map_or(Ok(Json::Null), |value| serde_json::to_value(value).map_err(|error| failed(error.to_string())))
-}
-
 /// The names of a file's tests: one that is undefined is in no answer, and has failed.
 fn tests_of(text: &str) -> BTreeSet<String> {
     let names = text.lines().filter(|line| line.starts_with("test_"));
@@ -370,5 +388,7 @@ fn annotations(text: &str) -> BTreeMap<String, String> {
     facts
 }
 
+#[cfg(test)]
+mod scuba;
 #[cfg(test)]
 mod tests;

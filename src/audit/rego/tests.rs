@@ -25,10 +25,14 @@ fn inventory() -> Inventory {
 }
 
 fn judged(rest: &str) -> Result<Report, RegoError> {
+    judged_by(&load(rest)?)
+}
+
+fn judged_by(own: &OwnRules) -> Result<Report, RegoError> {
     let (inventory, manifest, history, data) = (inventory(), Manifest::default(), Seen::default(), Data::shipped());
     let mut report = Report::new(inventory.header.clone());
     let facts = Facts::new(&inventory, &manifest, &history, &data);
-    load(rest)?.judge(&facts, &Policy::default(), &mut report)?;
+    own.judge(&facts, &Policy::default(), &mut report)?;
     Ok(report)
 }
 
@@ -105,6 +109,23 @@ fn nothing_reaches_the_network() {
     let said =
         refused("deny contains \"m\" if http.send({\"method\": \"get\", \"url\": \"https://contoso.example\"})\n");
     assert!(said.contains("http.send"), "{said}");
+}
+
+#[test]
+fn a_rule_that_takes_too_much_memory_or_time_is_ended_and_the_next_one_is_not() {
+    let limits = Limits { time: Duration::from_secs(600), memory: 64 << 20 };
+    let within = |limits: Limits, rest: &str| {
+        judged_by(&OwnRules::within(limits, &[File::new("names.rego", format!("{RULE}{rest}"))]).unwrap())
+    };
+    let greedy = "deny contains m if { some i in numbers.range(1, 100000000); m := sprintf(\"%d\", [i]) }\n";
+    let error = within(limits, greedy).unwrap_err().to_string();
+    assert!(error.contains("memory"), "{error}");
+    // The same memory is there for those that come after it.
+    assert_eq!(within(limits, "deny contains \"plain\"\n").unwrap().findings.len(), 1);
+    let slow = "deny contains m if { some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i * j < 0; m := \"x\" }\n";
+    let limits = Limits { time: Duration::from_millis(50), memory: 1 << 30 };
+    let error = within(limits, slow).unwrap_err().to_string();
+    assert!(error.contains("time"), "{error}");
 }
 
 #[test]
