@@ -223,6 +223,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_an_html_mail_hides_or_points_to_is_held_against_what_it_shows() {
+        let mail = |more: &str| {
+            let html = format!(
+                "<p>Key Vault name: contoso-kv<br>Certificate name: billing<br>Thumbprint: {THUMBPRINT}</p>{more}"
+            );
+            let headers = "From: a@b\nDate: Fri, 20 Nov 2026 06:14:09 +0000\nContent-Type: text/html\n\n";
+            read(format!("{headers}{html}\n").as_bytes(), &Cloud::public())
+        };
+        assert_eq!(mail("").unwrap().certificate.as_str(), "billing");
+        let hidden = mail("<div style=\"display:none\">Certificate name: payroll</div>").unwrap_err();
+        assert!(hidden.to_string().contains("payroll"), "{hidden}");
+        let link = "<a href='https://contoso-kv.vault.azure.net.evil.example/certificates/billing'>\
+            https://contoso-kv.vault.azure.net/certificates/billing</a>";
+        let elsewhere = mail(link).unwrap_err();
+        assert!(elsewhere.to_string().contains("evil.example"), "{elsewhere}");
+        let fine = link.replace(".evil.example", "");
+        assert_eq!(mail(&fine).unwrap().vault.as_str(), "contoso-kv");
+    }
+
     proptest! {
         #[test]
         fn a_mail_may_end_anywhere_and_nothing_panics(which: prop::sample::Index, end: prop::sample::Index) {
