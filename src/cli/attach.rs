@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::console::Tone;
 use super::context::Context;
@@ -12,7 +13,8 @@ use super::failure::Failure;
 use super::global::{Global, Output};
 use super::manifest::Manifest;
 use super::plan_view::PlanView;
-use super::provision::Alg;
+use super::provision::{self, Alg};
+use super::saved::{Asked, Prepared, Saved, hash_of};
 use super::view::{self, Lines, date};
 use crate::domain::{Application, CertificateName, Environment, IssuerName, printable};
 use crate::graph;
@@ -25,7 +27,7 @@ use crate::provision::spec::{CertificateSpec, KeySpec};
 use crate::provision::{ApplicationFacts, Error, Journal, Provisioner, Services, SignIn, Wish};
 
 /// What to attach, and to what.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Deserialize, Serialize, clap::Args)]
 #[command(group = clap::ArgGroup::new("certificate").args(["cer", "vault"]))]
 pub(crate) struct Args {
     /// Application: object id, client id or exact display name
@@ -45,25 +47,53 @@ pub(crate) struct Args {
     alg: Option<Alg>,
     /// Show what would be done, and do nothing
     #[arg(long)]
+    #[serde(skip)]
     plan: bool,
+    /// Write that to a file as well, for `kvops apply`
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    plan_out: Option<PathBuf>,
     #[command(flatten)]
+    #[serde(skip)]
     pub(super) output: Output,
 }
 
 /// Runs `kvops attach`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    carry_out(args, None, global, environment).await
+}
+
+/// Attaches as it was approved.
+pub(super) async fn apply(
+    args: &Args,
+    approved: &Saved,
+    output: Output,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let args = Args { output, ..args.clone() };
+    carry_out(&args, Some(approved), global, environment).await
+}
+
+async fn carry_out(
+    args: &Args,
+    approved: Option<&Saved>,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
     let manifest = Manifest::of(Some(&args.app), global, environment)?;
     let context = Context::new(manifest.global(), environment, args.output.output).await?;
+    approved.map_or(Ok(()), |approved| approved.check_place(&context))?;
     let graph = context.graph_client();
     match &args.cer {
         Some(path) => {
             let certificate = context.certificates(path)?.remove(0);
             let application = context.reading(context.application(&graph, &args.app)).await?;
-            from_file(args, &context, &graph, &application, &certificate).await
+            from_file(args, approved, &context, &graph, &application, &certificate).await
         }
         None => {
             let (vault, name) = manifest.certificate(args.vault.as_ref(), args.name.as_ref())?;
-            from_vault(args, &context, &graph, &vault, &name).await
+            from_vault(args, approved, &context, &graph, &vault, &name).await
         }
     }
 }
@@ -82,6 +112,7 @@ struct FileReport {
 
 async fn from_file(
     args: &Args,
+    approved: Option<&Saved>,
     context: &Context,
     graph: &graph::Client,
     application: &Application,
@@ -91,13 +122,19 @@ async fn from_file(
     let limit = context.reading(observe::limit(graph, application, now)).await?;
     accept_certificate(certificate, &limit, now).map_err(|refusal| not_attached(refusal.into()))?;
     let is_attached = attach::find(&application.key_credentials, certificate, now).is_some();
+    let prepared = prepared(application, certificate, is_attached);
+    approved.map_or(Ok(()), |approved| approved.check(&prepared))?;
+    let snapshot = prepared.snapshot.clone();
+    if let Some(path) = &args.plan_out {
+        Saved::new(context, Asked::Attach(args.clone()), prepared).write(path)?;
+    }
     let watcher = context.watcher();
-    let attachment = if args.plan {
+    let attachment = if args.plan || args.plan_out.is_some() {
         None
     } else {
         let reason = "a file says nothing about a key that could prove possession";
         Some(
-            journaled(context, application, certificate, async {
+            journaled(context, application, certificate, snapshot, async {
                 attach::attach(graph, application, certificate, Way::Patch, reason, &watcher).await
             })
             .await?,
@@ -116,14 +153,28 @@ async fn from_file(
     Ok(Exit::Ok)
 }
 
+/// What a saved plan shows of it.
+fn prepared(application: &Application, certificate: &Certificate, is_attached: bool) -> Prepared {
+    let thumbprint = certificate.sha1().hex();
+    let steps = match is_attached {
+        true => Vec::new(),
+        false => vec![json!({ "step": "attach", "by": "PATCH", "thumbprint": thumbprint })],
+    };
+    let keys: Vec<_> = application.key_credentials.iter().map(|key| key.key_id).collect();
+    let snapshot = hash_of(&json!({ "application": application.id, "keys": keys, "thumbprint": thumbprint }));
+    Prepared::new(snapshot, &json!({ "steps": steps }))
+}
+
 /// Attaches, with a line in the ledger before and after.
 async fn journaled(
     context: &Context,
     application: &Application,
     certificate: &Certificate,
+    snapshot: String,
     work: impl Future<Output = Result<Attachment, Error>>,
 ) -> Result<Attachment, Failure> {
     let run = context.ledger().await?;
+    run.follow(Some(snapshot), None);
     let journal = Journal { run: &run, http: context.http() };
     Ok(journal.attach(application, certificate, Box::pin(work)).await?)
 }
@@ -132,7 +183,7 @@ impl FileReport {
     fn for_people(&self, args: &Args, context: &Context) -> String {
         let console = context.console();
         let name = self.application.display_name.as_deref().map(printable).unwrap_or_default();
-        let headline = match (args.plan, self.changes) {
+        let headline = match (args.plan || args.plan_out.is_some(), self.changes) {
             (_, false) => console.paint(Tone::Good, "no change: it is attached already"),
             (true, true) => console
                 .paint(Tone::Strong, "plan: would be attached by PATCH; needs Application.ReadWrite.OwnedBy as owner"),
@@ -153,6 +204,7 @@ impl FileReport {
 
 async fn from_vault(
     args: &Args,
+    approved: Option<&Saved>,
     context: &Context,
     graph: &graph::Client,
     vault: &str,
@@ -170,6 +222,7 @@ async fn from_vault(
         },
         name: name.clone(),
         application: Some(application.id),
+        snapshot: approved.map(|approved| approved.prepared.snapshot.clone()),
         choices: Choices { adopt: true, only_attach: true, ..Choices::default() },
     };
     let sign_in =
@@ -177,9 +230,17 @@ async fn from_vault(
     let watcher = context.watcher();
     let provisioner =
         Provisioner { services: Services { vault: &vault, graph: Some(graph) }, sign_in: &sign_in, watcher: &watcher };
-    if args.plan {
-        let (_, plan) = context.reading(async { provisioner.plan(&wish).await.map_err(not_attached) }).await?;
+    if let Some(approved) = approved {
+        let (observed, plan) = context.reading(async { provisioner.plan(&wish).await.map_err(not_attached) }).await?;
+        approved.check(&provision::prepared(&observed, &plan))?;
+    }
+    if args.plan || args.plan_out.is_some() {
+        let (observed, plan) = context.reading(async { provisioner.plan(&wish).await.map_err(not_attached) }).await?;
         watcher.clear();
+        if let Some(path) = &args.plan_out {
+            let prepared = provision::prepared(&observed, &plan);
+            Saved::new(context, Asked::Attach(args.clone()), prepared).write(path)?;
+        }
         let view = context.reading(PlanView::new(context, &plan, &wish)).await?;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);

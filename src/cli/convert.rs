@@ -240,9 +240,16 @@ impl From<provision::Error> for Failure {
                     )
             }
             E::NotIssued { .. } | E::NoDirectory => Self::from_error(Exit::Upstream, &error),
-            E::Deadline { .. } | E::StillAccepted { .. } => {
+            E::Deadline { .. } => {
                 Self::from_error(Exit::Upstream, &error).hint("run the same command again: it goes on from here")
             }
+            E::StillAccepted { .. } => Self::from_error(Exit::Upstream, &error)
+                .hint("run the same command again: it goes on from here")
+                .hint(
+                    "look with `kvops why` whether its service principal has the same certificate: those keys are a list \
+                     of their own, and `kvops detach --on service-principal` removes one",
+                ),
+            E::Stale => Self::from_error(Exit::Changed, &error).hint("make a new plan with --plan-out, and look at it"),
             E::LostUpdates { .. } | E::Overtaken { .. } | E::Replaced { .. } => Self::from_error(Exit::Changed, &error)
                 .hint("find out who else changes this application or certificate, then run the same command again"),
             E::WrongProof { .. } => Self::from_error(Exit::Refused, &error),

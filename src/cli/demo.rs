@@ -150,6 +150,7 @@ impl Stage {
             name: name()?,
             application: Some(application.id),
             choices: Choices::default(),
+            snapshot: None,
         };
         let sign_in = SignIn { http: self.http.clone(), tenant: self.tenant.clone(), algorithm: None };
         let narrator = Narrator { scene: self.scene(), interrupt: Interrupt::listen() };

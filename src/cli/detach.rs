@@ -1,6 +1,9 @@
 //! `kvops detach`: credentials that are to go.
 
-use serde::Serialize;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::console::{Console, Tone};
 use super::context::Context;
@@ -8,6 +11,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
 use super::manifest::Manifest;
+use super::saved::{Asked, Prepared, Saved, text};
 use super::view::{Lines, date};
 use crate::detach::{Detacher, Detachment, Kind, Plan, Subject, Target, Why, Wish};
 use crate::domain::{CertificateName, CredentialId, Environment, ServicePrincipal, Thumbprint, printable};
@@ -27,7 +31,7 @@ Unless what goes has expired, a token signed with the vault's certificate has to
 application works without it. Keys for SAML and for token encryption are never touched.";
 
 /// What is to go.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Deserialize, Serialize, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("what").args(["key", "thumbprint", "secret", "expired", "unused"]).required(true).multiple(true))]
 pub(crate) struct Args {
@@ -39,6 +43,7 @@ pub(crate) struct Args {
     key: Vec<CredentialId>,
     /// A certificate by its thumbprint, in any spelling; can be repeated
     #[arg(long, value_name = "THUMBPRINT", allow_hyphen_values = true)]
+    #[serde(with = "text::list")]
     thumbprint: Vec<Thumbprint>,
     /// A secret by its keyId, or all of them; can be repeated
     #[arg(long, value_name = "KEYID|all")]
@@ -69,13 +74,20 @@ pub(crate) struct Args {
     despite_use: bool,
     /// Show what would be removed, and remove nothing
     #[arg(long)]
+    #[serde(skip)]
     plan: bool,
+    /// Write that to a file as well, for `kvops apply`
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    plan_out: Option<PathBuf>,
     #[command(flatten)]
+    #[serde(skip)]
     pub(super) output: Output,
 }
 
 /// `--secret`
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum Secret {
     All,
     One(CredentialId),
@@ -90,7 +102,8 @@ impl std::str::FromStr for Secret {
 }
 
 /// `--on`
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 enum On {
     Application,
     ServicePrincipal,
@@ -118,8 +131,30 @@ impl Args {
 
 /// Runs `kvops detach`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    carry_out(args, None, global, environment).await
+}
+
+/// Removes as it was approved.
+pub(super) async fn apply(
+    args: &Args,
+    approved: &Saved,
+    output: Output,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let args = Args { output, ..args.clone() };
+    carry_out(&args, Some(approved), global, environment).await
+}
+
+async fn carry_out(
+    args: &Args,
+    approved: Option<&Saved>,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
     let manifest = Manifest::of(Some(&args.app), global, environment)?;
     let context = Context::new(manifest.global(), environment, args.output.output).await?;
+    approved.map_or(Ok(()), |approved| approved.check_place(&context))?;
     let graph = context.graph_client();
     let (vault, name) = manifest.certificate_if_named(args.vault.as_ref(), args.name.as_ref())?;
     let vault = vault.map(|vault| context.vault(&vault)).transpose()?.map(|vault| context.vault_client(&vault));
@@ -134,8 +169,15 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let plan = context.reading(detacher.plan(&application, subject, &args.wish())).await?;
     watcher.clear();
     let mut report = Report::of(args, &plan, principal.as_ref());
-    if !args.plan && report.changes {
+    let prepared = prepared(&plan);
+    approved.map_or(Ok(()), |approved| approved.check(&prepared))?;
+    if let Some(path) = &args.plan_out {
+        let asked = Asked::Detach(Box::new(args.clone()));
+        Saved::new(&context, asked, prepared.clone()).write(path)?;
+    }
+    if !report.is_plan && report.changes {
         let run = context.ledger().await?;
+        run.follow(Some(prepared.snapshot), None);
         let done = detacher.apply(&plan, Journal { run: &run, http: context.http() }).await;
         watcher.clear();
         let done = done?;
@@ -150,6 +192,16 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         context.console().warn(warning);
     }
     Ok(Exit::Ok)
+}
+
+/// What a saved plan shows of it.
+pub(super) fn prepared(plan: &Plan) -> Prepared {
+    let shown = |target: &Target| {
+        let (key_id, kind, why) = (target.key_id, target.kind, target.why);
+        json!({ "step": "remove", "key_id": key_id, "kind": kind, "why": why, "by": plan.method(target) })
+    };
+    let steps: Vec<_> = plan.selection.targets.iter().map(shown).collect();
+    Prepared::new(plan.snapshot(), &json!({ "steps": steps, "works_with": plan.remaining }))
 }
 
 fn subject(args: &Args, principal: Option<&ServicePrincipal>) -> Result<Subject, Failure> {
@@ -258,7 +310,7 @@ impl Report {
                 On::ServicePrincipal => "service-principal",
             },
             changes: !plan.is_no_change(),
-            is_plan: args.plan,
+            is_plan: args.plan || args.plan_out.is_some(),
             credentials: plan.selection.targets.iter().map(credential).collect(),
             absent: plan.selection.absent.clone(),
             remaining: plan.remaining.clone(),

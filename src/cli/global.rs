@@ -85,7 +85,7 @@ impl Global {
 }
 
 /// `--output` of the commands whose result is a table or JSON.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Output {
     /// How the result is written [default: table on a terminal, json when piped]
     #[arg(long, short, value_enum, value_name = "FORMAT")]

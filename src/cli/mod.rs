@@ -39,6 +39,7 @@ mod proxy;
 #[cfg(test)]
 mod remedies;
 mod rotate;
+mod saved;
 mod seal;
 mod token;
 mod token_view;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::console::Tone;
 use super::context::Context;
@@ -15,10 +16,11 @@ use super::failure::Failure;
 use super::global::{Global, Output};
 use super::manifest::Manifest;
 use super::plan_view::PlanView;
+use super::saved::{Asked, Prepared, Saved, text};
 use super::view;
 use crate::domain::{CertificateName, Environment, IssuerName};
 use crate::pki::Algorithm;
-use crate::provision::plan::Choices;
+use crate::provision::plan::{Choices, Observed, Plan, Step};
 use crate::provision::spec::{self, CertificateSpec, KeySpec, MAX_VALIDITY_MONTHS};
 use crate::provision::{Journal, Outcome, Provisioner, Report, Services, SignIn, Wish};
 
@@ -35,7 +37,7 @@ Examples:
   kvops provision --app billing-api --vault contoso-kv --name billing --issuer Unknown --csr-out billing.csr";
 
 /// What to provision.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, serde::Deserialize, serde::Serialize, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Application: object id, client id or exact display name
@@ -49,6 +51,7 @@ pub(crate) struct Args {
     name: Option<CertificateName>,
     /// Key: RSA:2048, RSA:3072, RSA:4096, or RSA-HSM with a size [default: RSA:3072]
     #[arg(long, value_name = "KIND:BITS")]
+    #[serde(with = "text::option")]
     key: Option<KeySpec>,
     /// Validity in months, at most 12 [default: 12]
     #[arg(long, value_name = "MONTHS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_VALIDITY_MONTHS)))]
@@ -85,8 +88,14 @@ pub(crate) struct Args {
     allow_purge: bool,
     /// Show what would be done, and do nothing
     #[arg(long)]
+    #[serde(skip)]
     plan: bool,
+    /// Write that to a file as well, for `kvops apply`
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    plan_out: Option<PathBuf>,
     #[command(flatten)]
+    #[serde(skip)]
     pub(super) output: Output,
 }
 
@@ -113,9 +122,31 @@ impl From<Alg> for Algorithm {
 
 /// Runs `kvops provision`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    carry_out(args, None, global, environment).await
+}
+
+/// Provisions as it was approved.
+pub(super) async fn apply(
+    args: &Args,
+    approved: &Saved,
+    output: Output,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let args = Args { output, ..args.clone() };
+    carry_out(&args, Some(approved), global, environment).await
+}
+
+async fn carry_out(
+    args: &Args,
+    approved: Option<&Saved>,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
     let manifest = Manifest::of(args.app.as_deref(), global, environment)?;
     let (vault, name) = manifest.certificate(args.vault.as_ref(), args.name.as_ref())?;
     let context = Context::new(manifest.global(), environment, args.output.output).await?;
+    approved.map_or(Ok(()), |approved| approved.check_place(&context))?;
     let issuer = IssuerName(args.issuer.clone().unwrap_or_else(|| "Self".to_owned()));
     if issuer.is_unknown() && args.csr_out.is_none() && args.merge.is_none() && !args.plan {
         return Err(Failure::new(
@@ -125,7 +156,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     }
     for path in [&args.cer_out, &args.csr_out].into_iter().flatten() {
         check_folder(path)?;
-        if !args.plan {
+        if !args.plan && args.plan_out.is_none() {
             check_writable(path)?;
         }
     }
@@ -151,6 +182,7 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         },
         name: name.clone(),
         application: application.as_ref().map(|application| application.id),
+        snapshot: approved.map(|approved| approved.prepared.snapshot.clone()),
         choices: Choices {
             adopt: args.adopt,
             recover: args.recover,
@@ -175,9 +207,17 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         sign_in: &sign_in,
         watcher: &watcher,
     };
-    if args.plan {
-        let (_, plan) = context.reading(provisioner.plan(&wish)).await?;
+    if let Some(approved) = approved {
+        let (observed, plan) = context.reading(provisioner.plan(&wish)).await?;
+        approved.check(&prepared(&observed, &plan))?;
+    }
+    if args.plan || args.plan_out.is_some() {
+        let (observed, plan) = context.reading(provisioner.plan(&wish)).await?;
         watcher.clear();
+        if let Some(path) = &args.plan_out {
+            let asked = Asked::Provision(Box::new(args.clone()));
+            Saved::new(&context, asked, prepared(&observed, &plan)).write(path)?;
+        }
         let view = context.reading(PlanView::new(&context, &plan, &wish)).await?;
         context.print(&view, || view.for_people(context.console()))?;
         return Ok(Exit::Ok);
@@ -195,6 +235,17 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
         advise(&context, &report).await;
     }
     Ok(Exit::Ok)
+}
+
+/// What a saved plan shows of the steps.
+pub(super) fn prepared(observed: &Observed, plan: &Plan) -> Prepared {
+    let shown = |step: &Step| {
+        let mut shown = serde_json::to_value(step).unwrap_or_default();
+        shown["what"] = step.title().into();
+        shown
+    };
+    let steps: Vec<_> = plan.steps.iter().map(shown).collect();
+    Prepared::new(observed.snapshot(), &json!({ "steps": steps }))
 }
 
 /// What is worth doing next. Nothing here is part of the result.

@@ -1,6 +1,7 @@
 //! Looking, deciding, proving what remains, and only then removing.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::error::Error;
 use super::key::{self, Detachment, Remaining, Removal, Way};
@@ -85,6 +86,18 @@ impl Plan {
     /// Whether a token has to prove first that the application works without what goes.
     pub fn needs_proof(&self) -> bool {
         self.selection.targets.iter().any(|target| !target.is_spent)
+    }
+
+    /// SHA-256 of the credentials that it rests on, without the time.
+    pub fn snapshot(&self) -> String {
+        let keys: Vec<_> = self.keys.iter().map(|key| (key.key_id, &key.custom_key_identifier)).collect();
+        let secrets = match &self.subject {
+            Subject::Application => &self.application.password_credentials,
+            Subject::ServicePrincipal { principal, .. } => &principal.password_credentials,
+        };
+        let secrets: Vec<_> = secrets.iter().map(|secret| secret.key_id).collect();
+        let facts = json!({ "holder": self.holder().id, "keys": keys, "secrets": secrets, "remains": self.remaining });
+        ledger::Hash::of(facts.to_string().as_bytes()).to_string()
     }
 
     /// Whose list is written.

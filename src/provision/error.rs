@@ -103,6 +103,9 @@ pub enum Error {
     /// A step needs the directory, and only the vault's half was asked for.
     #[error("this needs an application, and none was named")]
     NoDirectory,
+    /// The world is no longer the one that the plan was made in.
+    #[error("vault or directory are no longer as they were when the plan was made")]
+    Stale,
     /// Somebody pressed Ctrl-C.
     #[error("interrupted {before}")]
     Interrupted {

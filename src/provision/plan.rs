@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::json;
 use time::OffsetDateTime;
 
 use super::lifetime::Limit;
@@ -11,6 +12,7 @@ use crate::domain::{
     Application, CertificateAttributes, CertificateName, CertificateOperation, CertificatePolicy, CredentialId,
     DeletedCertificate, KeyType, KeyUrl, Vault,
 };
+use crate::ledger::Hash;
 use crate::pki::Certificate;
 
 pub use crate::domain::{STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_LEDGER, TAG_STATE, UNASSIGNED};
@@ -184,6 +186,37 @@ pub enum AttachMethod {
         /// Why `addKey` is not possible.
         reason: &'static str,
     },
+}
+
+impl Observed {
+    /// SHA-256 of what a decision rests on, without the time and without what depends on who looks.
+    pub fn snapshot(&self) -> String {
+        let state = match &self.state {
+            VaultState::Absent => json!("absent"),
+            VaultState::Deleted(deleted) => {
+                json!({ "deleted": deleted.name, "at": deleted.deleted_at.map(OffsetDateTime::unix_timestamp) })
+            }
+            VaultState::Pending { operation, made_for, gaps } => {
+                json!({ "pending": operation.request_id, "made_for": made_for, "gaps": gaps })
+            }
+            VaultState::Present(existing) => json!({
+                "version": existing.key.version(),
+                "enabled": existing.attributes.enabled,
+                "tags": existing.tags,
+                "policy": existing.policy,
+                "gaps": existing.gaps,
+                "pending": existing.pending.as_ref().map(|pending| &pending.request_id),
+            }),
+        };
+        let application = self.application.as_ref().map(|application| {
+            let keys = application.key_credentials.iter().map(|key| (key.key_id, &key.custom_key_identifier));
+            json!({ "id": application.id, "keys": keys.collect::<Vec<_>>() })
+        });
+        let facts = json!({
+            "vault": self.vault, "name": self.name, "state": state, "application": application, "last": self.last_request,
+        });
+        Hash::of(facts.to_string().as_bytes()).to_string()
+    }
 }
 
 impl AttachMethod {

@@ -47,6 +47,8 @@ pub struct Wish {
     pub application: Option<ObjectId>,
     /// What is allowed or asked for beyond the usual.
     pub choices: Choices,
+    /// The world in which a plan was made: in another one nothing is done.
+    pub snapshot: Option<String>,
 }
 
 /// Everything that a run works with.
@@ -83,6 +85,12 @@ impl Provisioner<'_> {
         let mut wish = wish.clone();
         for round in 1.. {
             let (observed, plan) = self.plan(&wish).await?;
+            let seen = observed.snapshot();
+            // What comes after the first round is what the plan has brought.
+            if wish.snapshot.take().is_some_and(|planned| planned != seen) {
+                return Err(Error::Stale);
+            }
+            journal.run.follow(Some(seen), None);
             match self.act(&wish, &observed, &plan, journal).await {
                 // Recovered: what came back has to be looked at.
                 Ok(None) => wish.choices.recover = false,

@@ -67,6 +67,8 @@ mod lost_updates;
 #[cfg(feature = "lab")]
 mod notices;
 #[cfg(feature = "lab")]
+mod plans;
+#[cfg(feature = "lab")]
 mod provision;
 #[cfg(feature = "lab")]
 mod provision_names;

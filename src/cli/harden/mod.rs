@@ -3,9 +3,14 @@
 mod policy;
 mod registration;
 
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
 use super::exit::Exit;
 use super::failure::Failure;
 use super::global::{Global, Output};
+use super::saved::Saved;
 use crate::domain::{CertificateName, CredentialId, Environment};
 
 const EXAMPLES: &str = "\
@@ -18,7 +23,7 @@ What an audit finds is what changes: redirect URIs, delegated permissions, impli
 flow, the instance lock, secrets and whatever has expired. Keys for SAML and encryption are never touched.";
 
 /// What to harden.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, Deserialize, Serialize, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// Application: object id, client id or exact display name; without one, the policy of a certificate
@@ -40,20 +45,53 @@ pub(crate) struct Args {
     #[arg(long, requires = "app")]
     despite_use: bool,
     /// Change without asking
-    #[arg(long, conflicts_with = "plan")]
+    #[arg(long, conflicts_with_all = ["plan", "plan_out"])]
     yes: bool,
     /// Show what would change, with the command that undoes it, and change nothing
     #[arg(long)]
+    #[serde(skip)]
     plan: bool,
+    /// Write that to a file as well, for `kvops apply`
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    plan_out: Option<PathBuf>,
     #[command(flatten)]
+    #[serde(skip)]
     pub(super) output: Output,
+}
+
+impl Args {
+    fn is_plan(&self) -> bool {
+        self.plan || self.plan_out.is_some()
+    }
 }
 
 /// Runs `kvops harden`.
 pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+    carry_out(args, None, global, environment).await
+}
+
+/// Hardens as it was approved: nobody is asked again.
+pub(super) async fn apply(
+    args: &Args,
+    approved: &Saved,
+    output: Output,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
+    let args = Args { output, yes: true, ..args.clone() };
+    carry_out(&args, Some(approved), global, environment).await
+}
+
+async fn carry_out(
+    args: &Args,
+    approved: Option<&Saved>,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
     match (&args.app, &args.vault, &args.name) {
-        (Some(app), ..) => registration::run(app, args, global, environment).await,
-        (None, Some(vault), Some(name)) => policy::run(vault, name, args, global, environment).await,
+        (Some(app), ..) => registration::run(app, args, approved, global, environment).await,
+        (None, Some(vault), Some(name)) => policy::run(vault, name, args, approved, global, environment).await,
         _ => Err(Failure::new(Exit::Usage, "nothing is named: give --app, or --vault and --name")),
     }
 }

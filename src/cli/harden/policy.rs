@@ -1,6 +1,7 @@
 //! `kvops harden --vault VAULT --name NAME`: the policy that makes the next version.
 
 use serde::Serialize;
+use serde_json::json;
 
 use super::super::approval;
 use super::super::console::{Console, Tone};
@@ -8,6 +9,7 @@ use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::global::Global;
+use super::super::saved::{Asked, Prepared, Saved, hash_of};
 use super::super::view::Lines;
 use super::Args;
 use crate::domain::{CertificateName, Environment, KeyType, VaultName, printable};
@@ -19,10 +21,12 @@ pub(super) async fn run(
     vault: &str,
     name: &CertificateName,
     args: &Args,
+    approved: Option<&Saved>,
     global: &Global,
     environment: &Environment,
 ) -> Result<Exit, Failure> {
     let context = Context::new(global, environment, args.output.output).await?;
+    approved.map_or(Ok(()), |approved| approved.check_place(&context))?;
     let vault = context.vault_client(&context.vault(vault)?);
     let found = context.reading(vault.policy(name)).await?;
     if !found.key_type.as_ref().is_none_or(KeyType::is_rsa) {
@@ -36,11 +40,17 @@ pub(super) async fn run(
     let report = Report {
         vault: vault.vault().name().clone(),
         name: name.clone(),
-        is_plan: args.plan,
+        is_plan: args.is_plan(),
         undo: (!decided.changes.is_empty()).then(|| decided.undo.clone()),
         changes: decided.changes.clone(),
     };
-    if args.plan || report.changes.is_empty() {
+    let facts = json!({ "vault": vault.vault(), "name": name, "policy": found });
+    let prepared = Prepared::new(hash_of(&facts), &json!({ "steps": report.changes, "undo": report.undo }));
+    approved.map_or(Ok(()), |approved| approved.check(&prepared))?;
+    if let Some(path) = &args.plan_out {
+        Saved::new(&context, Asked::Harden(Box::new(args.clone())), prepared.clone()).write(path)?;
+    }
+    if report.is_plan || report.changes.is_empty() {
         context.print(&report, || report.for_people(context.console()))?;
         return Ok(Exit::Ok);
     }
@@ -50,6 +60,7 @@ pub(super) async fn run(
     console.note(&shown.for_people(console));
     approval::ask(args.yes, &format!("change the policy of {name} in {}?", report.vault))?;
     let run = context.ledger().await?;
+    run.follow(Some(prepared.snapshot), None);
     policy::apply(&vault, name, &decided, Journal { run: &run, http: context.http() }).await?;
     context.print(&report, || report.for_people(console))?;
     console.warn(

@@ -3,15 +3,18 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::super::approval;
 use super::super::audit::evidence;
 use super::super::console::{Console, Tone};
 use super::super::context::Context;
+use super::super::detach::prepared as detached;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::global::Global;
 use super::super::manifest::Manifest;
+use super::super::saved::{Asked, Prepared, Saved, hash_of};
 use super::Args;
 use crate::audit::Data;
 use crate::audit::facts::{ApplicationFacts as Facts, Daemon, Facts as Tenant};
@@ -27,15 +30,22 @@ use crate::provision::prove::Proof;
 use crate::provision::{ApplicationFacts, Journal, SignIn};
 
 /// Shows, asks and changes.
-pub(super) async fn run(app: &str, args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    app: &str,
+    args: &Args,
+    approved: Option<&Saved>,
+    global: &Global,
+    environment: &Environment,
+) -> Result<Exit, Failure> {
     let manifest = Manifest::of(Some(app), global, environment)?;
     let context = Context::new(manifest.global(), environment, args.output.output).await?;
+    approved.map_or(Ok(()), |approved| approved.check_place(&context))?;
     let graph = context.graph_client();
     let (vault, name) = manifest.certificate_if_named(args.vault.as_ref(), args.name.as_ref())?;
     let vault = vault.map(|vault| context.vault(&vault)).transpose()?.map(|vault| context.vault_client(&vault));
     let application = context.reading(context.application(&graph, app)).await?;
     let principal = context.reading(graph.service_principal(application.app_id)).await?.map(|principal| principal.id);
-    let decided = decide(&application, principal, args, &context, &graph).await?;
+    let (decided, registration) = decide(&application, principal, args, &context, &graph).await?;
     let sign_in = SignIn { http: context.http().clone(), tenant: context.tenant()?, algorithm: None };
     let watcher = context.watcher();
     let remaining = vault.as_ref().map(|vault| (vault, name.as_ref()));
@@ -51,7 +61,12 @@ pub(super) async fn run(app: &str, args: &Args, global: &Global, environment: &E
     let removal = context.reading(detacher.plan(&application, Subject::Application, &wish)).await?;
     watcher.clear();
     let mut report = Report::of(args, &application, decided, &removal);
-    if report.is_no_change() || args.plan {
+    let prepared = prepared(&registration, &report, &removal);
+    approved.map_or(Ok(()), |approved| approved.check(&prepared))?;
+    if let Some(path) = &args.plan_out {
+        Saved::new(&context, Asked::Harden(Box::new(args.clone())), prepared.clone()).write(path)?;
+    }
+    if report.is_no_change() || report.is_plan {
         return finish(&report, &context);
     }
     let console = context.console();
@@ -61,6 +76,7 @@ pub(super) async fn run(app: &str, args: &Args, global: &Global, environment: &E
     let count = report.changes.len() + report.credentials.len();
     approval::ask(args.yes, &format!("make {count} changes?"))?;
     let run = context.ledger().await?;
+    run.follow(Some(prepared.snapshot), None);
     let journal = Journal { run: &run, http: context.http() };
     let hardener =
         Hardener { graph: &graph, id: application.id, app_id: application.app_id, principal, watcher: &watcher };
@@ -77,6 +93,14 @@ pub(super) async fn run(app: &str, args: &Args, global: &Global, environment: &E
     finish(&report, &context)
 }
 
+/// What a saved plan shows of it.
+fn prepared(registration: &Value, report: &Report, removal: &detach::Plan) -> Prepared {
+    let removed = detached(removal);
+    let facts = json!({ "is": registration, "changes": report.changes, "credentials": removed.snapshot });
+    let snapshot = hash_of(&facts);
+    Prepared::new(snapshot, &json!({ "steps": report.changes, "credentials": removed.plan }))
+}
+
 /// What was left undone is said, and is no success.
 fn finish(report: &Report, context: &Context) -> Result<Exit, Failure> {
     context.print(report, || report.for_people(context.console()))?;
@@ -86,14 +110,15 @@ fn finish(report: &Report, context: &Context) -> Result<Exit, Failure> {
     Ok(if report.kept.is_empty() || report.is_plan { Exit::Ok } else { Exit::Partial })
 }
 
-/// Looks at the application as an audit does, and at what would have to be put back.
+/// Looks at the application as an audit does, and at what would have to be put back. Gives the whole
+/// registration as well.
 async fn decide(
     application: &Application,
     principal: Option<crate::domain::ObjectId>,
     args: &Args,
     context: &Context,
     graph: &graph::Client,
-) -> Result<Decided, Failure> {
+) -> Result<(Decided, Value), Failure> {
     let inventory = evidence::of_one_application(application.id, context).await?;
     let (manifest, history, data) = (evidence::manifest(context), inventory::Seen::default(), Data::shipped());
     let tenant = Tenant::new(&inventory, &manifest, &history, &data);
@@ -119,7 +144,7 @@ async fn decide(
         facts: &facts,
         graph: context.http().cloud().graph(),
     };
-    Ok(registration::decide(seen, &args.fic))
+    Ok((registration::decide(seen, &args.fic), raw))
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -170,7 +195,7 @@ impl Report {
     fn of(args: &Args, application: &Application, decided: Decided, removal: &detach::Plan) -> Self {
         Self {
             application: ApplicationFacts::from(application),
-            is_plan: args.plan,
+            is_plan: args.is_plan(),
             changes: decided.changes,
             credentials: removal.selection.targets.iter().map(Credential::of).collect(),
             remaining: removal.remaining.clone().filter(|_| removal.needs_proof()),

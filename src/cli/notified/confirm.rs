@@ -89,7 +89,7 @@ pub(super) async fn confirm(context: &Context, notice: &Notice, alg: Option<Alg>
         None => None,
     };
     confirm::place(notice, subscription, tenant)?;
-    let subject = rotate::named(vault, notice.certificate.clone(), None);
+    let subject = rotate::named(vault, notice.certificate.clone());
     let observed = rotate::look(context, &subject, Demand::default(), alg).await?;
     let not_before = listed.iter().find(|item| item.version.as_ref() == Some(&named.version));
     let not_before = not_before.and_then(|item| item.attributes.not_before);

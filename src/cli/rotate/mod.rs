@@ -8,7 +8,7 @@ mod view;
 
 use std::path::PathBuf;
 
-pub(super) use self::saved::Saved;
+pub(super) use self::saved::Asked;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -16,7 +16,8 @@ use super::global::{Global, Output};
 use super::manifest::Manifest;
 use super::notified::{self, Wanted};
 use super::provision::Alg;
-use crate::domain::{AppId, CertificateName, Environment, ObjectId, Vault};
+use super::saved::{Prepared, Saved};
+use crate::domain::{CertificateName, Environment, ObjectId, Vault};
 use crate::ledger;
 use crate::pki::Algorithm;
 use crate::provision::{Journal, SignIn};
@@ -167,7 +168,9 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     if args.plan || args.plan_out.is_some() || demand.until == Stage::Preflight {
         let plan = plan(&context, &subject, demand, args.alg).await?;
         if let Some(path) = &args.plan_out {
-            Saved::new(&context, &subject, demand, args.alg, &plan)?.write(path)?;
+            let asked = saved::Asked::new(&subject, demand, args.alg);
+            let prepared = Prepared::new(plan.snapshot.clone(), &plan);
+            Saved::new(&context, super::saved::Asked::Rotate(Box::new(asked)), prepared).write(path)?;
         }
         context.print(&plan, || view::plan(context.console(), &plan))?;
         return Ok(Exit::Ok);
@@ -332,8 +335,7 @@ impl Subject {
     }
 }
 
-/// For `kvops apply`.
-pub(super) fn named(vault: Vault, name: CertificateName, application: Option<(ObjectId, AppId)>) -> Subject {
-    let (application, app_id) = application.unzip();
-    Subject { vault, name, application, app_id }
+/// A certificate whose applications are still to be found.
+pub(super) fn named(vault: Vault, name: CertificateName) -> Subject {
+    Subject { vault, name, application: None, app_id: None }
 }

@@ -80,7 +80,7 @@ async fn tagged(vault: &str, args: &Args, global: &Global, environment: &Environ
     let mut targets = Vec::new();
     for item in listed {
         let context = Context::new(global, environment, args.output.output).await?;
-        targets.push(Target { app: None, context, subject: rotate::named(vault.clone(), item.name, None) });
+        targets.push(Target { app: None, context, subject: rotate::named(vault.clone(), item.name) });
     }
     Ok(targets)
 }
