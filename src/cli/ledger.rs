@@ -2,7 +2,7 @@
 
 mod checkpoint;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -34,8 +34,8 @@ pub(crate) enum Command {
 /// Which entries.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// Only entries about this application: object id or client id
-    #[arg(long, value_name = "ID")]
+    /// Only entries about this application: object id, client id or exact display name
+    #[arg(long, value_name = "APP")]
     app: Option<String>,
     /// Only entries about this certificate
     #[arg(long, value_name = "NAME")]
@@ -66,7 +66,7 @@ pub(crate) struct VerifyArgs {
 /// Runs `kvops ledger`.
 pub(crate) async fn run(command: &Command, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     match command {
-        Command::Show(args) => show(args, &Context::new(global, environment, args.output.output).await?),
+        Command::Show(args) => show(args, &Context::new(global, environment, args.output.output).await?).await,
         Command::Verify(args) => check(args, &Context::new(global, environment, args.output.output).await?).await,
         Command::Checkpoint(args) => {
             checkpoint::run(args, &Context::new(global, environment, args.output.output).await?).await
@@ -74,13 +74,25 @@ pub(crate) async fn run(command: &Command, global: &Global, environment: &Enviro
     }
 }
 
-fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
+async fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     let path = context.ledger_path()?;
     let entries = entries(path)?;
+    let application = match &args.app {
+        Some(app) => Some(wanted(context, app).await?),
+        None => None,
+    };
+    let certificates: BTreeSet<_> = application
+        .iter()
+        .flat_map(|wanted| entries.iter().filter(|entry| wanted.names(entry)).map(certificate_of))
+        .collect();
+    let is_its = |entry: &Entry| {
+        let is_of_certificate = || entry.object.application.is_none() && certificates.contains(&certificate_of(entry));
+        application.is_none_or(|wanted| wanted.names(entry) || is_of_certificate())
+    };
     let is_about = |entry: &&Entry| {
         args.name.as_ref().is_none_or(|name| entry.object.certificate.as_ref() == Some(name))
             && args.run.is_none_or(|run| entry.run == run)
-            && args.app.as_deref().is_none_or(|app| is_application(entry, app))
+            && is_its(entry)
     };
     let shown: Vec<&Entry> = entries.iter().filter(is_about).collect();
     context.print(&shown, || {
@@ -93,10 +105,35 @@ fn show(args: &ShowArgs, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn is_application(entry: &Entry, text: &str) -> bool {
-    let id = text.parse::<ObjectId>().ok();
-    let app = text.parse::<AppId>().ok();
-    (id.is_some() && entry.object.application == id) || (app.is_some() && entry.object.app_id == app)
+/// An application whose story is wanted, by either of its ids.
+#[derive(Clone, Copy)]
+struct Wanted {
+    id: Option<ObjectId>,
+    app_id: Option<AppId>,
+}
+
+impl Wanted {
+    fn names(self, entry: &Entry) -> bool {
+        let object = &entry.object;
+        (self.id.is_some() && object.application == self.id) || (self.app_id.is_some() && object.app_id == self.app_id)
+    }
+}
+
+/// A certificate and the run that worked on it: what a rotation does in the vault is a part of the story of
+/// each application that it is about.
+fn certificate_of(entry: &Entry) -> (uuid::Uuid, Option<&VaultName>, Option<&CertificateName>) {
+    (entry.run, entry.object.vault.as_ref(), entry.object.certificate.as_ref())
+}
+
+/// Ids are taken as they are: the ledger also tells of applications that are gone. The directory is asked
+/// for names alone.
+async fn wanted(context: &Context, app: &str) -> Result<Wanted, Failure> {
+    let entry = context.settings().app(app).map(|entry| entry.app);
+    if let Some(app_id) = entry.or_else(|| app.parse().ok()) {
+        return Ok(Wanted { id: app.parse().ok(), app_id: Some(app_id) });
+    }
+    let found = context.reading(context.application(&context.graph_client(), app)).await?;
+    Ok(Wanted { id: Some(found.id), app_id: Some(found.app_id) })
 }
 
 /// Characters of a fact that a table shows.
