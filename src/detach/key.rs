@@ -254,7 +254,7 @@ impl Removing<'_> {
             fresh.retain(|entry| entry.key_id != self.removal.key_id);
             match self.list.graph.replace_key_credentials(self.list.holder, &fresh, &add).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.list.wait_after(error, attempt).await?,
+                Err(error) => self.list.wait_after_list(error, attempt).await?,
             }
         }
         unreachable!("the last attempt returns: `wait_after` gives the error back there")

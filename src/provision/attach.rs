@@ -161,7 +161,7 @@ impl Adding<'_> {
             self.list.last.clone_from(&fresh);
             match self.list.graph.replace_key_credentials(self.list.holder, &fresh, &add).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.list.wait_after(error, attempt).await?,
+                Err(error) => self.list.wait_after_list(error, attempt).await?,
             }
         }
         unreachable!("the last attempt returns: `wait_after` gives the error back there")

@@ -28,6 +28,8 @@ pub const READING_DEADLINE: Duration = Duration::from_secs(300);
 pub const LATE_READINGS: u32 = 12;
 /// So often a list is repaired before other writers win.
 pub const MOST_REPAIRS: u32 = 5;
+/// The code of a list with an entry that is none.
+const BAD_ENTRY: &str = "Request_BadRequest";
 /// So often a write may collide with somebody else's.
 const MOST_COLLISIONS: u32 = 5;
 /// A service that asks for more than this is not waited for: whoever waits may as well be told.
@@ -93,6 +95,28 @@ impl<'a> KeyList<'a> {
         }
         self.graph.http().clock().sleep(asked.max(BETWEEN_READINGS * attempt)).await;
         Ok(())
+    }
+
+    /// The same for a list that was made of the last reading. What somebody has removed since then is
+    /// sent without bytes, which the directory takes for a new entry that lacks them.
+    pub async fn wait_after_list(&mut self, error: graph::Error, attempt: u32) -> Result<(), Error> {
+        let is_malformed = error.http().and_then(http::Error::code) == Some(BAD_ENTRY);
+        if is_malformed && attempt < MOST_COLLISIONS && self.lacks_something().await? {
+            return Ok(());
+        }
+        self.wait_after(error, attempt).await
+    }
+
+    /// Whether an entry of the last reading is gone, as far as several readings tell.
+    async fn lacks_something(&mut self) -> Result<bool, Error> {
+        for _ in 0..LATE_READINGS {
+            let read = self.glance().await?;
+            if missing(&self.last, &read).next().is_some() {
+                return Ok(true);
+            }
+            self.graph.http().clock().sleep(BETWEEN_READINGS).await;
+        }
+        Ok(false)
     }
 }
 

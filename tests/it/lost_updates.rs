@@ -161,6 +161,47 @@ fn by_patch_there_is_one_moment_that_the_directory_leaves_open_and_no_other() {
     assert_eq!(losses, ["Careful before PATCH /v1.0/applications/{id}", "Stale before PATCH /v1.0/applications/{id}"]);
 }
 
+/// Lets `command` begin to write the list at `path`, and removes the entry called `from before` meanwhile.
+fn with_a_removal_before_its_patch(bench: &Bench, path: &str, command: &[&str]) -> Ran {
+    let fault = json!({ "match": { "method": "PATCH", "path": path }, "result": { "stall_ms": 300 }, "times": 1 });
+    let running = bench.spawn_until_held(command, bench.fault(&fault));
+    let read = bench.graph("GET", &format!("{path}?$select=keyCredentials"), &Value::Null);
+    let mut list = read["keyCredentials"].as_array().unwrap().clone();
+    list.retain(|entry| entry["displayName"] != "from before");
+    bench.graph("PATCH", path, &json!({ "keyCredentials": list }));
+    running.wait().ends_with(0)
+}
+
+fn names(bench: &Bench, path: &str) -> Vec<String> {
+    let read = bench.graph("GET", &format!("{path}?$select=keyCredentials"), &Value::Null);
+    let names = read["keyCredentials"].as_array().unwrap().iter().map(|key| key["displayName"].as_str().unwrap());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_certificate_is_added_although_somebody_removes_an_entry_just_before_the_list_is_written() {
+    let (bench, app) = with_certificates(&[]);
+    let path = format!("/v1.0/applications/{}", app.id);
+    let command = ["provision", "--app", "billing", "--vault", VAULT, "--name", "billing"];
+    with_a_removal_before_its_patch(&bench, &path, &command);
+    assert_eq!(names(&bench, &path), ["CN=billing.contoso.internal"]);
+}
+
+#[test]
+fn a_certificate_is_removed_although_somebody_removes_another_just_before_the_list_is_written() {
+    let (bench, app) = with_certificates(&["billing"]);
+    let principal = bench.graph("GET", &format!("/v1.0/servicePrincipals(appId='{}')", app.app_id), &Value::Null);
+    let path = format!("/v1.0/servicePrincipals/{}", principal["id"].as_str().unwrap());
+    let keys = [foreign("from before"), foreign("to go"), foreign("to stay")];
+    bench.graph("PATCH", &path, &json!({ "keyCredentials": keys }));
+    let read = bench.graph("GET", &format!("{path}?$select=keyCredentials"), &Value::Null);
+    let key = read["keyCredentials"][1]["keyId"].as_str().unwrap().to_owned();
+    let on = ["--on", "service-principal", "--reason", "unused", "--vault", VAULT, "--name", "billing"];
+    let command = [&["detach", "--app", "billing", "--key", &key, "--accept-unknown-use"], &on[..]].concat();
+    with_a_removal_before_its_patch(&bench, &path, &command);
+    assert_eq!(names(&bench, &path), ["to stay"]);
+}
+
 #[test]
 fn nothing_of_anybody_is_lost_while_a_rotation_adds_and_removes() {
     let rotate = ["rotate", "--app", "billing", "--vault", VAULT, "--name", "billing", "--accept-unknown-use"];
