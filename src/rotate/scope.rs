@@ -7,7 +7,7 @@ use super::error::Error;
 use super::history;
 use super::observe::{Scope, thumbprint, thumbprint_of_bytes};
 use crate::domain::{CertificateName, ObjectId, TAG_APP, Thumbprint};
-use crate::graph::{self, ListedKey, Part};
+use crate::graph::{self, Holder, ListedKey, Part};
 use crate::keyvault::{self, ListedCertificate};
 use crate::ledger;
 
@@ -46,10 +46,11 @@ pub(super) async fn principals(
 ) -> Result<Option<String>, Error> {
     let known = thumbprints(&vault.versions(name).await?);
     let mut list = graph.principals(Part::Whole);
+    let mut unlabelled = Vec::new();
     loop {
         let page = match list.next().await {
             Ok(Some(page)) => page,
-            Ok(None) => return Ok(None),
+            Ok(None) => break,
             Err(error @ graph::Error::MissingPermission { .. }) => return Ok(Some(error.to_string())),
             Err(error) => return Err(error.into()),
         };
@@ -58,10 +59,29 @@ pub(super) async fn principals(
                 "some service principals cannot be read, and one of them may trust the old version".to_owned(),
             ));
         }
-        if let Some(principal) = page.items.iter().find(|principal| has_one_of(&principal.key_credentials, &known)) {
-            return Ok(Some(format!("service principal {} has a version of this certificate itself", principal.id)));
+        for principal in page.items {
+            if has_one_of(&principal.key_credentials, &known) {
+                return Ok(Some(has_it_itself(principal.id)));
+            }
+            if has_no_label(&principal.key_credentials) {
+                unlabelled.push(Holder::service_principal(principal.id));
+            }
         }
     }
+    match by_bytes(graph, &unlabelled, &known).await {
+        Ok(found) if !found.is_empty() => Ok(found.first().map(|id| has_it_itself(*id))),
+        Ok(_) if unlabelled.len() > MOST_UNLABELLED => {
+            let number = unlabelled.len() - MOST_UNLABELLED;
+            Ok(Some(format!("the keys of {number} service principals have no thumbprint, and were not all read")))
+        }
+        Ok(_) => Ok(None),
+        Err(error @ graph::Error::MissingPermission { .. }) => Ok(Some(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn has_it_itself(principal: ObjectId) -> String {
+    format!("service principal {principal} has a version of this certificate itself")
 }
 
 fn thumbprints(listed: &[ListedCertificate]) -> BTreeSet<Thumbprint> {
@@ -77,6 +97,11 @@ fn has_one_of(keys: &[ListedKey], known: &BTreeSet<Thumbprint>) -> bool {
     keys.iter().filter_map(label).any(|print| known.contains(&print))
 }
 
+/// Whether an entry says nothing that could be compared: whoever adds a key may label it as they like.
+fn has_no_label(keys: &[ListedKey]) -> bool {
+    keys.iter().any(|key| label(key).is_none())
+}
+
 /// The applications of the tenant that trust one of `known`, and how many could not be read.
 async fn trusting(
     graph: &graph::Client,
@@ -89,22 +114,32 @@ async fn trusting(
         for registration in page.items {
             if has_one_of(&registration.key_credentials, known) {
                 found.insert(registration.id);
-            } else if registration.key_credentials.iter().any(|key| label(key).is_none()) {
-                unlabelled.push(registration.id);
+            } else if has_no_label(&registration.key_credentials) {
+                unlabelled.push(registration.id.into());
             }
         }
     }
-    // Whoever adds a key may label it as they like; then only its bytes tell what it is.
-    for id in unlabelled.drain(..unlabelled.len().min(MOST_UNLABELLED)) {
-        match graph.key_credentials(id).await {
+    found.extend(by_bytes(graph, &unlabelled, known).await?);
+    Ok((found, unreadable + unlabelled.len().saturating_sub(MOST_UNLABELLED)))
+}
+
+/// Those of the first few `holders` that trust one of `known` by the bytes of a key.
+async fn by_bytes(
+    graph: &graph::Client,
+    holders: &[Holder],
+    known: &BTreeSet<Thumbprint>,
+) -> Result<BTreeSet<ObjectId>, graph::Error> {
+    let mut found = BTreeSet::new();
+    for holder in holders.iter().take(MOST_UNLABELLED) {
+        match graph.key_credentials(*holder).await {
             Ok(keys) if keys.iter().filter_map(thumbprint_of_bytes).any(|print| known.contains(&print)) => {
-                found.insert(id);
+                found.insert(holder.id);
             }
             Err(error) if !error.is_not_found() => return Err(error),
             _ => {}
         }
     }
-    Ok((found, unreadable + unlabelled.len()))
+    Ok(found)
 }
 
 fn hints(
