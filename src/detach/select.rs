@@ -380,6 +380,35 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_say_since_when_it_is_there_does_not_count_as_unused() {
+        let mut seen = observed(&[]);
+        for key in &mut seen.keys {
+            key.start_date_time = None;
+        }
+        for secret in &mut seen.secrets {
+            secret.start_date_time = None;
+        }
+        let unused = Wish { unused: true, ..Wish::default() };
+        assert_eq!(chosen(&unused, &seen, None), Ok(Vec::new()));
+        let named = Wish { keys: vec![id(1)], ..Wish::default() };
+        assert_eq!(chosen(&named, &seen, None), Ok(vec![id(1)]));
+    }
+
+    #[test]
+    fn what_may_still_be_too_young_does_not_count_as_unused() {
+        let days = |days| NOW - Duration::days(days);
+        let unused = Wish { unused: true, ..Wish::default() };
+        for (key_age, secret_age, expected) in [(29, 89, vec![]), (31, 89, vec![id(1)]), (31, 91, vec![id(1), id(5)])] {
+            let mut seen = observed(&[]);
+            (seen.keys[0].start_date_time, seen.secrets[1].start_date_time) =
+                (Some(days(key_age)), Some(days(secret_age)));
+            seen.keys.truncate(1);
+            seen.secrets = vec![seen.secrets[1].clone()];
+            assert_eq!(chosen(&unused, &seen, None), Ok(expected));
+        }
+    }
+
+    #[test]
     fn unknown_use_keeps_a_secret_and_only_warns_of_a_key() {
         let unread = Observed { uses: Uses::Unknown("no licence".to_owned()), ..observed(&[]) };
         let secret = Wish { secrets: vec![id(5)], ..Wish::default() };

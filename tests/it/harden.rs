@@ -251,6 +251,29 @@ fn a_federated_credential_goes_only_by_its_id() {
 }
 
 #[test]
+fn a_federated_credential_that_somebody_changes_meanwhile_stays() {
+    let bench = Bench::tame();
+    let app = as_the_portal_leaves_it(&bench);
+    let list = format!("{}/federatedIdentityCredentials", path(&app));
+    let of = |subject: &str| json!({ "name": "open", "issuer": "https://somebody.example/", "subject": subject, "audiences": ["api://AzureADTokenExchange"] });
+    let id = bench.graph("POST", &list, &of("anybody"))["id"].as_str().unwrap().to_owned();
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    bench.kvops(&with(&["--yes"])).ends_with(0);
+    let mark = bench.mark();
+    bench.kvops(&with(&["--fic", &id, "--plan"])).ends_with(0);
+    let reads = bench.lab().requests_since(mark).iter().filter(|entry| entry.path.ends_with(&list)).count();
+    // The first reading after those of the plan is the one just before the removal.
+    let matches = json!({ "method": "GET", "path": list });
+    let held = bench.fault(&json!({ "match": matches, "result": { "stall_ms": 400 }, "skip": reads, "times": 1 }));
+    let command = with(&["--fic", &id, "--yes"]);
+    let running = bench.spawn_until_held(&command, held);
+    bench.graph("PATCH", &format!("{list}/{id}"), &json!({ "subject": "somebody else" }));
+    let error = running.wait().ends_with(6).error();
+    assert!(error["message"].as_str().unwrap().contains("has changed"), "{error}");
+    assert_eq!(bench.graph("GET", &list, &Value::Null)["value"][0]["subject"], "somebody else");
+}
+
+#[test]
 fn a_weak_policy_is_hardened_before_it_makes_the_next_version() {
     let bench = Bench::tame();
     let weak = json!({
