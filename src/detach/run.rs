@@ -176,7 +176,7 @@ impl Detacher<'_> {
     ) -> Result<Proof, Error> {
         self.watcher.doing("signing in with the certificate that remains");
         let AttachedSigner { key, key_id } = found;
-        let subject = prove::Subject { app: plan.application.app_id, key, key_id: *key_id, uploaded_at: None };
+        let subject = prove::Subject { app: plan.application.app_id, key, key_id: Some(*key_id), uploaded_at: None };
         let object = Object {
             vault: Some(key.vault().name().clone()),
             certificate: Some(key.name().clone()),

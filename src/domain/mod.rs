@@ -28,7 +28,8 @@ pub use environment::Environment;
 pub use ids::{AppId, CredentialId, InvalidId, ObjectId, TenantId};
 pub use secret::Secret;
 pub use tag::{
-    STATE_PROVEN, TAG_APP, TAG_JWKS_PROMOTED, TAG_JWKS_SHOWN, TAG_KEY_ID, TAG_LEASE, TAG_LEDGER, TAG_STATE, UNASSIGNED,
+    STATE_PROVEN, STATE_RETIRED, TAG_APP, TAG_JWKS_PROMOTED, TAG_JWKS_SHOWN, TAG_KEY_ID, TAG_LEASE, TAG_LEDGER,
+    TAG_STATE, UNASSIGNED,
 };
 pub use text::{is_invisible, printable};
 pub use thumbprint::{InvalidThumbprint, Thumbprint, sha256_of_hex, write_hex};

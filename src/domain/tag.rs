@@ -14,6 +14,8 @@ pub const TAG_LEASE: &str = "kvops-lease";
 pub const TAG_STATE: &str = "kvops-state";
 /// The value of [`TAG_STATE`] when tokens have been seen.
 pub const STATE_PROVEN: &str = "proven";
+/// The value of [`TAG_STATE`] when a rotation has taken the version off all applications that it knows.
+pub const STATE_RETIRED: &str = "retired";
 /// When the published keys of an issuer were first seen to hold a version.
 pub const TAG_JWKS_SHOWN: &str = "kvops-jwks-shown";
 /// From when on every verifier knows a version of an issuer's key.

@@ -58,12 +58,12 @@ pub enum Error {
         times: u32,
     },
     /// Entra does not accept the new key, although Graph shows it.
-    #[error("Entra still refuses key {key} as {key_id} after {} s", waited.as_secs())]
+    #[error("Entra still refuses key {key}{} after {} s", entry(" as ", *key_id), waited.as_secs())]
     NotAccepted {
         /// Version of the key.
         key: Box<KeyUrl>,
-        /// Its entry on the application.
-        key_id: CredentialId,
+        /// Its entry on the application, if its id is known.
+        key_id: Option<CredentialId>,
         /// How long it was tried.
         waited: Duration,
         /// The last refusal.
@@ -71,12 +71,12 @@ pub enum Error {
         source: Box<entra::Error>,
     },
     /// Entra goes on accepting a key that Graph no longer shows.
-    #[error("Entra still accepts key {key}, which was {key_id}, {} s after its removal", waited.as_secs())]
+    #[error("Entra still accepts key {key}{}, {} s after its removal", entry(", which was ", *key_id), waited.as_secs())]
     StillAccepted {
         /// Version of the key.
         key: Box<KeyUrl>,
-        /// Its former entry.
-        key_id: CredentialId,
+        /// Its former entry, if its id is known.
+        key_id: Option<CredentialId>,
         /// How long it was tried.
         waited: Duration,
     },
@@ -112,4 +112,9 @@ pub enum Error {
         /// Before or during which step.
         before: String,
     },
+}
+
+/// The id of an entry with the words before it; nothing where it is not known.
+fn entry(words: &str, key_id: Option<CredentialId>) -> String {
+    key_id.map(|key_id| format!("{words}{key_id}")).unwrap_or_default()
 }

@@ -92,8 +92,8 @@ pub struct Subject<'a> {
     pub app: AppId,
     /// The key.
     pub key: &'a KeyUrl,
-    /// Its entry.
-    pub key_id: CredentialId,
+    /// Its entry, if its id is known.
+    pub key_id: Option<CredentialId>,
     /// When it was uploaded, if that was just now.
     pub uploaded_at: Option<OffsetDateTime>,
 }

@@ -260,7 +260,7 @@ impl Provisioner<'_> {
         let policy = if is_known { ProofPolicy::of_known_key() } else { ProofPolicy::of_new_key(tokens) };
         let key_id = work.key_id(observed).ok_or(Error::NoDirectory)?;
         let uploaded_at = work.uploaded_at;
-        let subject = Subject { app: application.app_id, key: &existing.key, key_id, uploaded_at };
+        let subject = Subject { app: application.app_id, key: &existing.key, key_id: Some(key_id), uploaded_at };
         let proof = prove::prove(self.sign_in, subject, &signer, policy, self.watcher).await?;
         let tokens = if proof.tokens == 1 { "a token".to_owned() } else { format!("{} tokens in a row", proof.tokens) };
         self.watcher.done(&format!("proven by {tokens}, azpacr {}", proof.azpacr));

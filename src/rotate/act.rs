@@ -5,11 +5,11 @@ use super::history::is_half_attached;
 use super::next::target;
 use super::observe::{Observed, Scope};
 use super::pinned;
+use super::refusal::Refusal as RotationRefusal;
 use super::run::{Rotator, Wish, Work};
-use super::scope::{principals, scope};
 use super::step::{Purpose, Step};
 use super::tags;
-use super::unseen;
+use super::unseen::{self, Standing};
 use super::world::{Entry, History, LastUse, Trust};
 use crate::detach::{self, Detachment, Remaining, Removal, Way};
 use crate::domain::{Application, CertificatePolicy, KeyUrl, ObjectId, Version};
@@ -17,6 +17,7 @@ use crate::graph;
 use crate::keyvault::{NewCertificate, VaultSigner};
 use crate::ledger::{self, Object, Record};
 use crate::pki::{Certificate, PublicKey};
+use crate::provision::attach::Attachment;
 use crate::provision::attaching::{Attaching, signer};
 use crate::provision::decide::{PROOF_TOKENS, attach_method};
 use crate::provision::plan::STATE_ISSUED;
@@ -68,6 +69,7 @@ impl Rotator<'_> {
             Step::ProveRefusal { application, version } => {
                 self.prove_refusal(wish, observed, work, journal, *application, version).await?;
             }
+            Step::Retire { version } => self.retire(wish, work, journal, version).await?,
             Step::Disable { version } => self.disable(wish, scope, work, journal, version).await?,
             Step::Close => {
                 let kept = observed.world.versions.iter().find(|facts| facts.can_sign(observed.world.now));
@@ -82,7 +84,7 @@ impl Rotator<'_> {
         Ok(())
     }
 
-    fn object(&self, wish: &Wish) -> Object {
+    pub(super) fn object(&self, wish: &Wish) -> Object {
         Object {
             vault: Some(self.vault.vault().name().clone()),
             certificate: Some(wish.name.clone()),
@@ -90,7 +92,13 @@ impl Rotator<'_> {
         }
     }
 
-    fn object_on(&self, wish: &Wish, application: &Application, observed: &Observed, entry: &Entry) -> Object {
+    pub(super) fn object_on(
+        &self,
+        wish: &Wish,
+        application: &Application,
+        observed: &Observed,
+        entry: &Entry,
+    ) -> Object {
         let listed = observed.listed.iter().find(|item| item.version.as_ref() == Some(&entry.version));
         Object {
             application: Some(application.id),
@@ -222,29 +230,37 @@ impl Rotator<'_> {
         let attaching =
             Attaching { vault: self.vault, graph: self.graph, sign_in: self.sign_in, watcher: self.watcher };
         work.uploaded.insert(application.id, self.sign_in.http.clock().now());
-        let told = |attachment: &provision::attach::Attachment| {
-            Record::of(Object { key_id: Some(attachment.key_id), ..Object::default() })
+        let told = |attachment: &Option<Attachment>| {
+            let key_id = attachment.as_ref().map(|attachment| attachment.key_id);
+            Record::of(Object { key_id, ..Object::default() })
         };
         let is_unseen = observed.unseen.contains(&application.id);
+        let is_half_attached = is_half_attached(self.story, application.id, version);
         let attached = async {
-            let mut seen = application.clone();
-            if !is_unseen && is_half_attached(self.story, application.id, version) {
-                let late = provision::attach::late_entry(self.graph, application, &certificate).await?;
-                seen.key_credentials.extend(late);
-            }
-            match &found {
-                Some(found) if is_unseen => {
-                    let signer = signer(self.vault, &found.key).await?;
-                    let as_application = self.graph.with_tokens(&self.sign_in.tokens(application.app_id, &signer));
-                    unseen::attach(&as_application, application.id, &certificate, &signer).await
+            let Some(found) = found.as_ref().filter(|_| is_unseen) else {
+                let mut seen = application.clone();
+                if is_half_attached {
+                    let late = provision::attach::late_entry(self.graph, application, &certificate).await?;
+                    seen.key_credentials.extend(late);
                 }
-                _ => Ok(attaching.attach(&seen, &certificate, &method).await?),
+                return Ok(Some(attaching.attach(&seen, &certificate, &method).await?));
+            };
+            if work.made.is_none() {
+                let new = self.signer(wish, version).await?;
+                let app = application.app_id;
+                if unseen::is_accepted(self.sign_in, app, &new, is_half_attached, self.watcher).await? {
+                    return Ok::<_, Error>(None);
+                }
             }
+            let signer = signer(self.vault, &found.key).await?;
+            let as_application = self.graph.with_tokens(&self.sign_in.tokens(application.app_id, &signer));
+            unseen::attach(&as_application, application.id, &certificate, &signer).await.map(Some)
         };
         let (attachment, hash) = journal.step(ledger::Step::Attach, record, attached, told).await?;
         work.last_line = Some(hash);
-        work.known.insert((application.id, version.clone()), Some(attachment.key_id));
-        work.of(application).attachment = Some(attachment);
+        let key_id = attachment.as_ref().map(|attachment| attachment.key_id);
+        work.known.insert((application.id, version.clone()), Standing::Trusted(key_id));
+        work.of(application).attachment = attachment;
         Ok(())
     }
 
@@ -273,7 +289,7 @@ impl Rotator<'_> {
         Ok(())
     }
 
-    async fn sign_in_with(
+    pub(super) async fn sign_in_with(
         &self,
         application: &Application,
         entry: &Entry,
@@ -281,8 +297,7 @@ impl Rotator<'_> {
         policy: ProofPolicy,
         uploaded_at: Option<time::OffsetDateTime>,
     ) -> Result<Proof, Error> {
-        let key_id = entry.key_id.ok_or(Error::Vanished)?;
-        let subject = Subject { app: application.app_id, key: signer.key(), key_id, uploaded_at };
+        let subject = Subject { app: application.app_id, key: signer.key(), key_id: entry.key_id, uploaded_at };
         Ok(prove::prove(self.sign_in, subject, signer, policy, self.watcher).await?)
     }
 
@@ -338,19 +353,12 @@ impl Rotator<'_> {
         let trust = trust(observed, application)?;
         let application = known(observed, application)?;
         let remaining = remaining(trust, entry, work).ok_or(Error::Vanished)?;
-        let (Some(key_id), Some(kept)) = (entry.key_id, remaining.key_id) else {
-            return Err(Error::Vanished);
+        let Some(key_id) = entry.key_id else {
+            let (application, app_id) = (application.id, application.app_id);
+            return Err(RotationRefusal::UnknownEntry { application, app_id, version: entry.version.clone() }.into());
         };
         let signer = self.signer(wish, &remaining.version).await?;
         let as_application = self.graph.with_tokens(&self.sign_in.tokens(application.app_id, &signer));
-        let removal = Removal {
-            graph: self.graph,
-            holder: application.id.into(),
-            known: &application.key_credentials,
-            key_id,
-            remaining: Remaining::Entry(kept),
-            way: Way::RemoveKey { as_application: &as_application, signer: &signer },
-        };
         let object = self.object_on(wish, application, observed, entry);
         if observed.unseen.contains(&application.id) {
             let record = Record::of(object).fact("method", "removeKey");
@@ -360,6 +368,14 @@ impl Rotator<'_> {
             work.removed(application, entry, detachment, hash);
             return Ok(());
         }
+        let removal = Removal {
+            graph: self.graph,
+            holder: application.id.into(),
+            known: &application.key_credentials,
+            key_id,
+            remaining: Remaining::Entry(remaining.key_id.ok_or(Error::Vanished)?),
+            way: Way::RemoveKey { as_application: &as_application, signer: &signer },
+        };
         let removed = detach::key::remove(removal, object.clone(), journal, self.watcher).await;
         let (detachment, hash): (Detachment, _) = match removed {
             Err(detach::Error::Provision(provision::Error::Graph(graph::Error::ProofRefused { .. }))) => {
@@ -373,97 +389,22 @@ impl Rotator<'_> {
         Ok(())
     }
 
-    /// The removed key is refused, while the one that stays gets a token.
-    async fn prove_refusal(
-        &self,
-        wish: &Wish,
-        observed: &Observed,
-        work: &mut Work,
-        journal: Journal<'_>,
-        application: ObjectId,
-        version: &Version,
-    ) -> Result<(), Error> {
-        let trust = trust(observed, application)?;
-        let application = known(observed, application)?;
-        let removed = work.of(application).removed.iter().map(|gone| gone.key_id).next_back();
-        let gone = Entry { key_id: removed, version: version.clone() };
-        let remaining = trust.entries.iter().find(|entry| {
-            observed.world.version(&entry.version).is_some_and(|facts| facts.can_sign(observed.world.now))
-        });
-        let remaining = remaining.ok_or(Error::Vanished)?;
-        let old = self.signer(wish, version).await?;
-        let new = self.signer(wish, &remaining.version).await?;
-        let refusing = async {
-            let key_id = removed.unwrap_or(remaining.key_id.ok_or(Error::Vanished)?);
-            let subject = Subject { app: application.app_id, key: old.key(), key_id, uploaded_at: None };
-            let policy = ProofPolicy::of_new_key(PROOF_TOKENS);
-            let refused = prove::prove_refusal(self.sign_in, subject, &old, policy, self.watcher).await?;
-            let known = ProofPolicy::of_known_key();
-            let proof = self.sign_in_with(application, remaining, &new, known, None).await?;
-            Ok::<_, Error>((refused, proof))
-        };
-        let record = Record::of(self.object_on(wish, application, observed, &gone));
-        let told = |(refused, proof): &(prove::Refused, Proof)| {
-            told_of_proof(proof).fact("code", &refused.code).fact("refusals", refused.refusals)
-        };
-        let ((refused, _), hash) = journal.step(ledger::Step::ProveRefusal, record, refusing, told).await?;
-        self.watcher.done(&format!("the removed key is refused with {}", refused.code));
-        work.last_line = Some(hash);
-        work.history.refused.insert((application.id, version.clone()));
-        work.of(application).refused.push(refused);
-        Ok(())
-    }
-
-    /// Disables a version, after one more look at who trusts it.
-    async fn disable(
-        &self,
-        wish: &Wish,
-        seen: &Scope,
-        work: &mut Work,
-        journal: Journal<'_>,
-        version: &Version,
-    ) -> Result<(), Error> {
-        let now = scope(self.vault, self.graph, &wish.name, wish.named(), self.story).await?;
-        if let Some(newcomer) = now.applications.difference(&seen.applications).next() {
-            return Err(Error::Newcomer { application: *newcomer });
-        }
-        work.why_not_disabled = now.why_not_all.or(principals(self.vault, self.graph, &wish.name).await?);
-        if work.why_not_disabled.is_some() {
-            return Ok(());
-        }
-        let object = Object { version: Some(version.clone()), ..self.object(wish) };
-        let disabling = async {
-            self.vault.update_properties(&wish.name, version, Some(false), None).await?;
-            let read = self.vault.certificate(&wish.name, Some(version)).await?;
-            if read.attributes.enabled == Some(false) {
-                return Ok(());
-            }
-            Err(Error::NoProgress { step: "disable the old version in the vault" })
-        };
-        let ((), hash) =
-            journal.step(ledger::Step::Disable, Record::of(object), disabling, |()| Record::default()).await?;
-        self.watcher.done(&format!("version {version} is disabled"));
-        work.last_line = Some(hash);
-        work.disabled.push(version.clone());
-        Ok(())
-    }
-
-    async fn signer(&self, wish: &Wish, version: &Version) -> Result<VaultSigner, Error> {
+    pub(super) async fn signer(&self, wish: &Wish, version: &Version) -> Result<VaultSigner, Error> {
         let key = KeyUrl::new(self.vault.vault().clone(), wish.name.clone(), version.clone());
         Ok(signer(self.vault, &key).await?)
     }
 }
 
-fn told_of_proof(proof: &Proof) -> Record {
+pub(super) fn told_of_proof(proof: &Proof) -> Record {
     let record = Record::default().fact("tokens", proof.tokens).fact("azpacr", &proof.azpacr);
     record.fact("uti", proof.token_ids.join(" "))
 }
 
-fn known(observed: &Observed, id: ObjectId) -> Result<&Application, Error> {
+pub(super) fn known(observed: &Observed, id: ObjectId) -> Result<&Application, Error> {
     observed.applications.get(&id).ok_or(Error::Vanished)
 }
 
-fn trust(observed: &Observed, id: ObjectId) -> Result<&Trust, Error> {
+pub(super) fn trust(observed: &Observed, id: ObjectId) -> Result<&Trust, Error> {
     let mut trusts = observed.world.applications.iter();
     trusts.find(|trust| trust.application == id).ok_or(Error::Vanished)
 }

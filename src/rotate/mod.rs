@@ -6,6 +6,7 @@
 //! both keys are trusted, and that a rotation whose traces are gone was not ended.
 
 mod act;
+mod aftermath;
 mod due;
 mod error;
 mod history;
@@ -36,4 +37,4 @@ pub use refusal::Refusal;
 pub use report::{ApplicationReport, Foreign, Outcome, Report, Soak};
 pub use run::{Rotator, Wish};
 pub use step::{Because, Demand, Next, OVERLAP_DAYS, Purpose, Stage, Step};
-pub use world::{Entry, History, LastUse, Making, PolicyFacts, Trust, VersionFacts, World};
+pub use world::{Entry, History, LastUse, Making, PolicyFacts, Tagged, Trust, VersionFacts, World};

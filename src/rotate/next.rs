@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::refusal::Refusal;
 use super::step::{Because, Demand, Next, Purpose, Stage, Step};
-use super::world::{Entry, LastUse, Making, Trust, VersionFacts, World};
+use super::world::{Entry, LastUse, Making, Tagged, Trust, VersionFacts, World};
 use crate::domain::{ObjectId, Version};
 
 /// What comes next in `world`, if `demand` is to be met.
@@ -25,10 +25,12 @@ pub fn next_step(world: &World, demand: &Demand) -> Result<Next, Refusal> {
     })
 }
 
-/// The version that a rotation leads to: the newest, if it is any good. While one is open, a newer one
-/// that is not does not take the place of what was attached already.
+/// The version that a rotation leads to: the newest, if it is any good and was not taken back before.
+/// While one is open, a newer one that is not does not take the place of what was attached already.
 pub fn target(world: &World) -> Option<&VersionFacts> {
-    let is_good = |facts: &&VersionFacts| world.is_trusted(&facts.version) || facts.gaps.is_empty();
+    let is_good = |facts: &&VersionFacts| {
+        world.is_trusted(&facts.version) || (facts.gaps.is_empty() && facts.tagged != Tagged::Retired)
+    };
     let newest = world.versions.first().filter(|newest| newest.can_sign(world.now)).filter(is_good);
     newest.or_else(|| {
         let mut newer = newer_than_replaced(world)?.iter();
@@ -148,7 +150,7 @@ fn away_with_the_old(world: &World, demand: &Demand, target: &VersionFacts) -> R
     if !is_soaking && let Some(step) = unproven(world, version) {
         return take(step);
     }
-    if !target.is_recorded {
+    if target.tagged != Tagged::Proven {
         return take(Step::Record { version: version.clone() });
     }
     if world.old_and_valid(version) && !demand.overlap().is_zero() {
@@ -197,7 +199,7 @@ fn unproven(world: &World, version: &Version) -> Option<Step> {
 
 /// What is left to do about versions that this rotation took off applications.
 fn aftermath(world: &World, kept: &Version) -> Option<Step> {
-    if let Some(step) = unrefused(world) {
+    if let Some(step) = unrefused(world).or_else(|| outdated(world)) {
         return Some(step);
     }
     let is_needless = |version: &&Version| {
@@ -220,6 +222,13 @@ fn unrefused(world: &World) -> Option<Step> {
     Some(Step::ProveRefusal { application: *application, version: version.clone() })
 }
 
+/// A version whose tags still say that an application trusts it: without a ledger and without a right to
+/// read the application, that is all that anybody can go by.
+fn outdated(world: &World) -> Option<Step> {
+    let facts = world.versions.iter().find(|facts| facts.tagged == Tagged::Outdated)?;
+    Some(Step::Retire { version: facts.version.clone() })
+}
+
 /// The way back to the version that was replaced: whatever is newer leaves every application, each of
 /// which has a proven older key, and is disabled then if nobody else can trust it.
 fn abort(world: &World) -> Result<Next, Refusal> {
@@ -234,7 +243,8 @@ fn abort(world: &World) -> Result<Next, Refusal> {
     let is_attached = |trust: &Trust| trust.entries.iter().any(|entry| is_newer(&entry));
     let is_needless = |facts: &&VersionFacts| facts.is_enabled && !world.is_trusted(&facts.version);
     let needless = newer.iter().find(is_needless).filter(|_| world.is_scanned);
-    let is_over = needless.is_none() && unrefused(world).is_none() && !world.applications.iter().any(is_attached);
+    let rest = unrefused(world).or_else(|| outdated(world));
+    let is_over = needless.is_none() && rest.is_none() && !world.applications.iter().any(is_attached);
     if !world.history.is_open() {
         return match world.versions.get(1) {
             Some(replaced) if !is_over && world.applications.iter().any(has_older) => {
@@ -263,7 +273,7 @@ fn abort(world: &World) -> Result<Next, Refusal> {
         return take(Step::Detach { application, key_id, version });
     }
     let disable = || needless.map(|facts| Step::Disable { version: facts.version.clone() });
-    take(unrefused(world).or_else(disable).unwrap_or(Step::Close))
+    take(rest.or_else(disable).unwrap_or(Step::Close))
 }
 
 fn take(step: Step) -> Result<Next, Refusal> {

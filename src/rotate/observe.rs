@@ -116,7 +116,7 @@ impl Observer<'_> {
                 expires: item.attributes.not_after.unwrap_or(now),
                 is_enabled: item.attributes.enabled != Some(false),
                 gaps: judged.map(|newest| newest.gaps.clone()).unwrap_or_default(),
-                is_recorded: tags::is_recorded(&item.tags, &version, &trusts),
+                tagged: tags::tagged(&item.tags, &version, &trusts, &history.removed),
                 version,
             })
         });
@@ -159,7 +159,7 @@ impl Observer<'_> {
             .filter_map(|key| {
                 let thumbprint = thumbprint(key)?;
                 let item = listed.iter().find(|item| item.thumbprint == Some(thumbprint))?;
-                Some(Entry { key_id: Some(key.key_id), version: item.version.clone()? })
+                Some(Entry { key_id: unseen::named(key), version: item.version.clone()? })
             })
             .collect();
         let signs = |entry: &Entry| {

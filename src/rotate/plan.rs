@@ -114,9 +114,12 @@ fn needs(step: &Step, world: &World) -> (Option<&'static str>, &'static str) {
     const PROOF: &str = "keys sign (Key Vault Crypto User) and no Graph permission";
     match step {
         Step::Create => (Some("vault"), "certificates create (Key Vault Certificates Officer)"),
-        Step::Open { .. } | Step::Harden | Step::Record { .. } | Step::Disable { .. } | Step::Close => {
-            (Some("vault"), UPDATE)
-        }
+        Step::Open { .. }
+        | Step::Harden
+        | Step::Record { .. }
+        | Step::Retire { .. }
+        | Step::Disable { .. }
+        | Step::Close => (Some("vault"), UPDATE),
         Step::AwaitIssue => (None, "certificates get, keys get (Key Vault Reader)"),
         Step::Attach { application, .. } => {
             let proves = world.applications.iter().any(|trust| trust.application == *application && trust.can_prove);

@@ -1,6 +1,6 @@
 //! A rotation's ways of saying no.
 
-use crate::domain::{AppId, ObjectId};
+use crate::domain::{AppId, ObjectId, Version};
 
 /// Why nothing more is done, although everything could be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -37,6 +37,19 @@ pub enum Refusal {
     UnknownUse {
         /// Why.
         reason: String,
+    },
+    /// The answer to `addKey` was lost, and the list may not be read.
+    #[error(
+        "the keyId of version {version} on application {application} is not known, since the answer to addKey was lost \
+         and the application may not be read, so that version cannot be removed"
+    )]
+    UnknownEntry {
+        /// Object id.
+        application: ObjectId,
+        /// Client id.
+        app_id: AppId,
+        /// Which.
+        version: Version,
     },
     /// Without the new key an application would have none.
     #[error("application {application} has no other version of this certificate that could sign, so the new one stays")]

@@ -12,8 +12,8 @@ use super::report::{ApplicationReport, Foreign, Outcome, Report, Soak};
 use super::scope::scope;
 use super::step::{Demand, Next, Purpose, Stage, Step};
 use super::tags;
-use super::unseen::{self, Known};
-use super::world::{Entry, History, LastUse};
+use super::unseen::{self, Known, Standing};
+use super::world::{Entry, History, LastUse, Making, World};
 use crate::detach::Detachment;
 use crate::domain::{AppId, Application, CertificateName, ObjectId, TAG_LEASE, TAG_LEDGER, Version};
 use crate::graph;
@@ -102,7 +102,7 @@ impl Rotator<'_> {
     pub async fn plan(&self, wish: &Wish) -> Result<(Observed, Plan), Error> {
         let (observed, scope) = self.seen(wish).await?;
         self.check_leases(&observed, &wish.name, None)?;
-        let warnings = warnings(&scope);
+        let warnings = warnings(&scope).into_iter().chain(unnamed(&observed.world)).collect();
         let plan = Plan::of(&observed.world, &wish.demand, self.vault.vault(), &wish.name, warnings)?;
         Ok((observed, plan))
     }
@@ -158,6 +158,10 @@ impl Rotator<'_> {
                 journal.run.follow(Some(seen), None);
             }
             observed.world.is_scanned &= work.why_not_disabled.is_none();
+            if work.request.is_some() && work.made.is_none() {
+                // However fast the vault was: what it made is read back, compared and written down.
+                observed.world.making.get_or_insert(Making::Issuing);
+            }
             self.check_leases(&observed, &wish.name, Some(journal))?;
             check_target(&observed, work, &wish.name)?;
             observed.world.proven.clone_from(&work.proven);
@@ -318,6 +322,7 @@ impl Rotator<'_> {
             }
         }
         work.warnings.extend(work.why_not_disabled.take());
+        work.warnings.extend(unnamed(&observed.world));
         let certificate = match outcome {
             Outcome::Aborted | Outcome::Rotated => work.signs.take(),
             _ => self.signs(wish, observed, &work).await?,
@@ -354,7 +359,7 @@ impl Work {
     /// Notes that an entry is gone.
     pub(super) fn removed(&mut self, application: &Application, entry: &Entry, gone: Detachment, line: Hash) {
         self.last_line = Some(line);
-        self.known.insert((application.id, entry.version.clone()), None);
+        self.known.insert((application.id, entry.version.clone()), Standing::Gone);
         self.history.removed.insert((application.id, entry.version.clone()));
         self.of(application).removed.push(gone);
     }
@@ -389,6 +394,17 @@ fn warnings(scope: &Scope) -> Vec<String> {
         .as_ref()
         .map(|why| format!("other applications may trust this certificate, so no version of it is disabled: {why}"));
     unseen.into_iter().collect()
+}
+
+/// Entries that nobody could remove who does not see their ids.
+fn unnamed(world: &World) -> impl Iterator<Item = String> + '_ {
+    let entries = world.applications.iter().flat_map(|trust| trust.entries.iter().map(move |entry| (trust, entry)));
+    entries.filter(|(_, entry)| entry.key_id.is_none()).map(|(trust, entry)| {
+        format!(
+            "the keyId of version {} on application {} is not known, so who may not read the application cannot remove it",
+            entry.version, trust.app_id
+        )
+    })
 }
 
 /// What else lets somebody sign in as an application.

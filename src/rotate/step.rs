@@ -62,6 +62,11 @@ pub enum Step {
         /// Which.
         version: Version,
     },
+    /// Tag a version that was removed as one that nobody trusts.
+    Retire {
+        /// Which.
+        version: Version,
+    },
     /// Disable a version that nobody trusts any more.
     Disable {
         /// Which.
@@ -174,7 +179,11 @@ impl Step {
             Self::Attach { .. } => Stage::Attach,
             Self::Prove { .. } | Self::Record { .. } => Stage::Prove,
             Self::StartSoak { .. } | Self::LookAtUse => Stage::Soak,
-            Self::Detach { .. } | Self::ProveRefusal { .. } | Self::Disable { .. } | Self::Close => Stage::Detach,
+            Self::Detach { .. }
+            | Self::ProveRefusal { .. }
+            | Self::Retire { .. }
+            | Self::Disable { .. }
+            | Self::Close => Stage::Detach,
         }
     }
 
@@ -192,6 +201,7 @@ impl Step {
             Self::LookAtUse => "look when the old key was last used",
             Self::Detach { .. } => "remove the old key from the application",
             Self::ProveRefusal { .. } => "see that the old key is refused, while the new one gets a token",
+            Self::Retire { .. } => "tag the old version as retired",
             Self::Disable { .. } => "disable the old version in the vault",
             Self::Close => "write down that the rotation is over",
         }

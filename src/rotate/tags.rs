@@ -1,10 +1,10 @@
 //! The tags of a version: a vault takes fifteen, and those of other people come first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::world::Trust;
+use super::world::{Tagged, Trust};
 use crate::domain::{
-    CredentialId, ObjectId, STATE_PROVEN, TAG_APP, TAG_KEY_ID, TAG_LEASE, TAG_LEDGER, TAG_STATE, Version,
+    CredentialId, ObjectId, STATE_PROVEN, STATE_RETIRED, TAG_APP, TAG_KEY_ID, TAG_LEASE, TAG_LEDGER, TAG_STATE, Version,
 };
 use crate::ledger;
 
@@ -40,9 +40,49 @@ pub(super) fn of_proven(old: &Tags, version: &Version, trusts: &[Trust], line: O
     tags
 }
 
-/// Whether nothing is left to write on a version that has been proven.
-pub(super) fn is_recorded(tags: &Tags, version: &Version, trusts: &[Trust]) -> bool {
-    of_proven(tags, version, trusts, None) == *tags
+/// The tags of a version that was taken off the applications.
+pub(super) fn of_retired(old: &Tags) -> Tags {
+    let mut tags = old.clone();
+    tags.remove(TAG_KEY_ID);
+    add(&mut tags, [(TAG_STATE, Some(STATE_RETIRED.to_owned()))]);
+    tags
+}
+
+/// What the tags of a version say, beside who trusts it and what a rotation has removed.
+pub(super) fn tagged(
+    tags: &Tags,
+    version: &Version,
+    trusts: &[Trust],
+    removed: &BTreeSet<(ObjectId, Version)>,
+) -> Tagged {
+    if trusts.iter().any(|trust| trust.entry(version).is_some()) {
+        let is_complete = of_proven(tags, version, trusts, None) == *tags;
+        return if is_complete { Tagged::Proven } else { Tagged::Incomplete };
+    }
+    if is_retired(tags) {
+        return Tagged::Retired;
+    }
+    let is_removed = match application(tags) {
+        Some(application) => removed.contains(&(application, version.clone())),
+        None => removed.iter().any(|(_, gone)| gone == version),
+    };
+    if is_removed && says_trusted(tags) { Tagged::Outdated } else { Tagged::Incomplete }
+}
+
+/// Whether tags say that the application in them trusts the version.
+pub(super) fn says_trusted(tags: &Tags) -> bool {
+    let state = tags.get(TAG_STATE).map(String::as_str);
+    state == Some(STATE_PROVEN) || (tags.contains_key(TAG_KEY_ID) && !is_retired(tags))
+}
+
+/// Whether tags say that the version was taken off the applications.
+pub(super) fn is_retired(tags: &Tags) -> bool {
+    tags.get(TAG_STATE).is_some_and(|state| state == STATE_RETIRED)
+}
+
+/// The application that stands in tags.
+pub(super) fn application(tags: &Tags) -> Option<ObjectId> {
+    tags.get(TAG_APP)?.parse().ok()
 }
 
 /// With one more tag, if there is room for it.
@@ -56,7 +96,7 @@ pub(super) fn with(tags: &Tags, name: &str, value: String) -> Option<Tags> {
 /// certificate may be shared, and a tag names one.
 fn whose(tags: &Tags, version: &Version, trusts: &[Trust]) -> (Option<ObjectId>, Option<CredentialId>) {
     let mut trusting = trusts.iter().filter(|trust| trust.entry(version).is_some());
-    let tagged = tags.get(TAG_APP).and_then(|text| text.parse::<ObjectId>().ok());
+    let tagged = application(tags);
     let named = trusting.clone().find(|trust| Some(trust.application) == tagged);
     let trust = named.or_else(|| trusting.next());
     let key_id = trust.and_then(|trust| trust.entry(version)?.key_id);
@@ -108,9 +148,27 @@ mod tests {
             let proven = of_proven(&made, &version, &trusts, None);
             assert!(made.len() <= MOST && proven.len() <= MOST, "{number}");
             assert!(people(number).iter().all(|(name, _)| proven.contains_key(name)), "{number}");
-            assert!(is_recorded(&proven, &version, &trusts), "{number}: would be written again and again");
+            let known = tagged(&proven, &version, &trusts, &BTreeSet::new());
+            assert_eq!(known, Tagged::Proven, "{number}: would be written again and again");
         }
         assert_eq!(with(&people(15), TAG_LEASE, "x".to_owned()), None);
+    }
+
+    #[test]
+    fn what_was_removed_is_tagged_as_trusted_until_it_is_retired() {
+        let version: Version = "a".repeat(32).parse().unwrap();
+        let holder = trust(&version);
+        let proven = of_proven(&Tags::new(), &version, std::slice::from_ref(&holder), None);
+        let removed = BTreeSet::from([(holder.application, version.clone())]);
+        let said = |tags: &Tags, trusts: &[Trust], removed| tagged(tags, &version, trusts, removed);
+        assert_eq!(said(&proven, &[holder.clone()], &removed), Tagged::Proven, "it is trusted again");
+        assert_eq!(said(&proven, &[], &removed), Tagged::Outdated);
+        let elsewhere = BTreeSet::from([(ObjectId::new(Uuid::from_u128(9)), version.clone())]);
+        assert_eq!(said(&proven, &[], &elsewhere), Tagged::Incomplete, "the application in the tags may trust it");
+        let retired = of_retired(&proven);
+        assert_eq!(said(&retired, &[], &removed), Tagged::Retired);
+        assert!(!says_trusted(&retired) && application(&retired).is_some());
+        assert_eq!(said(&retired, &[holder], &removed), Tagged::Incomplete, "an entry counts for more than a tag");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::next::{next_step, target};
 use super::step::{Demand, Next, Purpose, Stage, Step};
-use super::world::{Entry, History, LastUse, Making, PolicyFacts, Trust, VersionFacts, World};
+use super::world::{Entry, History, LastUse, Making, PolicyFacts, Tagged, Trust, VersionFacts, World};
 use crate::domain::{AppId, CredentialId, ObjectId, Version};
 use crate::provision::Gap;
 
@@ -35,13 +35,14 @@ fn expiry() -> impl Strategy<Value = OffsetDateTime> {
 }
 
 fn facts() -> impl Strategy<Value = VersionFacts> {
-    (expiry(), prop::bool::weighted(0.9), prop::bool::weighted(0.2), any::<bool>()).prop_map(
-        |(expires, is_enabled, has_gap, is_recorded)| VersionFacts {
+    let tagged = prop_oneof![4 => Just(Tagged::Incomplete), 4 => Just(Tagged::Proven), 1 => Just(Tagged::Retired)];
+    (expiry(), prop::bool::weighted(0.9), prop::bool::weighted(0.2), tagged).prop_map(
+        |(expires, is_enabled, has_gap, tagged)| VersionFacts {
             version: version(0),
             expires,
             is_enabled,
             gaps: if has_gap { vec![gap()] } else { Vec::new() },
-            is_recorded,
+            tagged,
         },
     )
 }
@@ -233,6 +234,24 @@ proptest! {
         }
     }
 
+    /// Caught: ending with the tags of a version that was removed as they were; retiring one that is trusted;
+    /// giving a retired one to an application.
+    #[test]
+    fn the_tags_of_a_version_that_was_removed_do_not_go_on_saying_that_it_is_trusted(
+        world in world(), demand in demand(),
+    ) {
+        for (before, step) in walk(world, &demand).0 {
+            match step {
+                Step::Retire { version } => prop_assert!(!before.is_trusted(&version)),
+                Step::Close => prop_assert!(before.versions.iter().all(|facts| facts.tagged != Tagged::Outdated)),
+                Step::Attach { version, .. } if !before.is_trusted(&version) => {
+                    prop_assert_ne!(before.version(&version).unwrap().tagged, Tagged::Retired);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Caught: making a version, or disabling one, by what this run remembers in place of what is seen.
     #[test]
     fn a_run_that_dies_anywhere_is_finished_by_the_next_with_one_new_version_at_most(
@@ -325,7 +344,8 @@ proptest! {
 /// One good version that everybody trusts; `is_open` if a run has died before it made another.
 fn at_rest(number: u8, is_open: bool) -> World {
     let expires = NOW + Duration::days(300);
-    let facts = VersionFacts { version: version(1), expires, is_enabled: true, gaps: Vec::new(), is_recorded: true };
+    let facts =
+        VersionFacts { version: version(1), expires, is_enabled: true, gaps: Vec::new(), tagged: Tagged::Proven };
     let trust = |index| Trust {
         application: object(index),
         app_id: AppId::new(Uuid::nil()),

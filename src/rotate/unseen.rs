@@ -5,21 +5,39 @@
 //! that a proof is accepted, that the new key gets tokens, and that the old one gets none any more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::error::Error;
+use super::tags;
 use crate::detach::Detachment;
-use crate::domain::{AppId, Application, CredentialId, KeyCredential, ObjectId, TAG_APP, TAG_KEY_ID, Version};
+use crate::domain::{AppId, Application, CredentialId, KeyCredential, ObjectId, TAG_KEY_ID, Version};
 use crate::graph;
 use crate::http::StatusCode;
 use crate::keyvault::ListedCertificate;
+use crate::keyvault::VaultSigner;
 use crate::ledger::{self, Phase, Step};
 use crate::pki::{Certificate, PossessionProof, ProofRequest, Signer};
 use crate::provision::attach::Attachment;
+use crate::provision::prove::{self, ProofPolicy, SignIn, Subject};
+use crate::provision::{self, Watcher};
 
-/// Entries that are known without reading the list, by version; none for one that is known to be gone.
-pub(super) type Known = BTreeMap<(ObjectId, Version), Option<CredentialId>>;
+/// How long a key that a run which died may have added gets to spread to the token endpoint.
+const PATIENCE_AFTER_ADDING: Duration = Duration::from_secs(120);
+
+/// What is known of entries without reading the list, by application and version.
+pub(super) type Known = BTreeMap<(ObjectId, Version), Standing>;
+
+/// What is known of one entry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Standing {
+    /// It was removed.
+    Gone,
+    /// It is there. Its id is unknown where the answer to `addKey` was lost.
+    Trusted(Option<CredentialId>),
+}
 
 /// The entries that the ledger has seen being added, and those that it has seen removed or refused, in
 /// this rotation or an earlier one. A removal that was only intended is asked for again.
@@ -30,8 +48,8 @@ pub(super) fn of_ledger(story: &[ledger::Entry]) -> Known {
         let (Some(application), Some(version)) = (object.application, &object.version) else { continue };
         let whose = (application, version.clone());
         match (entry.step, object.key_id) {
-            (Step::Attach, Some(key_id)) => drop(known.insert(whose, Some(key_id))),
-            (Step::Detach | Step::ProveRefusal, _) => drop(known.insert(whose, None)),
+            (Step::Attach, key_id) => drop(known.insert(whose, Standing::Trusted(key_id))),
+            (Step::Detach | Step::ProveRefusal, _) => drop(known.insert(whose, Standing::Gone)),
             _ => {}
         }
     }
@@ -42,10 +60,18 @@ pub(super) fn of_ledger(story: &[ledger::Entry]) -> Known {
 pub(super) fn application(id: ObjectId, app_id: AppId, listed: &[ListedCertificate], known: &Known) -> Application {
     let keys = listed.iter().filter_map(|item| {
         let version = item.version.as_ref()?;
-        let is_its = item.tags.get(TAG_APP).and_then(|tag| tag.parse().ok()) == Some(id);
-        let tagged = || item.tags.get(TAG_KEY_ID).filter(|_| is_its)?.parse().ok();
-        let key_id = known.get(&(id, version.clone())).copied().unwrap_or_else(tagged)?;
-        Some(entry(key_id, item))
+        let is_its = tags::application(&item.tags) == Some(id) && tags::says_trusted(&item.tags);
+        let tagged = if is_its {
+            Standing::Trusted(item.tags.get(TAG_KEY_ID).and_then(|key_id| key_id.parse().ok()))
+        } else {
+            Standing::Gone
+        };
+        // Who retired it, elsewhere perhaps, has seen it refused.
+        let known = known.get(&(id, version.clone())).filter(|_| !tags::is_retired(&item.tags));
+        match known.copied().unwrap_or(tagged) {
+            Standing::Gone => None,
+            Standing::Trusted(key_id) => Some(entry(key_id.unwrap_or(unnamed()), item)),
+        }
     });
     Application {
         id,
@@ -56,6 +82,16 @@ pub(super) fn application(id: ObjectId, app_id: AppId, listed: &[ListedCertifica
         key_credentials: keys.collect(),
         password_credentials: Vec::new(),
     }
+}
+
+/// What stands for the id of an entry that is not known.
+fn unnamed() -> CredentialId {
+    CredentialId::new(Uuid::nil())
+}
+
+/// The id of an entry, if it is known.
+pub(super) fn named(key: &KeyCredential) -> Option<CredentialId> {
+    Some(key.key_id).filter(|key_id| *key_id != unnamed())
 }
 
 fn entry(key_id: CredentialId, item: &ListedCertificate) -> KeyCredential {
@@ -69,6 +105,25 @@ fn entry(key_id: CredentialId, item: &ListedCertificate) -> KeyCredential {
         kind: Some("AsymmetricX509Cert".to_owned()),
         usage: Some("Verify".to_owned()),
         rest: serde_json::Map::new(),
+    }
+}
+
+/// Whether the application signs in with a key already, because a run that died has added it: `addKey`
+/// would add it a second time. Where nobody knows of such a run, it is asked once.
+pub(super) async fn is_accepted(
+    sign_in: &SignIn,
+    app: AppId,
+    signer: &VaultSigner,
+    is_half_attached: bool,
+    watcher: &dyn Watcher,
+) -> Result<bool, Error> {
+    let deadline = if is_half_attached { PATIENCE_AFTER_ADDING } else { Duration::ZERO };
+    let policy = ProofPolicy { deadline, ..ProofPolicy::of_known_key() };
+    let subject = Subject { app, key: signer.key(), key_id: None, uploaded_at: None };
+    match prove::prove(sign_in, subject, signer, policy, watcher).await {
+        Ok(_) => Ok(true),
+        Err(provision::Error::NotAccepted { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

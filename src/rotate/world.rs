@@ -49,8 +49,23 @@ pub struct VersionFacts {
     pub is_enabled: bool,
     /// How it falls short. Only a newest version that nobody trusts is judged: what is trusted is used.
     pub gaps: Vec<Gap>,
-    /// Whether its tags say that it is proven, and for whom.
-    pub is_recorded: bool,
+    /// What its tags say.
+    pub tagged: Tagged,
+}
+
+/// What the tags of a version say of it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tagged {
+    /// Not yet all that is known.
+    #[default]
+    Incomplete,
+    /// That it is proven, and for whom.
+    Proven,
+    /// That an application trusts it, from which this rotation has removed it.
+    Outdated,
+    /// That a rotation has taken it off the applications; it is not given to any again.
+    Retired,
 }
 
 /// How far a version in the making is.
@@ -92,7 +107,7 @@ pub struct Trust {
 /// A version that an application trusts.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Entry {
-    /// Its entry; unknown where the list may not be read and no tag tells.
+    /// Its entry; unknown where the list may not be read, and neither a tag nor the ledger tells.
     pub key_id: Option<CredentialId>,
     /// Which version.
     pub version: Version,
@@ -199,7 +214,8 @@ impl World {
                 self.making = None;
                 let expires = self.now + time::Duration::days(365);
                 let version = Self::unmade();
-                let made = VersionFacts { version, expires, is_enabled: true, gaps: Vec::new(), is_recorded: false };
+                let made =
+                    VersionFacts { version, expires, is_enabled: true, gaps: Vec::new(), tagged: Tagged::default() };
                 self.versions.insert(0, made);
             }
             Step::Attach { application, version } => {
@@ -209,7 +225,7 @@ impl World {
             Step::Prove { application, version } => {
                 self.proven.insert((*application, version.clone()));
             }
-            Step::Record { version } => self.version_mut(version, |facts| facts.is_recorded = true),
+            Step::Record { version } => self.version_mut(version, |facts| facts.tagged = Tagged::Proven),
             Step::StartSoak { version } => {
                 self.history.soak_started = Some(self.now);
                 self.history.soaks = Some(version.clone());
@@ -218,10 +234,16 @@ impl World {
             Step::Detach { application, version, .. } => {
                 self.trust_mut(*application, |trust| trust.entries.retain(|entry| entry.version != *version));
                 self.history.removed.insert((*application, version.clone()));
+                if !self.is_trusted(version) {
+                    self.version_mut(version, |facts| {
+                        facts.tagged = if facts.tagged == Tagged::Proven { Tagged::Outdated } else { facts.tagged };
+                    });
+                }
             }
             Step::ProveRefusal { application, version, .. } => {
                 self.history.refused.insert((*application, version.clone()));
             }
+            Step::Retire { version } => self.version_mut(version, |facts| facts.tagged = Tagged::Retired),
             Step::Disable { version } => self.version_mut(version, |facts| facts.is_enabled = false),
             Step::Close => self.history = History::default(),
         }

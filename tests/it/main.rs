@@ -103,6 +103,8 @@ mod rotate;
 #[cfg(feature = "lab")]
 mod rotate_others;
 #[cfg(feature = "lab")]
+mod rotate_unseen;
+#[cfg(feature = "lab")]
 mod support;
 #[cfg(feature = "lab")]
 mod token;

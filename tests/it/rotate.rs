@@ -46,6 +46,8 @@ fn current(bench: &Bench) -> String {
 fn the_old_key_goes_after_the_overlap_and_everything_foreign_stays() {
     let bench = Bench::realistic();
     let app = provisioned(&bench);
+    bench.application("other");
+    bench.kvops(&["provision", "--app", "other", "--vault", VAULT, "--name", "other"]).ends_with(0);
     for name in ["foreign-1", "foreign-2"] {
         bench.kvops(&["provision", "--app", "billing", "--vault", VAULT, "--name", name]).ends_with(0);
     }
@@ -66,6 +68,11 @@ fn the_old_key_goes_after_the_overlap_and_everything_foreign_stays() {
     let soaking = run(&bench, &[&named[..], &["--finish"]].concat(), 0);
     assert_eq!(soaking["outcome"], "soaking");
     assert_eq!(soaking["soak"]["because"], "overlap");
+    let lines = std::fs::read_to_string(bench.file(".local/state/kvops/ledger.jsonl")).unwrap();
+    let began = lines.lines().rfind(|line| line.contains("\"step\":\"soak\"")).unwrap();
+    let tags = bench.vault("GET", "/certificates/billing", &Value::Null)["tags"].clone();
+    let tag = kvops::ledger::Hash::of(began.as_bytes()).to_string();
+    assert_eq!(tags["kvops-ledger"], tag, "the tag does not hold the start of the soak");
     let waiting = run(&bench, &[&named[..], &["--finish"]].concat(), 0);
     let day = |report: &Value| report["soak"]["until"].as_str().unwrap()[..10].to_owned();
     assert_eq!((&waiting["outcome"], day(&waiting)), (&json!("soaking"), day(&soaking)));
@@ -91,6 +98,10 @@ fn the_old_key_goes_after_the_overlap_and_everything_foreign_stays() {
 
     let nothing = run(&bench, &[&named[..], &["--finish"]].concat(), 0);
     assert_eq!(nothing["outcome"], "nothing");
+    let story = bench.kvops(&["ledger", "show", "--app", "billing", "-o", "json"]).ends_with(0).json();
+    let is_told = |step: &str| story.as_array().unwrap().iter().any(|entry| entry["step"] == step);
+    assert!(["rotate", "create", "attach", "soak", "prove-refusal", "disable"].into_iter().all(is_told), "{story}");
+    assert!(!story.to_string().contains("\"other\""), "the story of another application: {story}");
     let tags = bench.vault("GET", "/certificates/billing", &Value::Null)["tags"].clone();
     assert_eq!((&tags["kvops-state"], &tags["kvops-app"]), (&json!("proven"), &json!(app.id)));
     assert!(tags["kvops-lease"].is_null(), "{tags}");
@@ -115,6 +126,7 @@ fn the_plan_shows_every_step_with_its_earliest_time_and_writes_nothing() {
         "prove",
         "detach",
         "prove-refusal",
+        "retire",
         "disable",
         "close",
     ];

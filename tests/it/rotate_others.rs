@@ -1,7 +1,5 @@
-//! `kvops rotate` beside others: a second rotation, an identity without rights, tags and policies of
-//! other people, many applications.
+//! `kvops rotate` beside others: a second rotation, tags and policies of other people, many applications.
 
-use kvops::lab::Service;
 use serde_json::Value;
 use serde_json::json;
 
@@ -78,79 +76,6 @@ fn a_rotation_that_was_killed_is_taken_over_at_once_where_its_ledger_is_and_afte
 }
 
 #[test]
-fn an_identity_without_any_graph_permission_rotates_the_applications_own_key() {
-    let mut bench = Bench::tame();
-    let app = provisioned(&bench);
-    let identity = bench.identity("deployer");
-    bench.give_role(&identity, "Key Vault Administrator");
-    bench.work_as(&identity);
-    let arguments = [&ROTATE[..2], &[&app.app_id], &ROTATE[3..]].concat();
-    let mark = bench.mark();
-    assert_eq!(bench.kvops(&arguments).ends_with(0).json()["outcome"], "soaking");
-    assert_eq!(bench.keys_of(&app).len(), 2);
-    bench.lab().clock().advance(time::Duration::days(15));
-    let unknown = bench.kvops(&arguments).ends_with(7).error();
-    assert!(unknown["hints"].to_string().contains("--accept-unknown-use"), "{unknown}");
-    let report = bench.kvops(&[&arguments[..], &["--accept-unknown-use"]].concat()).ends_with(0).json();
-    assert_eq!(report["outcome"], "rotated");
-    assert_eq!(report["applications"][0]["refused"][0]["code"], "AADSTS700027");
-    assert_eq!(report["disabled"], json!([]), "nobody could see who else trusts it");
-    assert!(report["warnings"].to_string().contains("other applications may trust"), "{report}");
-    let graph = bench.asked(mark, Service::Graph);
-    let operator = bench.variable("LAB_CLIENT_ID");
-    for write in graph.iter().filter(|entry| entry.method != "GET") {
-        let by = write.app_id.map(|id| id.to_string());
-        assert!(by.as_deref() == Some(app.app_id.as_str()) || by == Some(operator.clone()), "{write:?}");
-    }
-    assert_eq!(bench.keys_of(&app).len(), 1);
-
-    // What is gone does not come back with the tags of its version: the next one makes a key as well.
-    let compromised = bench.kvops(&[&arguments[..], &["--compromised"]].concat()).ends_with(0).json();
-    assert_eq!(compromised["outcome"], "rotated");
-    assert_eq!((bench.versions("billing").len(), bench.keys_of(&app).len()), (3, 1));
-    assert_eq!(compromised["applications"][0]["unseen"], true);
-    assert!(compromised["warnings"].to_string().contains("cannot be seen"), "{compromised}");
-    let table = [&arguments[..arguments.len() - 2], &["--compromised", "-o", "table"]].concat();
-    let said = bench.kvops(&table).ends_with(0).stdout;
-    assert!(said.contains("cannot be seen") && !said.contains("nothing else"), "{said}");
-}
-
-#[test]
-fn a_removal_that_failed_on_an_application_that_nobody_can_see_is_asked_for_again() {
-    let mut bench = Bench::tame();
-    let app = provisioned(&bench);
-    let identity = bench.identity("deployer");
-    bench.give_role(&identity, "Key Vault Administrator");
-    bench.work_as(&identity);
-    let arguments = [&ROTATE[..2], &[&app.app_id], &ROTATE[3..], &["--overlap", "0"]].concat();
-    let failing = json!({ "match": { "path": "/removeKey" }, "result": { "status": 403, "code": "Authorization_RequestDenied" } });
-    bench.fault(&failing);
-    let ran = bench.kvops(&arguments);
-    assert_ne!(ran.exit, 0);
-    bench.no_faults();
-    assert_eq!(bench.keys_of(&app).len(), 2);
-    assert_eq!(bench.kvops(&arguments).ends_with(0).json()["outcome"], "rotated");
-    assert_eq!(bench.keys_of(&app).len(), 1);
-}
-
-#[test]
-fn an_abort_disables_no_version_that_an_application_out_of_sight_may_trust() {
-    let mut bench = Bench::tame();
-    let app = provisioned(&bench);
-    let identity = bench.identity("deployer");
-    bench.give_role(&identity, "Key Vault Administrator");
-    bench.work_as(&identity);
-    let arguments = [&ROTATE[..2], &[&app.app_id], &ROTATE[3..]].concat();
-    bench.kvops(&arguments).ends_with(0);
-    let report = bench.kvops(&[&arguments[..], &["--abort"]].concat()).ends_with(0).json();
-    assert_eq!((&report["outcome"], &report["disabled"]), (&json!("aborted"), &json!([])));
-    assert!(report["warnings"].to_string().contains("other applications may trust"), "{report}");
-    assert_eq!(bench.keys_of(&app).len(), 1);
-    let current = bench.vault("GET", "/certificates/billing", &Value::Null);
-    assert_eq!(current["attributes"]["enabled"], true);
-}
-
-#[test]
 fn a_key_with_our_label_and_other_bytes_neither_blocks_a_rotation_nor_gets_our_key() {
     let bench = Bench::tame();
     let app = provisioned(&bench);
@@ -167,6 +92,90 @@ fn a_key_with_our_label_and_other_bytes_neither_blocks_a_rotation_nor_gets_our_k
     assert_eq!(bench.keys_of(&stranger).len(), 1);
     assert_eq!(bench.kvops(&arguments).ends_with(0).json()["outcome"], "rotated");
     assert_eq!((bench.keys_of(&stranger).len(), bench.keys_of(&app).len()), (1, 1));
+}
+
+/// The entry of a certificate of the vault.
+fn entry_of(bench: &Bench, name: &str) -> Value {
+    let key = bench.vault("GET", &format!("/certificates/{name}"), &Value::Null)["cer"].clone();
+    json!([{ "type": "AsymmetricX509Cert", "usage": "Verify", "key": key }])
+}
+
+fn is_enabled(bench: &Bench) -> bool {
+    bench.vault("GET", "/certificates/billing", &Value::Null)["attributes"]["enabled"] == json!(true)
+}
+
+#[test]
+fn an_abort_disables_no_version_that_a_service_principal_trusts() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    bench.kvops(&ROTATE).ends_with(0);
+    let other = bench.application("other");
+    let principal = bench.graph("GET", &format!("/v1.0/servicePrincipals(appId='{}')", other.app_id), &Value::Null);
+    let principal = principal["id"].as_str().unwrap();
+    let keys = json!({ "keyCredentials": entry_of(&bench, "billing") });
+    bench.graph("PATCH", &format!("/v1.0/servicePrincipals/{principal}"), &keys);
+    let report = bench.kvops(&[&ROTATE[..], &["--abort"]].concat()).ends_with(0).json();
+    assert_eq!((&report["outcome"], &report["disabled"]), (&json!("aborted"), &json!([])), "{report}");
+    assert!(report["warnings"].to_string().contains(principal), "{report}");
+    assert!(is_enabled(&bench));
+    assert_eq!(bench.keys_of(&app).len(), 1);
+}
+
+#[test]
+fn an_abort_stops_when_another_application_has_begun_to_trust_the_new_version() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    bench.kvops(&ROTATE).ends_with(0);
+    let other = bench.application("other");
+    let fault = json!({ "match": { "path": "/removeKey" }, "result": { "stall_ms": 400 }, "times": 1 });
+    let abort = [&ROTATE[..], &["--abort"]].concat();
+    let running = bench.spawn_until_held(&abort, bench.fault(&fault));
+    let keys = json!({ "keyCredentials": entry_of(&bench, "billing") });
+    bench.graph("PATCH", &format!("/v1.0/applications/{}", other.id), &keys);
+    let error = running.wait().ends_with(6).error();
+    assert!(error["message"].as_str().unwrap().contains(&other.id), "{error}");
+    assert!(is_enabled(&bench), "the newcomer's only key");
+    // It has no other version, so there is no way back for it.
+    bench.kvops(&abort).ends_with(7);
+    assert!(is_enabled(&bench));
+    assert_eq!((bench.keys_of(&app).len(), bench.keys_of(&other).len()), (1, 1));
+}
+
+/// Takes the label, which is only one by custom, from each entry of a certificate.
+fn unlabel(state: &mut Value, label: &str) -> usize {
+    match state {
+        Value::Object(members) => {
+            let is_it = members.get("custom_key_identifier").is_some_and(|known| known == label);
+            if is_it {
+                members.insert("custom_key_identifier".to_owned(), Value::Null);
+            }
+            usize::from(is_it) + members.values_mut().map(|member| unlabel(member, label)).sum::<usize>()
+        }
+        Value::Array(items) => items.iter_mut().map(|item| unlabel(item, label)).sum(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn a_key_without_a_label_is_known_by_its_bytes_on_an_application_and_on_a_service_principal() {
+    let bench = Bench::tame();
+    let app = provisioned(&bench);
+    let other = bench.application("other");
+    let entry = entry_of(&bench, "billing");
+    bench.graph("PATCH", &format!("/v1.0/applications/{}", other.id), &json!({ "keyCredentials": entry }));
+    let third = bench.application("third");
+    let principal = bench.graph("GET", &format!("/v1.0/servicePrincipals(appId='{}')", third.app_id), &Value::Null);
+    let principal = principal["id"].as_str().unwrap();
+    bench.graph("PATCH", &format!("/v1.0/servicePrincipals/{principal}"), &json!({ "keyCredentials": entry }));
+    let label = bench.keys_of(&app)[0]["customKeyIdentifier"].as_str().unwrap().to_owned();
+    let mut state = bench.remembered();
+    assert_eq!(unlabel(&mut state, &label), 3);
+    bench.lab().control("PUT", "/state", &state).unwrap();
+
+    let report = bench.kvops(&[&ROTATE[..], &["--overlap", "0"]].concat()).ends_with(0).json();
+    assert_eq!((&report["outcome"], &report["disabled"]), (&json!("rotated"), &json!([])), "{report}");
+    assert_eq!(report["applications"].as_array().unwrap().len(), 2);
+    assert!(report["warnings"].to_string().contains(principal), "{report}");
 }
 
 #[test]

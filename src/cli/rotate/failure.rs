@@ -56,6 +56,10 @@ fn refused(refusal: &Refusal) -> Failure {
         Refusal::UnknownUse { .. } => failure
             .hint("give an identity with AuditLog.Read.All, in a tenant with a licence for reports")
             .hint("or look into the sign-in log yourself, and say --accept-unknown-use"),
+        Refusal::UnknownEntry { .. } => failure.hint(
+            "have the same command run once by somebody with Application.Read.All, who sees the keyId: both keys are \
+             trusted until then",
+        ),
         Refusal::NoWayBack { .. } => failure.hint("finish the rotation in place of it: --finish"),
         _ => failure,
     }

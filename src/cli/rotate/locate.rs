@@ -64,11 +64,14 @@ pub(crate) async fn locate(
             ),
             |failure, (vault, name)| failure.hint(format!("give --vault {} --name {name}", vault.name())),
         )),
-        (None, _) => Err(Failure::new(
-            Exit::Usage,
-            "where the application's certificate is stands neither in kvops.toml nor in the ledger",
-        )
-        .hint("give --vault and --name, or write vault and certificate into an [app.NAME] table of kvops.toml")),
+        (None, _) => Err(named.trusted.iter().flatten().fold(
+            Failure::new(
+                Exit::Usage,
+                "where the application's certificate is stands neither in kvops.toml nor in the ledger",
+            )
+            .hint("give --vault and --name, or write vault and certificate into an [app.NAME] table of kvops.toml"),
+            |failure, trusted| failure.hint(format!("look which vault it is in: `kvops why {trusted}`")),
+        )),
     }
 }
 

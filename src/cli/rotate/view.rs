@@ -50,7 +50,10 @@ pub(in crate::cli) fn report(console: Console, report: &Report, demand: Demand) 
     let name = &report.name;
     let headline = match report.outcome {
         Outcome::Rotated => {
-            format!("{} {name}: the old key is gone, and refused", console.paint(Tone::Good, "rotated:"))
+            // One that could sign no more proves no refusal.
+            let is_refused = report.applications.iter().any(|application| !application.refused.is_empty());
+            let refused = if is_refused { ", and refused" } else { "" };
+            format!("{} {name}: the old key is gone{refused}", console.paint(Tone::Good, "rotated:"))
         }
         Outcome::Soaking => {
             format!("{} {name}: both keys are trusted for now", console.paint(Tone::Good, "proven:"))
