@@ -15,7 +15,7 @@ use super::tags;
 use super::unseen::{self, Known, Standing};
 use super::world::{Entry, History, LastUse, Making, World};
 use crate::detach::Detachment;
-use crate::domain::{AppId, Application, CertificateName, ObjectId, TAG_LEASE, TAG_LEDGER, Version};
+use crate::domain::{AppId, Application, CertificateName, KeyCredential, ObjectId, TAG_LEASE, TAG_LEDGER, Version};
 use crate::graph;
 use crate::http;
 use crate::keyvault;
@@ -413,7 +413,8 @@ fn foreign(application: &Application, observed: &Observed) -> Vec<Foreign> {
         let mut trusts = observed.world.applications.iter();
         trusts.any(|trust| trust.entries.iter().any(|entry| entry.key_id == Some(key_id)))
     };
-    let keys = application.key_credentials.iter().filter(|key| key.is_for_sign_in() && !is_ours(key.key_id));
+    let is_foreign = |key: &&KeyCredential| key.is_for_sign_in() && unseen::named(key).is_some_and(|id| !is_ours(id));
+    let keys = application.key_credentials.iter().filter(is_foreign);
     let keys = keys.map(|key| (key.key_id, "certificate", &key.display_name, key.end_date_time));
     let secrets = application.password_credentials.iter();
     let secrets = secrets.map(|secret| (secret.key_id, "secret", &secret.display_name, secret.end_date_time));

@@ -137,6 +137,7 @@ fn an_added_key_whose_answer_was_lost_out_of_sight_is_not_added_twice() {
         let report = bench.kvops(&arguments).ends_with(0).json();
         assert_eq!(report["outcome"], "soaking");
         assert!(report["warnings"].to_string().contains("keyId"), "{report}");
+        assert_eq!(report["foreign"], json!([]), "its own key is not somebody else's");
         bench.lab().clock().advance(time::Duration::minutes(10));
         assert_eq!(bench.keys_of(&app).len(), 2, "added twice");
 

@@ -89,7 +89,7 @@ pub(in crate::cli) fn report(console: Console, report: &Report, demand: Demand) 
     text.push_str(&lines.text(console));
     for application in &report.applications {
         let facts = &application.application;
-        let name = facts.display_name.as_deref().map(printable).unwrap_or_default();
+        let name = facts.display_name.as_deref().map_or("of unknown name".to_owned(), printable);
         let _ = writeln!(text, "  {} {name} ({})", console.paint(Tone::Strong, "application"), facts.app_id);
         let mut lines = Lines::default();
         if let Some(attachment) = &application.attachment {
