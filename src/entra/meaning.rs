@@ -36,7 +36,19 @@ const fn row(code: u32, retry: Retry, what: &'static str, hint: &'static str) ->
 
 /// In ascending order, which a test checks.
 const MEANINGS: &[Meaning] = &[
+    row(
+        50_013,
+        Retry::Never,
+        "the federated token's signature is not that of the published key with its kid",
+        "look at what the issuer publishes with `kvops jwks verify`",
+    ),
     row(50_027, Retry::Rebuilt, "the assertion's header names no certificate", "report this as a bug of kvops"),
+    row(
+        50_166,
+        Retry::Never,
+        "Entra could not read what the federated token's issuer publishes",
+        "look at it from outside with `kvops jwks verify`: Entra needs both documents over https",
+    ),
     row(50_196, Retry::BackOff, "the client repeats the same request in a loop", "wait some minutes"),
     row(
         53_003,
@@ -103,6 +115,12 @@ const MEANINGS: &[Meaning] = &[
         "compare the issuers, letter by letter",
     ),
     row(
+        700_212,
+        Retry::Never,
+        "no federated credential has the assertion's audience",
+        "compare the audiences, letter by letter",
+    ),
+    row(
         700_213,
         Retry::Never,
         "no federated credential has the assertion's subject",
@@ -129,19 +147,25 @@ const MEANINGS: &[Meaning] = &[
         "the client secret has expired",
         "make a new one, or better: use a certificate in a vault",
     ),
+    row(
+        7_000_272,
+        Retry::Never,
+        "the federated token was signed with a key that its issuer did not publish when Entra read last",
+        "look at what the issuer publishes with `kvops jwks verify`; a new key signs only after the rollover",
+    ),
     row(7_000_274, Retry::Never, "the assertion's signature is invalid", "use another certificate"),
     row(7_000_277, Retry::Never, "the certificate is not trusted", "use another certificate"),
     row(
         7_002_137,
         Retry::Never,
-        "no federated credential has the assertion's subject",
-        "compare the subjects, letter by letter and case by case",
+        "no federated credential has the assertion's issuer, though one differs in case alone",
+        "compare the issuers, letter by letter and case by case",
     ),
     row(
         7_002_138,
         Retry::Never,
-        "no federated credential has the assertion's audience",
-        "compare the audiences, letter by letter",
+        "no federated credential has the assertion's subject, though one differs in case alone",
+        "compare the subjects, letter by letter and case by case",
     ),
     row(9_002_313, Retry::Never, "the request is malformed", "report this as a bug of kvops"),
 ];

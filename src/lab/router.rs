@@ -114,6 +114,21 @@ impl Shared {
         self.routed(Service::Identity, None, request, raw_path, raw_query)
     }
 
+    /// Reads the keys of the issuer whose token a request presents, as far as that is needed.
+    pub(crate) async fn ask_issuer(&self, routed: &Routed) {
+        if routed.service != Service::Entra {
+            return;
+        }
+        // Bound here, so that the world is free while the issuer is asked.
+        let wanted = entra::wanted(&self.world(), &routed.request);
+        if let Some(wanted) = wanted {
+            let keys = wanted.read().await;
+            let mut world = self.world();
+            let now = world.now();
+            world.entra.learn(wanted.issuer, keys, now);
+        }
+    }
+
     fn routed(
         &self,
         service: Service,

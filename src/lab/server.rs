@@ -139,6 +139,7 @@ async fn settle(shared: &Shared, routed: Routed) -> Fate {
     let busy = shared.clock.busy();
     let begun = shared.clock.now();
     wait(routed.stall()).await;
+    shared.ask_issuer(&routed).await;
     // Handlers make keys and signatures; other connections go on meanwhile.
     let fate = tokio::task::block_in_place(|| shared.answer(&routed));
     wait(routed.lateness()).await;

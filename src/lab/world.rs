@@ -144,6 +144,7 @@ impl Behaviour {
             graph_propagation: 0,
             issue_delay: 0,
             soft_delete_lag: 0,
+            issuer_cache: 0,
             empty_pages: false,
             page_size: 0,
             budgets: false,
@@ -212,6 +213,8 @@ pub(crate) struct Settings {
     pub(crate) shuffle_pages: bool,
     /// Percentage of Graph's links to a next page that are not known when they are followed.
     pub(crate) lost_page_tokens: u32,
+    /// How long Entra keeps what an issuer outside the tenant has published.
+    pub(crate) issuer_cache: u32,
     /// How long Graph's links to a next page are good for.
     pub(crate) page_token_lifetime: u32,
     /// How long answers take on the lab's clock. Absent: no time at all.
@@ -239,6 +242,7 @@ impl Default for Settings {
             duplicates: 0,
             shuffle_pages: false,
             lost_page_tokens: 0,
+            issuer_cache: 86_400,
             page_token_lifetime: 3600,
             virtual_latency: None,
         }

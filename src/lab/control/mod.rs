@@ -56,6 +56,7 @@ GET    /identities       POST /identities {\"name\":\"vm\",\"kind\":\"system\"|\
 POST   /tokens           {\"user\":\"ada@contoso.com\",\"scopes\":[\"Application.Read.All\"],\"resource\":URL?}
 POST   /revoke           {\"app_id\":ID}
 GET    /issuers          POST /issuers {\"issuer\":URL,\"jwks\":{…}?}    POST /issuers/token {\"issuer\":URL,\"claims\":{…}}
+                         POST /issuers {\"issuer\":URL,\"at\":URL?,\"ca\":PEM?}    publishes by itself, on this machine
 POST   /seed             {\"seed\":\"small\"}
 POST   /churn            {\"percent\":1}     changes that share of the applications of a scale seed
 GET    /state            PUT /state
@@ -323,11 +324,20 @@ fn issuers(world: &mut World, method: &Method, segments: &[&str], body: Value) -
     let now = world.now();
     match (method, segments) {
         (&Method::GET, ["issuers"]) => {
-            let all = world.entra.issuers.iter().map(|(name, issuer)| (name.clone(), issuer.jwks()));
-            Ok(Value::Object(all.collect()))
+            let known = world.entra.issuers.iter().map(|(name, issuer)| (name.clone(), issuer.jwks()));
+            let published =
+                world.entra.places.iter().map(|(name, place)| {
+                    (name.clone(), json!({ "at": place.at, "problem": world.entra.problem(name) }))
+                });
+            Ok(Value::Object(known.chain(published).collect()))
         }
         (&Method::POST, ["issuers"]) => {
-            let NewIssuer { issuer: name, jwks } = parsed(body)?;
+            let NewIssuer { issuer: name, jwks, at, ca } = parsed(body)?;
+            if at.is_some() || ca.is_some() {
+                world.entra.issuers.remove(&name);
+                world.entra.places.insert(name, entra::Place { at, ca });
+                return Ok(Value::Null);
+            }
             let issuer = match jwks {
                 Some(jwks) => entra::Issuer::foreign(&jwks)?,
                 None => entra::Issuer::played(world.keys.take(KeyKind::Rsa(2048)), &name, now)?,
@@ -375,7 +385,7 @@ bodies! {
     NewIdentity { name: String, kind: IdentityKind }
     PersonToken { user: String, scopes: Vec<String>, resource: Option<String> }
     Revoke { app_id: Uuid }
-    NewIssuer { issuer: String, jwks: Option<Value> }
+    NewIssuer { issuer: String, jwks: Option<Value>, at: Option<url::Url>, ca: Option<String> }
     IssuerToken { issuer: String, #[serde(default)] claims: Value }
     NewSeed { seed: String }
     GraphRole { principal: Uuid, graph_role: String, #[serde(default)] remove: bool }

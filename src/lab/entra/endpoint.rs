@@ -9,6 +9,8 @@ use super::client::Accepted;
 use super::client::Client;
 use super::client::Presented;
 use super::client::missing;
+use super::federation;
+use super::jws::Jws;
 use super::refusal;
 use super::refusal::Refusal;
 use super::resource;
@@ -39,6 +41,14 @@ pub(super) fn answer(world: &mut World, version: Version, request: &Request) -> 
         Ok(body) => refusal::accepted(world, request, &body),
         Err(refusal) => refusal.reply(world, request),
     }
+}
+
+/// The issuer outside the tenant whose token a request presents, if the client trusts that one.
+pub(super) fn foreign_issuer(world: &World, request: &Request) -> Option<String> {
+    let form = Form::of(request);
+    let assertion = Jws::parse(form.presented().assertion?)?;
+    let client = Client::find(world, form.client_id()?).ok()?;
+    federation::foreign_issuer(world, &client, &assertion)
 }
 
 fn grant(world: &mut World, version: Version, request: &Request) -> Result<Map<String, Value>, Refusal> {

@@ -23,27 +23,17 @@ const ALGORITHMS: [jsonwebtoken::Algorithm; 1] = [jsonwebtoken::Algorithm::RS256
 /// Matches an assertion with the application's federated credentials, case and all, and verifies
 /// it with its issuer's keys. Gives the id of the credential that matched.
 pub(super) fn verify(world: &World, client: &Client<'_>, assertion: &Jws<'_>) -> Result<Uuid, Refusal> {
-    let known = client.application.as_ref().map_or(&[][..], |application| &application.federated);
-    let credential = find(known, assertion)?;
+    let credential = find(trusted(client), assertion)?;
     let is_own = credential.issuer == token::issuer(world, 2);
-    let is_genuine = if is_own {
-        world.entra.signing(&world.keys, world.clock.clone()).has_signed(assertion)
+    if is_own {
+        let is_genuine = world.entra.signing(&world.keys, world.clock.clone()).has_signed(assertion);
+        is_genuine.then_some(()).ok_or_else(|| not_genuine(assertion))?;
     } else {
-        let kid = assertion.header("kid");
-        world.entra.issuer_keys(&credential.issuer).is_some_and(|keys| {
-            keys.iter()
-                .filter(|key| kid.is_none() || key.common.key_id.as_deref() == kid)
-                .any(|key| is_signed(assertion, key))
-        })
-    };
-    if !is_genuine {
-        let kid = assertion.header("kid").unwrap_or_default();
-        return Err(Refusal::client(
-            50_013,
-            format!(
-                "Assertion failed signature validation. [Reason - The key was not found., Thumbprint of key used by client: '{kid}'.]"
-            ),
-        ));
+        let keys = world
+            .entra
+            .issuer_keys(&credential.issuer)
+            .ok_or_else(|| Refusal::request(50_166, "Request to External OIDC endpoint failed."))?;
+        genuine(assertion, keys, &credential.issuer)?;
     }
     within_time(assertion, world.now())?;
     if is_own && !is_managed_identity(world, assertion) {
@@ -57,6 +47,43 @@ pub(super) fn verify(world: &World, client: &Client<'_>, assertion: &Jws<'_>) ->
         ));
     }
     Ok(credential.id)
+}
+
+/// The issuer outside the tenant that the assertion is from, if the client trusts it for that.
+pub(super) fn foreign_issuer(world: &World, client: &Client<'_>, assertion: &Jws<'_>) -> Option<String> {
+    let credential = find(trusted(client), assertion).ok()?;
+    (credential.issuer != token::issuer(world, 2)).then(|| credential.issuer.clone())
+}
+
+fn trusted<'a>(client: &'a Client<'_>) -> &'a [FederatedCredential] {
+    client.application.as_ref().map_or(&[], |application| &application.federated)
+}
+
+/// Verifies with the published key that the assertion names: without a name there is none.
+fn genuine(assertion: &Jws<'_>, keys: &[Jwk], issuer: &str) -> Result<(), Refusal> {
+    let kid = assertion.header("kid").unwrap_or_default();
+    let mut named = keys.iter().filter(|key| key.common.key_id.as_deref() == Some(kid)).peekable();
+    if named.peek().is_none() {
+        return Err(Refusal::client(
+            7_000_272,
+            format!(
+                "The certificate with identifier {kid} used to sign the federated credential could not be found in \
+                 the metadata of identity provider {issuer}. Please validate that your Identity Provider's metadata \
+                 exposes the key used to sign the incoming token."
+            ),
+        ));
+    }
+    named.any(|key| is_signed(assertion, key)).then_some(()).ok_or_else(|| not_genuine(assertion))
+}
+
+fn not_genuine(assertion: &Jws<'_>) -> Refusal {
+    let kid = assertion.header("kid").unwrap_or_default();
+    Refusal::client(
+        50_013,
+        format!(
+            "Assertion failed signature validation. [Reason - The key was not found., Thumbprint of key used by client: '{kid}'.]"
+        ),
+    )
 }
 
 fn find<'a>(known: &'a [FederatedCredential], assertion: &Jws<'_>) -> Result<&'a FederatedCredential, Refusal> {

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod client;
+mod discovery;
 mod endpoint;
 mod federation;
 mod identity;
@@ -21,8 +22,11 @@ use std::sync::OnceLock;
 use http::{Method, StatusCode};
 use jsonwebtoken::jwk::Jwk;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use self::discovery::Reading;
+use self::discovery::Wanted;
 use self::endpoint::Version;
 use self::metadata::Audience;
 use self::refusal::Refusal;
@@ -36,6 +40,7 @@ use super::seed::Operator;
 use super::world::World;
 use crate::domain::Clock as _;
 
+pub(crate) use discovery::Place;
 pub(crate) use identity::{Identity, add as add_identity, answer_identity};
 pub(crate) use issuer::Issuer;
 pub(crate) use person::sign_in;
@@ -53,6 +58,11 @@ pub(crate) struct Entra {
     revocations: BTreeMap<Uuid, u32>,
     /// Issuers outside the tenant whose tokens can be checked, by their `iss`.
     pub(crate) issuers: BTreeMap<String, Issuer>,
+    /// Where other issuers publish their keys, by their `iss`.
+    pub(crate) places: BTreeMap<String, Place>,
+    /// What those published when it was read last.
+    #[serde(skip)]
+    readings: BTreeMap<String, Reading>,
     /// Managed identities of the machine that the lab plays.
     pub(crate) identities: Vec<Identity>,
     /// Who works in this lab.
@@ -75,9 +85,36 @@ impl Entra {
         self.signing.get_or_init(|| SigningKey::new(keys.take(KeyKind::Rsa(2048)), clock.now()))
     }
 
+    /// The keys of an issuer: those that were handed over, or else those that it publishes.
     fn issuer_keys(&self, issuer: &str) -> Option<&[Jwk]> {
-        self.issuers.get(issuer).map(Issuer::keys)
+        let published = || self.readings.get(issuer)?.keys.as_deref().ok();
+        self.issuers.get(issuer).map(Issuer::keys).or_else(published)
     }
+
+    /// Why the keys of an issuer could not be read.
+    pub(crate) fn problem(&self, issuer: &str) -> Option<&str> {
+        self.readings.get(issuer)?.keys.as_ref().err().map(String::as_str)
+    }
+
+    /// Keeps what an issuer published.
+    pub(crate) fn learn(&mut self, issuer: String, keys: Result<Vec<Jwk>, String>, at: OffsetDateTime) {
+        self.readings.insert(issuer, Reading { keys, at });
+    }
+}
+
+/// The documents that have to be read before a token request can be answered.
+pub(crate) fn wanted(world: &World, request: &Request) -> Option<Wanted> {
+    if request.method != Method::POST {
+        return None;
+    }
+    let issuer = endpoint::foreign_issuer(world, request)?;
+    let kept = time::Duration::seconds(world.settings.issuer_cache.into());
+    let is_fresh = |reading: &Reading| reading.keys.is_ok() && world.now() - reading.at < kept;
+    if world.entra.issuers.contains_key(&issuer) || world.entra.readings.get(&issuer).is_some_and(is_fresh) {
+        return None;
+    }
+    let place = world.entra.places.get(&issuer).cloned();
+    Some(Wanted { issuer, place })
 }
 
 /// Answers a request for the authority's host.

@@ -66,10 +66,48 @@ fn a_token_of_a_stranger_who_uses_the_issuers_name_is_refused() {
     let mut lab = Lab::trusting(GITHUB, SUBJECT);
     let stranger = Issuer::played(lab.world.keys.take(KeyKind::Rsa(2048)), GITHUB, NOW).unwrap();
     let token = stranger.token(GITHUB, &json!({ "sub": SUBJECT }), NOW).unwrap();
-    assert_eq!(code(&lab.present(&token)), 50_013);
+    assert_eq!(code(&lab.present(&token)), 7_000_272);
+    let genuine = lab.world.entra.issuers[GITHUB].token(GITHUB, &json!({ "sub": SUBJECT }), NOW).unwrap();
+    let (message, _) = genuine.rsplit_once('.').unwrap();
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    assert_eq!(code(&lab.present(&format!("{message}.{signature}"))), 50_013);
     lab.world.entra.issuers.clear();
-    let token = stranger.token(GITHUB, &json!({ "sub": SUBJECT }), NOW).unwrap();
-    assert_eq!(code(&lab.present(&token)), 50_013, "an issuer whose keys nobody knows proves nothing");
+    let reply = lab.present(&genuine);
+    assert_eq!((code(&reply), reply.status.as_u16()), (50_166, 400), "an issuer that nobody can ask proves nothing");
+}
+
+#[test]
+fn published_keys_are_read_for_who_trusts_the_issuer_and_kept_for_a_while() {
+    let mut lab = Lab::trusting(GITHUB, SUBJECT);
+    let played = lab.world.entra.issuers.remove(GITHUB).unwrap();
+    let token = |claims: &Value| {
+        let mut all = json!({ "sub": SUBJECT });
+        all.as_object_mut().unwrap().extend(claims.as_object().cloned().unwrap());
+        played.token(GITHUB, &all, NOW).unwrap()
+    };
+    let wanted = |lab: &Lab, token: &str| {
+        let form = [
+            ("client_id", lab.client_id.as_str()),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", token),
+        ];
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        super::super::wanted(&lab.world, &request(Method::POST, "t/oauth2/v2.0/token", body))
+            .map(|wanted| wanted.issuer)
+    };
+    assert_eq!(wanted(&lab, &token(&json!({}))).as_deref(), Some(GITHUB));
+    assert_eq!(wanted(&lab, &token(&json!({ "sub": "somebody" }))), None, "nobody is asked for a stranger");
+    assert_eq!(wanted(&lab, "e30.e30.x"), None);
+    lab.world.settings.issuer_cache = 60;
+    let keys: Vec<jsonwebtoken::jwk::Jwk> = serde_json::from_value(played.jwks()["keys"].clone()).unwrap();
+    for (read_at, again) in [(NOW, false), (NOW - time::Duration::seconds(60), true)] {
+        lab.world.entra.learn(GITHUB.to_owned(), Ok(keys.clone()), read_at);
+        assert_eq!(wanted(&lab, &token(&json!({}))).is_some(), again);
+        assert_eq!(lab.present(&token(&json!({}))).status, 200);
+    }
+    lab.world.entra.learn(GITHUB.to_owned(), Err("down".to_owned()), NOW);
+    assert!(wanted(&lab, &token(&json!({}))).is_some(), "a failure is not kept");
+    assert_eq!(code(&lab.present(&token(&json!({})))), 50_166);
 }
 
 #[test]
