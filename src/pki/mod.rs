@@ -9,6 +9,7 @@ mod algorithm;
 mod assertion;
 mod certificate;
 mod checkpoint;
+mod claims;
 mod error;
 mod issuer_token;
 mod jwk;
@@ -26,10 +27,9 @@ pub use algorithm::{InvalidAlgorithm, SignatureAlgorithm};
 pub use assertion::{AssertionRequest, ClientAssertion, MAX_ASSERTION_LIFETIME};
 pub use certificate::Certificate;
 pub use checkpoint::Checkpoint;
+pub use claims::{Claims, MAX_CLAIMS, StrictObject};
 pub use error::Error;
-pub use issuer_token::{
-    Audience, Claims, Issuer, IssuerToken, IssuerTokenRequest, MAX_CLAIMS, MAX_TOKEN_LIFETIME, TokenType,
-};
+pub use issuer_token::{Audience, Issuer, IssuerToken, IssuerTokenRequest, MAX_TOKEN_LIFETIME, TokenType};
 pub use jwk::{Jwk, JwkSet};
 pub use jws::{Algorithm, Compact, DecodedToken, SigningInput};
 pub use local::LocalKey;
