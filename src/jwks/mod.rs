@@ -7,8 +7,10 @@
 
 mod document;
 mod error;
+mod issue;
 mod live;
 mod observe;
+mod pace;
 mod promote;
 mod routes;
 mod set;
@@ -19,10 +21,11 @@ mod windows;
 
 pub use document::{DISCOVERY_PATH, Document, Documents, JWKS_PATH};
 pub use error::{Error, ReadError};
+pub use issue::{Unissued, issue};
 pub use live::{Check, Live, Outcome, Published};
 pub use observe::{Observed, VersionKey};
 pub use promote::{Next, announced_window, candidate, next};
-pub use routes::{DEFAULT_LIFETIME, DOORS, record_of, routes};
+pub use routes::{DEFAULT_LIFETIME, doors, routes};
 pub use set::{EXPIRY_WARNING, Issued, KeySet, Order, SetOptions, SigningKeySet, max_age};
 pub use span::{InvalidSpan, Span};
 pub use timeline::{Key, NoKey, Phase, Timeline, VersionFacts};

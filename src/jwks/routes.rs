@@ -7,22 +7,40 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
+use url::Url;
 
 use super::document::Document;
 use super::error::{Error, ReadError};
-use super::set::{Issued, Order, SigningKeySet, max_age};
+use super::issue::{Unissued, issue};
+use super::set::{Order, SigningKeySet, max_age};
 use super::view::{StatusView, status};
 use crate::domain::Chain;
 use crate::http::Cause;
 use crate::keyvault;
-use crate::ledger::{Object, Record, Run, Step};
-use crate::pki::{self, Audience, Claims, TokenType};
+use crate::ledger::Run;
+use crate::pki::{self, Audience, Claims, Issuer, StrictObject, TokenType};
 use crate::serve::{Door, Problem};
 
-/// What verifiers read is open to everybody; all else asks for the run key.
-pub const DOORS: &[Door] = &[Door::open("/.well-known/openid-configuration"), Door::open("/jwks.json")];
+/// Where verifiers read.
+const PUBLIC: [&str; 2] = ["/.well-known/openid-configuration", "/jwks.json"];
+
+/// What verifiers read is open to everybody; all else asks for the run key. For the one server of a process.
+pub fn doors(issuer: &Issuer) -> &'static [Door] {
+    let mut doors: Vec<Door> = PUBLIC.map(Door::open).into();
+    if let Some(base) = base(issuer) {
+        doors.extend(PUBLIC.map(|path| Door::open(format!("{base}{path}").leak())));
+    }
+    doors.leak()
+}
+
+/// The path of the issuer's URL, if it has one. A server that verifiers come to without a proxy in between
+/// is asked below it.
+fn base(issuer: &Issuer) -> Option<String> {
+    let url = Url::parse(issuer.as_str()).ok()?;
+    let path = url.path().trim_end_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
+}
 
 /// A token that does not say otherwise lives for so long.
 pub const DEFAULT_LIFETIME: Duration = Duration::minutes(5);
@@ -39,7 +57,7 @@ struct Service {
 struct SignBody {
     audience: String,
     #[serde(default)]
-    claims: Map<String, Value>,
+    claims: StrictObject,
     /// Seconds.
     lifetime: Option<u32>,
     #[serde(rename = "type", default)]
@@ -65,11 +83,15 @@ struct SignAnswer {
     expires_at: OffsetDateTime,
 }
 
-/// The routes of an issuer. Each token is written to `ledger` before it is handed out.
+/// The routes of an issuer. Each token is written to `ledger`, before it is signed and before it is handed out.
 pub fn routes(set: SigningKeySet, ledger: Option<Run>) -> Router {
-    Router::new()
-        .route("/.well-known/openid-configuration", get(discovery))
-        .route("/jwks.json", get(jwks))
+    let [at_discovery, at_jwks] = PUBLIC;
+    let documents = Router::new().route(at_discovery, get(discovery)).route(at_jwks, get(jwks));
+    let mut routes = documents.clone();
+    if let Some(base) = base(set.issuer()) {
+        routes = routes.nest(&base, documents);
+    }
+    routes
         .route("/sign", post(sign))
         .route("/status", get(shown))
         .route("/refresh", post(refresh))
@@ -114,7 +136,7 @@ async fn sign(State(service): State<Service>, body: axum::body::Bytes) -> Result
     let audience = Audience::parse(&body.audience, cloud).map_err(|error| {
         Problem::refused(StatusCode::FORBIDDEN, "audience", "no such token is made").detail(error.to_string())
     })?;
-    let claims = Claims::new(body.claims).map_err(|error| bad(error.to_string()))?;
+    let claims = Claims::try_from(body.claims).map_err(|error| bad(error.to_string()))?;
     let longest = service.set.windows().settings().token_life.duration();
     let order = Order {
         audience: &audience,
@@ -125,8 +147,10 @@ async fn sign(State(service): State<Service>, body: axum::body::Bytes) -> Result
             Kind::AccessToken => TokenType::AccessToken,
         },
     };
-    let issued = service.set.sign(order).await.map_err(|error| problem(&error))?;
-    record(service.ledger.as_ref(), &audience, &issued).await?;
+    let issued = match &service.ledger {
+        Some(ledger) => issue(&service.set, order, ledger).await.map_err(unissued)?,
+        None => service.set.sign(order).await.map_err(|error| problem(&error))?,
+    };
     let answer = SignAnswer {
         token: issued.token.compact().text().expose().clone(),
         kid: issued.key.kid().to_owned(),
@@ -136,32 +160,14 @@ async fn sign(State(service): State<Service>, body: axum::body::Bytes) -> Result
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// A token that is not in the ledger is not handed out.
-async fn record(ledger: Option<&Run>, audience: &Audience, issued: &Issued) -> Result<(), Problem> {
-    let Some(ledger) = ledger.cloned() else { return Ok(()) };
-    let record = record_of(audience, issued);
-    let written = tokio::task::spawn_blocking(move || ledger.note(Step::Mint, &record)).await;
-    match written {
-        Ok(Ok(_)) => Ok(()),
-        _ => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ledger", "the token could not be recorded")),
+fn unissued(error: Unissued) -> Problem {
+    match error {
+        Unissued::Set(error) => problem(&error),
+        Unissued::Ledger(error) => {
+            tracing::warn!("a token could not be recorded: {}", Chain(&error));
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "ledger", "the token could not be recorded")
+        }
     }
-}
-
-/// What the ledger says of a token.
-pub fn record_of(audience: &Audience, issued: &Issued) -> Record {
-    let key = &issued.key.key;
-    let object = Object {
-        vault: Some(key.vault().name().clone()),
-        certificate: Some(key.name().clone()),
-        version: Some(key.version().clone()),
-        ..Object::default()
-    };
-    let issuer = issued.token.compact().input().claims().get("iss").and_then(Value::as_str).unwrap_or_default();
-    Record::of(object)
-        .fact("iss", issuer)
-        .fact("aud", audience)
-        .fact("jti", issued.id)
-        .fact("exp", issued.expires_at.unix_timestamp())
 }
 
 async fn shown(State(service): State<Service>) -> Result<Json<StatusView>, Problem> {

@@ -9,10 +9,12 @@ use uuid::Uuid;
 use super::document::Documents;
 use super::error::{Error, ReadError};
 use super::observe::{Observed, VersionKey};
+use super::pace::SigningPace;
 use super::span::Span;
 use super::timeline::{NoKey, Timeline};
 use super::windows::Windows;
 use crate::domain::{CertificateName, Chain, KeyUrl};
+use crate::http::Pace;
 use crate::keyvault::{self, VaultSigner};
 use crate::pki::{
     Audience, Claims, Issuer, IssuerToken, IssuerTokenRequest, JwkSet, SignatureAlgorithm, SignerIdentity, TokenType,
@@ -53,6 +55,9 @@ pub struct SigningKeySet {
 #[derive(Debug)]
 struct Shared {
     vault: keyvault::Client,
+    /// The same vault, no faster than it signs.
+    signing: keyvault::Client,
+    pace: Arc<SigningPace>,
     name: CertificateName,
     issuer: Issuer,
     options: SetOptions,
@@ -65,6 +70,8 @@ struct Shared {
 struct State {
     set: Option<Arc<KeySet>>,
     failed: Option<(OffsetDateTime, Arc<ReadError>)>,
+    /// Readings that have begun, and those that have ended. They never overlap.
+    begun: u64,
     readings: u64,
 }
 
@@ -156,7 +163,10 @@ impl SigningKeySet {
     /// The keys of certificate `name` for tokens of `issuer`. Nothing is read yet.
     pub fn new(vault: &keyvault::Client, name: CertificateName, issuer: Issuer, options: SetOptions) -> Self {
         let (state, reading) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { shared: Arc::new(Shared { vault: vault.clone(), name, issuer, options, state, reading }) }
+        let pace = Arc::new(SigningPace::new(Arc::clone(vault.http().clock())));
+        let signing = vault.paced(&(Arc::clone(&pace) as Arc<dyn Pace>));
+        let vault = vault.clone();
+        Self { shared: Arc::new(Shared { vault, signing, pace, name, issuer, options, state, reading }) }
     }
 
     /// Who issues.
@@ -197,7 +207,7 @@ impl SigningKeySet {
             let state = self.state();
             (state.set.clone(), state.failed.clone())
         };
-        let Some(set) = set else { return self.refresh().await };
+        let Some(set) = set else { return self.due().await };
         let age = (now - set.observed.read_at).abs();
         let refresh = self.shared.options.refresh.unwrap_or(windows.settings().cache);
         if age < refresh.duration() {
@@ -207,13 +217,13 @@ impl SigningKeySet {
         if age < windows.settings().cache.duration() {
             if just_failed.is_none() && self.shared.reading.try_lock().is_ok() {
                 let this = self.clone();
-                tokio::spawn(async move { this.refresh().await.map(drop) });
+                tokio::spawn(async move { this.due().await.map(drop) });
             }
             return self.at(set, now);
         }
         let reason = match just_failed {
             Some((_, reason)) => reason,
-            None => match self.refresh().await {
+            None => match self.due().await {
                 Err(Error::Read(reason)) => reason,
                 ended => return ended,
             },
@@ -225,13 +235,30 @@ impl SigningKeySet {
         Err(Error::TooOld { read_at: set.observed.read_at, limit, reason })
     }
 
-    /// Reads the vault now, or waits for whoever is reading.
+    /// Reads the vault now. What is told was not read before this was asked for: somebody may just have
+    /// withdrawn a key.
     pub async fn refresh(&self) -> Result<Arc<KeySet>, Error> {
-        let before = self.state().readings;
+        let begun = self.state().begun;
+        self.read_after(begun).await
+    }
+
+    /// Reads the vault, or waits for whoever is reading.
+    async fn due(&self) -> Result<Arc<KeySet>, Error> {
+        let ended = self.state().readings;
+        self.read_after(ended).await
+    }
+
+    /// Waits for a reading with a number above `number`, and does it if nobody else has.
+    async fn read_after(&self, number: u64) -> Result<Arc<KeySet>, Error> {
         let _one = self.shared.reading.lock().await;
         let joined = {
-            let state = self.state();
-            (state.readings > before).then(|| (state.set.clone(), state.failed.clone()))
+            let mut state = self.state();
+            let joined = (state.readings > number).then(|| (state.set.clone(), state.failed.clone()));
+            // One that was given up has not ended, and its number is used again.
+            if joined.is_none() {
+                state.begun = state.readings + 1;
+            }
+            joined
         };
         match joined {
             Some((_, Some((_, reason)))) => return Err(Error::Read(reason)),
@@ -270,8 +297,13 @@ impl SigningKeySet {
     /// Has a token signed by the key that is active now. When the vault has just withdrawn that key, the
     /// versions are read again at once, and the one that is active then signs.
     pub async fn sign(&self, order: Order<'_>) -> Result<Issued, Error> {
+        self.sign_as(self.vault().http().new_guid(), order).await
+    }
+
+    /// The same for a token whose `jti` is known already.
+    pub(super) async fn sign_as(&self, id: Uuid, order: Order<'_>) -> Result<Issued, Error> {
         let set = self.current().await?;
-        let refused = match self.sign_with(set.active(self.now())?, order).await {
+        let refused = match self.sign_with(set.active(self.now())?, id, order).await {
             Err(error) if is_withdrawn(&error) => error,
             ended => return ended,
         };
@@ -280,14 +312,14 @@ impl SigningKeySet {
         if set.timeline.active().facts.version == first {
             return Err(refused);
         }
-        self.sign_with(set.active(self.now())?, order).await
+        self.sign_with(set.active(self.now())?, id, order).await
     }
 
-    async fn sign_with(&self, key: &Arc<VersionKey>, order: Order<'_>) -> Result<Issued, Error> {
-        let http = self.shared.vault.http();
-        let (now, id) = (self.now(), http.new_guid());
+    async fn sign_with(&self, key: &Arc<VersionKey>, id: Uuid, order: Order<'_>) -> Result<Issued, Error> {
+        let now = self.now();
         let identity = SignerIdentity::Certificate(Box::new(key.certificate.clone()));
-        let signer = VaultSigner::new(&self.shared.vault, key.key.clone(), identity);
+        self.shared.pace.follow(key.certificate.public_key());
+        let signer = VaultSigner::new(&self.shared.signing, key.key.clone(), identity);
         let request = IssuerTokenRequest {
             issuer: &self.shared.issuer,
             audience: order.audience,

@@ -11,7 +11,7 @@ use super::error::{About, Error};
 use crate::domain::{CertificateName, CertificatePolicy, Vault, Version};
 use crate::http;
 use crate::http::azure::{self, Exchange};
-use crate::http::{Auth, Operation, Pages, Request, Response, TokenSource};
+use crate::http::{Auth, Operation, Pace, Pages, Request, Response, RetryPolicy, TokenSource};
 
 /// The version of the service's interface, for the calls that do not go through the SDK.
 const API_VERSION: &str = "2025-07-01";
@@ -46,6 +46,12 @@ impl Client {
     #[must_use]
     pub fn at(&self, vault: Vault) -> Self {
         Self { vault, ..self.clone() }
+    }
+
+    /// The same client at the pace that `pace` allows.
+    #[must_use]
+    pub fn paced(&self, pace: &Arc<dyn Pace>) -> Self {
+        Self { http: self.http.paced(pace, RetryPolicy::default()), ..self.clone() }
     }
 
     /// The vault.

@@ -14,8 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::global::Output;
-use crate::jwks::{DEFAULT_LIFETIME, Order, Span, record_of};
-use crate::ledger::Step;
+use crate::jwks::{DEFAULT_LIFETIME, Order, Span, Unissued, issue};
 use crate::pki::{self, Audience, Claims, MAX_CLAIMS, TokenType};
 
 const EXAMPLES: &str = "\
@@ -78,8 +77,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         Kind::AccessToken => TokenType::AccessToken,
     };
     let order = Order { audience: &audience, claims: &claims, lifetime, kind };
-    let issued = context.reading(issuer.sign(order)).await?;
-    ledger.note(Step::Mint, &record_of(&audience, &issued)).map_err(unwritten)?;
+    let issued = issue(&issuer, order, &ledger).await.map_err(unissued)?;
     if let Some(left) = issuer.current().await?.expires_in(issuer.now()) {
         context.console().warn(&format!("the key that signed expires in {}", Span::from(left)));
     }
@@ -95,6 +93,13 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     };
     written.map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
     Ok(Exit::Ok)
+}
+
+fn unissued(error: Unissued) -> Failure {
+    match error {
+        Unissued::Set(error) => error.into(),
+        Unissued::Ledger(error) => unwritten(error),
+    }
 }
 
 /// No more than could be signed.

@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::global::Output;
-use crate::jwks::{DOORS, SigningKeySet, Span, routes, status};
+use crate::jwks::{SigningKeySet, Span, doors, routes, status};
 use crate::serve::{Address, Limits, Listen, Meters, Options, RunKey, Server};
 
 const EXAMPLES: &str = "\
@@ -87,7 +87,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         listen,
         hosts: args.allow_host.clone(),
         key: Some(key.clone()),
-        doors: DOORS,
+        doors: doors(issuer.issuer()),
         limits: Limits::default(),
         meters,
     };
