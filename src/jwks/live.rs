@@ -152,6 +152,9 @@ impl Published {
             let (what, seen) = match (key.phase, self.keys.key(known.kid())) {
                 (phase, None) => (phase, Err("is not shown")),
                 (phase, Some(shown)) if !shown.is_same_key(&known.jwk) => (phase, Err("is shown with other numbers")),
+                (phase, Some(shown)) if shown.algorithm().is_some_and(|shown| shown != known.algorithm.name()) => {
+                    (phase, Err("is shown for another algorithm"))
+                }
                 (phase, Some(_)) => (phase, Ok(())),
             };
             let check = match what {
@@ -162,11 +165,7 @@ impl Published {
             let detail = format!("{} {}", known.kid(), seen.err().unwrap_or("is shown"));
             checks.push(given(check, seen.is_ok(), Outcome::Bad, detail));
         }
-        for foreign in self.keys.keys.iter().filter(|shown| !is_ours(set, shown)) {
-            let kid = foreign.kid().map_or_else(|| "a key without kid".to_owned(), printable);
-            let detail = format!("{kid} is not published by the vault: tokens of whoever holds it are accepted");
-            checks.push(Check { check: "foreign key", outcome: Outcome::Bad, detail });
-        }
+        checks.extend(self.keys.keys.iter().filter_map(|shown| self.stranger(shown, windows, set)));
         checks.push(self.cache_is(windows));
         checks.push(given(
             "content type",
@@ -177,10 +176,39 @@ impl Published {
         checks
     }
 
+    /// Whether these are the documents of `issuer`.
+    pub fn is_of(&self, issuer: &Issuer) -> bool {
+        self.issuer == issuer.as_str()
+    }
+
+    /// Whose documents they say they are.
+    pub fn issuer(&self) -> String {
+        printable(&self.issuer)
+    }
+
+    /// What is wrong with a shown key that is none of the published ones. That it bears the name of one of
+    /// them proves nothing.
+    fn stranger(&self, shown: &Jwk, windows: &Windows, set: &KeySet) -> Option<Check> {
+        let kid = shown.kid().map_or_else(|| "a key without kid".to_owned(), printable);
+        let facts = set.observed().versions.iter().find(|facts| facts.is_enabled && facts.version.as_str() == kid);
+        let known = facts.map(|facts| set.observed().keys.get(&facts.version));
+        if known.flatten().is_some_and(|known| known.jwk.is_same_key(shown)) {
+            return None;
+        }
+        // A cache on the way may be behind. The number of one that has left is not read any more.
+        let left = facts.filter(|facts| !set.observed().keys.contains_key(&facts.version));
+        let left_at = left.and_then(|facts| set.timeline().key(&facts.version)?.leaves_at);
+        if left_at.is_some_and(|at| self.read_at < windows.forgotten_at(at)) {
+            let detail = format!("{kid} has left, and is still shown");
+            return Some(Check { check: "a key that has left", outcome: Outcome::Warning, detail });
+        }
+        let detail = format!("{kid} is not published by the vault: tokens of whoever holds it are accepted");
+        Some(Check { check: "foreign key", outcome: Outcome::Bad, detail })
+    }
+
     fn issuer_is(&self, issuer: &Issuer) -> Check {
-        let is_same = self.issuer == issuer.as_str();
-        let detail =
-            if is_same { self.issuer.clone() } else { format!("{} in place of {issuer}", printable(&self.issuer)) };
+        let is_same = self.is_of(issuer);
+        let detail = if is_same { self.issuer() } else { format!("{} in place of {issuer}", self.issuer()) };
         given("issuer", is_same, Outcome::Bad, detail)
     }
 
@@ -198,13 +226,6 @@ impl Published {
 
 fn given(check: &'static str, is_good: bool, otherwise: Outcome, detail: impl Into<String>) -> Check {
     Check { check, outcome: if is_good { Outcome::Good } else { otherwise }, detail: detail.into() }
-}
-
-/// A key that the vault has, whether or not it is still published: a cache on the way may be behind.
-fn is_ours(set: &KeySet, shown: &Jwk) -> bool {
-    let is_version =
-        |kid: &str| set.observed().versions.iter().any(|facts| facts.is_enabled && facts.version.as_str() == kid);
-    shown.kid().is_some_and(is_version)
 }
 
 fn has_private_members(raw: &Value) -> bool {

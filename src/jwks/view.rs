@@ -5,8 +5,9 @@ use time::OffsetDateTime;
 
 use super::set::{KeySet, SigningKeySet};
 use super::span::Span;
-use super::timeline::{Key, Phase};
+use super::timeline::{Key, Phase, Timeline};
 use super::windows::{WindowSettings, Windows};
+use crate::domain::Version;
 
 /// The answer to "what signs now, what will, and when does each key leave".
 #[derive(Clone, Debug, Serialize)]
@@ -148,10 +149,33 @@ fn warnings(set: &KeySet, windows: &Windows, now: OffsetDateTime) -> Vec<String>
         Some(left) => warnings.push(format!("{} expires in {}", active.version, Span::from(left))),
         None => {}
     }
+    if let Some(starts) = active.not_before.filter(|starts| now < *starts) {
+        warnings.push(format!("{} is valid from {starts} on: nothing is signed until then", active.version));
+    }
+    if let Some((next, from, end)) = gap(timeline) {
+        warnings.push(format!(
+            "nothing is signed between {end}, when {} expires, and {from}, when {next} takes over; `kvops jwks promote` \
+             lets it do so sooner",
+            active.version
+        ));
+    }
     for key in timeline.published().filter(|key| key.phase == Phase::Announced) {
+        if let Some((from, starts)) = key.signs_from.zip(key.facts.not_before).filter(|(from, starts)| from < starts) {
+            let version = &key.facts.version;
+            warnings.push(format!(
+                "{version} takes over at {from} and is valid from {starts} on: nothing is signed between"
+            ));
+        }
         if key.signs_from.zip(key.facts.not_after).is_some_and(|(from, end)| end <= from) {
             warnings.push(format!("{} expires before it may sign", key.facts.version));
         }
     }
     warnings
+}
+
+/// The key that takes over only after the active one has expired, when it does, and that end.
+fn gap(timeline: &Timeline) -> Option<(&Version, OffsetDateTime, OffsetDateTime)> {
+    let (next, end) = (timeline.next()?, timeline.active().facts.not_after?);
+    let from = next.signs_from.filter(|from| end < *from)?;
+    Some((&next.facts.version, from, end))
 }

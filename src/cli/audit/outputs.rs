@@ -101,7 +101,7 @@ fn resolved(path: &Path) -> PathBuf {
 }
 
 /// Columns of the terminal.
-pub(super) fn width() -> usize {
+pub(in crate::cli) fn width() -> usize {
     if !io::stdout().is_terminal() {
         return USUAL_WIDTH;
     }

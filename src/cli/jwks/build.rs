@@ -1,17 +1,18 @@
 //! `kvops jwks build`: the documents as files, for a static host.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::issuer::IssuerArgs;
-use crate::cli::audit::outputs::whole;
 use crate::cli::console::Tone;
 use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::global::Output;
+use crate::inventory::atomically;
 use crate::jwks::{DISCOVERY_PATH, Document, Documents, JWKS_PATH, status};
 
 const EXAMPLES: &str = "\
@@ -74,11 +75,18 @@ pub(super) fn write(documents: &Documents, folder: &Path) -> Result<Vec<Written>
 fn write_one(path: &Path, document: &Document) -> Result<Written, Failure> {
     let changed = fs::read(path).ok().is_none_or(|known| known != document.bytes());
     if changed {
-        whole(path, |file| file.write_all(document.bytes()))?;
-        // The whole world may read them, and a web server has to.
-        #[cfg(unix)]
-        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))?;
+        // A link stays a link.
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = place.parent().unwrap_or(Path::new("."));
+        let written = fs::create_dir_all(folder).and_then(|()| {
+            atomically(&place, |file| {
+                // The whole world may read them, and a web server has to from the first moment on.
+                #[cfg(unix)]
+                file.get_ref().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+                file.write_all(document.bytes())
+            })
+        });
+        written.map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))?;
     }
     Ok(Written { path: path.to_owned(), etag: document.etag().to_owned(), changed })
 }

@@ -4,6 +4,7 @@ mod build;
 mod failure;
 mod issue;
 mod issuer;
+mod kid;
 mod picture;
 mod promote;
 mod revoke;
@@ -12,6 +13,7 @@ mod tags;
 mod verify;
 
 use self::issuer::IssuerArgs;
+use super::audit::outputs::width;
 use super::console::Format;
 use super::context::Context;
 use super::exit::Exit;
@@ -66,6 +68,7 @@ impl Command {
 /// Runs `kvops jwks`.
 pub(crate) async fn run(command: &Command, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
     let context = Context::new(global, environment, command.format()).await?;
+    warn_of_secret(&context, environment);
     match command {
         Command::Build(args) => context.reading(build::run(args, &context)).await,
         Command::Serve(args) => serve::run(args, &context).await,
@@ -77,10 +80,22 @@ pub(crate) async fn run(command: &Command, global: &Global, environment: &Enviro
     }
 }
 
+/// A key that cannot leave its vault is worth as much as what opens the vault.
+fn warn_of_secret(context: &Context, environment: &Environment) {
+    let source = context.settings().vault_credential.value.as_str();
+    // The automatic choice asks the environment first.
+    if matches!(source, "auto" | "env") && environment.get("AZURE_CLIENT_SECRET").is_some() {
+        context.console().warn(
+            "kvops signs in to the vault with a client secret (AZURE_CLIENT_SECRET): whoever has read it can have tokens \
+             signed; a managed identity or a federated token cannot be copied",
+        );
+    }
+}
+
 async fn show(args: &StatusArgs, context: &Context) -> Result<Exit, Failure> {
     let issuer = args.issuer.open(context, None)?;
     let set = issuer.current().await?;
     let view = status(&issuer, &set);
-    context.print(&view, || picture::picture(context.console(), &view))?;
+    context.print(&view, || picture::picture(context.console(), width(), &view))?;
     Ok(Exit::Ok)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::issuer::IssuerArgs;
+use super::kid;
 use super::tags::tag;
 use super::verify::LiveArgs;
 use crate::cli::console::Tone;
@@ -35,9 +36,9 @@ pub(crate) struct Args {
     issuer: IssuerArgs,
     #[command(flatten)]
     live: LiveArgs,
-    /// The key [default: the newest that is announced]
+    /// The key, or the beginning of its kid [default: the newest that is announced]
     #[arg(long, value_name = "KID")]
-    kid: Option<Version>,
+    kid: Option<String>,
     /// Do not wait: refuse, and say until when
     #[arg(long)]
     no_wait: bool,
@@ -117,8 +118,9 @@ fn chosen(args: &Args, set: &KeySet) -> Result<Version, Failure> {
             Failure::new(Exit::Refused, "no key is announced").hint("make a new version of the certificate")
         });
     };
-    match set.timeline().key(kid).map(|key| key.phase) {
-        Some(Phase::Announced | Phase::Active) => Ok(kid.clone()),
+    let kid = kid::version(set, kid)?;
+    match set.timeline().key(&kid).map(|key| key.phase) {
+        Some(Phase::Announced | Phase::Active) => Ok(kid),
         Some(phase) => Err(Failure::new(Exit::Refused, format!("{kid} is not announced but {phase:?}").to_lowercase())),
         None => Err(Failure::new(Exit::Usage, format!("there is no version {kid}"))),
     }
@@ -137,6 +139,10 @@ async fn decide(
         return Ok(Next::Promoted { signs_from: key.signs_from.unwrap_or(issuer.now()) });
     }
     let published = live.read(context.http()).await?;
+    if !published.is_of(issuer.issuer()) {
+        let text = format!("{} is the document of {}, not of {}", live.url(), published.issuer(), issuer.issuer());
+        return Err(Failure::new(Exit::Refused, text).hint("give the --url at which verifiers of this issuer read"));
+    }
     Ok(next(set, key, issuer.windows(), &published, issuer.now()))
 }
 

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::build;
 use super::issuer::IssuerArgs;
+use super::kid;
 use super::tags::{disable, tag};
 use crate::cli::console::Tone;
 use crate::cli::context::Context;
@@ -25,9 +26,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The key: its kid, which is its version in the vault
+    /// The key: its kid, which is its version in the vault, or the beginning of it
     #[arg(value_name = "KID")]
-    kid: Version,
+    kid: String,
     #[command(flatten)]
     issuer: IssuerArgs,
     /// Write the documents without it into this folder
@@ -67,22 +68,21 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let issuer = args.issuer.open(context, None)?;
     let set = issuer.refresh().await?;
     let now = issuer.now();
-    let key = set.timeline().key(&args.kid);
-    let key = key.ok_or_else(|| Failure::new(Exit::Usage, format!("there is no version {}", args.kid)))?;
-    let unchanged = !key.facts.is_enabled;
-    let successor = successor(&set, &args.kid, issuer.windows(), now)?;
+    let kid = kid::version(&set, &args.kid)?;
+    let unchanged = set.timeline().key(&kid).is_some_and(|key| !key.facts.is_enabled);
+    let successor = successor(&set, &kid, issuer.windows(), now)?;
     let ledger = context.ledger().await?;
     if let Some(next) = &successor {
         // Before the old key goes, so that no other stands in for a moment.
         tag(&issuer, &set, next, &[(TAG_JWKS_PROMOTED, Some(now))], &ledger).await?;
     }
     if !unchanged {
-        disable(&issuer, &args.kid, &ledger).await?;
+        disable(&issuer, &kid, &ledger).await?;
     }
     let set = issuer.refresh().await?;
     let files = args.out.as_ref().map(|folder| build::write(set.documents(), folder)).transpose()?;
     let now = issuer.now();
-    let revoked = consequences(&issuer, &set, &args.kid, unchanged, now, files.unwrap_or_default());
+    let revoked = consequences(&issuer, &set, &kid, unchanged, now, files.unwrap_or_default());
     context.print(&revoked, || text(context, &revoked))?;
     Ok(Exit::Ok)
 }
