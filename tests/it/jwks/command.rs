@@ -16,6 +16,7 @@ use super::later;
 use super::version;
 use super::version_of;
 use crate::support::Bench;
+use crate::support::Moment;
 use crate::support::VAULT;
 
 fn published(bench: &Bench) -> JwkSet {
@@ -96,6 +97,58 @@ fn a_table_of_the_configuration_stands_in_for_flags() {
 }
 
 #[test]
+fn an_issuer_is_found_by_the_name_of_its_vault_and_by_its_url() {
+    let bench = Bench::tame();
+    let only = version(&bench);
+    let suffix = format!("vault.localhost:{}", bench.lab().port());
+    for vault in [VAULT.to_owned(), format!("https://{VAULT}.{suffix}"), format!("https://{VAULT}.{suffix}/")] {
+        let which = ["jwks", "status", "--vault", &vault, "--name", "signer", "--issuer", ISSUER, "-o", "json"];
+        let view = bench.kvops(&which).ends_with(0).json();
+        assert_eq!(view["active"], only.as_str(), "{vault}");
+    }
+    // Tokens for vaults go to vaults of the cloud and to nobody else.
+    let mark = bench.mark();
+    for elsewhere in
+        ["https://contoso-kv.vault.azure.net", "https://vault.example", "http://contoso-kv.vault.localhost"]
+    {
+        let which = ["jwks", "status", "--vault", elsewhere, "--name", "signer", "--issuer", ISSUER];
+        bench.kvops(&which).ends_with(2);
+    }
+    assert!(bench.asked(mark, Service::KeyVault).is_empty());
+}
+
+#[test]
+fn a_key_that_is_spent_can_be_disabled_and_not_before() {
+    let bench = Bench::tame();
+    let first = version(&bench);
+    later(&bench, Duration::days(30));
+    version(&bench);
+    // Nearly as long as a token may live before the second key takes over.
+    later(&bench, Duration::days(14) - Duration::minutes(2));
+    let more = ["--audience", "orders", "--lifetime", "1h", "-o", "json"];
+    let issued = bench.kvops(&jwks("issue", &more)).ends_with(0).json();
+    assert_eq!(issued["kid"], first.as_str());
+    later(&bench, Duration::minutes(10));
+    let spent_at = |view: &Value| {
+        let key = view["keys"].as_array().unwrap().iter().find(|key| key["kid"] == first.as_str()).unwrap();
+        assert_eq!(key["phase"], "retired");
+        key["spent_at"].as_str().unwrap().to_owned()
+    };
+    let view = bench.kvops(&jwks("status", &["-o", "json"])).ends_with(0).json();
+    // RFC 3339 in UTC: the order of texts is that of moments.
+    assert!(spent_at(&view).as_str() > issued["expires_at"].as_str().unwrap(), "its last token outlives it: {view}");
+    let token = Secret::new(issued["token"].as_str().unwrap().to_owned());
+    bench.kvops(&jwks("build", &["--out", "site"])).ends_with(0);
+    assert!(published(&bench).verify(&token).is_ok(), "until then it is published");
+    later(&bench, Duration::minutes(65));
+    let view = bench.kvops(&jwks("status", &["-o", "json"])).ends_with(0).json();
+    assert!(spent_at(&view).as_str() < view["now"].as_str().unwrap(), "{view}");
+    bench.kvops(&["jwks", "revoke", &first, "--vault", VAULT, "--name", "signer", "--issuer", ISSUER]).ends_with(0);
+    bench.kvops(&jwks("build", &["--out", "site"])).ends_with(0);
+    assert!(published(&bench).key(&first).is_none());
+}
+
+#[test]
 fn every_kind_of_key_signs_with_its_own_algorithm_and_verifies_with_what_is_published() {
     for (policy, alg, expected) in [
         (None, None, "RS256"),
@@ -141,9 +194,103 @@ fn a_token_is_never_the_proof_of_an_application_and_each_one_is_written_down() {
     let shown = bench.kvops(&["ledger", "show", "-o", "json"]).ends_with(0);
     let entry = shown.json().as_array().unwrap().last().unwrap().clone();
     assert_eq!((&entry["step"], &entry["facts"]["jti"]), (&json!("mint"), &issued["jti"]));
+    assert_eq!((&entry["phase"], entry["requests"].as_array().unwrap().len()), (&json!("done"), 1), "{entry}");
     assert_eq!(entry["object"]["version"], kid.as_str());
     let token = issued["token"].as_str().unwrap();
     assert!(!shown.stdout.contains(token.rsplit('.').next().unwrap()), "the token is not in the ledger");
+}
+
+#[test]
+fn what_is_to_be_signed_is_on_disk_before_the_vault_is_asked() {
+    let mut bench = Bench::tame();
+    version(&bench);
+    let ledger = bench.ledger_file();
+    bench.set("KVOPS_LEDGER", &ledger.display().to_string());
+    let issue = jwks("issue", &["--audience", "orders"]);
+    let phases = || -> Vec<String> {
+        let text = fs::read_to_string(&ledger).unwrap_or_default();
+        let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        entries.map(|entry| format!("{} {}", entry["step"], entry["phase"]).replace('"', "")).collect()
+    };
+    for earlier in 0.. {
+        let reached = bench.killed_at(&issue, earlier, Moment::After).expect("it ends before it has signed");
+        if reached.ends_with("/sign") {
+            break;
+        }
+        assert_eq!(phases(), Vec::<String>::new(), "{reached} is only a look");
+    }
+    assert_eq!(phases(), ["mint intended"], "the vault has signed, and nobody has heard of it");
+    bench.fault(&json!({ "match": { "service": "keyvault", "method": "POST" }, "result": { "status": 403 } }));
+    bench.kvops(&issue).ends_with(3);
+    bench.no_faults();
+    bench.kvops(&issue).ends_with(0);
+    assert_eq!(phases()[1..], ["mint intended", "mint failed", "mint intended", "mint done"]);
+    bench.kvops(&["ledger", "verify"]).ends_with(0);
+}
+
+#[test]
+fn claims_that_two_readers_would_read_differently_are_not_signed() {
+    let bench = Bench::tame();
+    version(&bench);
+    let mark = bench.mark();
+    for claims in [r#"{"sub":"a","sub":"b"}"#, r#"{"n":{"a":1,"a":2}}"#, r#"{"n":123456789012345678901234567890}"#] {
+        fs::write(bench.file("claims.json"), claims).unwrap();
+        bench.kvops(&jwks("issue", &["--audience", "orders", "--claims", "claims.json"])).ends_with(2);
+    }
+    let asked = bench.asked(mark, Service::KeyVault);
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+#[test]
+fn a_client_secret_that_opens_the_vault_is_warned_of_and_another_identity_is_not() {
+    let mut bench = Bench::tame();
+    version(&bench);
+    let warning = "with a client secret (AZURE_CLIENT_SECRET)";
+    for source in ["env", "auto"] {
+        bench.set("KVOPS_CREDENTIAL", source);
+        let ran = bench.kvops(&jwks("status", &[])).ends_with(0);
+        assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+    }
+    // Another source does not use it, though it is there.
+    fs::write(bench.file("token"), "e30.e30.x").unwrap();
+    let token_file = bench.file("token").display().to_string();
+    bench.set("AZURE_FEDERATED_TOKEN_FILE", &token_file);
+    bench.set("KVOPS_CREDENTIAL", "wif");
+    let ran = bench.kvops(&jwks("status", &[])).ends_with(3);
+    assert!(!ran.stderr.contains(warning), "{}", ran.stderr);
+}
+
+#[test]
+fn a_gap_in_which_nothing_would_be_signed_is_warned_of() {
+    let bench = Bench::tame();
+    version(&bench);
+    later(&bench, Duration::days(357));
+    let second = version(&bench);
+    let view = bench.kvops(&jwks("status", &["-o", "json"])).ends_with(0).json();
+    let warnings = view["warnings"].to_string();
+    assert!(warnings.contains("nothing is signed between") && warnings.contains(&second), "{warnings}");
+    let shorter = bench.kvops(&jwks("status", &["--rollover", "3d", "-o", "json"])).ends_with(0).json();
+    assert!(!shorter["warnings"].to_string().contains("nothing is signed between"), "{shorter}");
+}
+
+#[test]
+fn documents_are_readable_by_the_server_and_a_link_stays_a_link() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = Bench::tame();
+    version(&bench);
+    for folder in ["real", "site"] {
+        fs::create_dir(bench.file(folder)).unwrap();
+    }
+    std::os::unix::fs::symlink(bench.file("real/keys.json"), bench.file("site/jwks.json")).unwrap();
+    fs::write(bench.file("real/keys.json"), "old").unwrap();
+    bench.kvops(&jwks("build", &["--out", "site"])).ends_with(0);
+    assert!(fs::symlink_metadata(bench.file("site/jwks.json")).unwrap().is_symlink());
+    for path in ["real/keys.json", "site/.well-known/openid-configuration"] {
+        assert_eq!(fs::metadata(bench.file(path)).unwrap().permissions().mode() & 0o777, 0o644, "{path}");
+    }
+    assert_eq!(published(&bench).keys.len(), 1);
+    let left: Vec<_> = ["real", "site"].map(|folder| fs::read_dir(bench.file(folder)).unwrap().count()).into();
+    assert_eq!(left, [1, 2], "nothing half written is left");
 }
 
 #[test]
@@ -194,6 +341,12 @@ fn a_revoked_key_is_withdrawn_at_once_and_the_last_one_is_not() {
     assert_eq!(issued["kid"], second.as_str());
     let again = bench.kvops(&[&revoke[..], &["-o", "json"]].concat()).ends_with(0).json();
     assert_eq!(again["unchanged"], true);
+    // As much of the kid as the picture shows is enough.
+    let shown = ["jwks", "revoke", &first[..12], "--vault", VAULT, "--name", "signer", "--issuer", ISSUER];
+    assert_eq!(bench.kvops(&[&shown[..], &["-o", "json"]].concat()).ends_with(0).json()["kid"], first.as_str());
+    for nobody in ["ffffffffffff", &first[..4]] {
+        bench.kvops(&["jwks", "revoke", nobody, "--vault", VAULT, "--name", "signer", "--issuer", ISSUER]).ends_with(2);
+    }
 }
 
 #[test]

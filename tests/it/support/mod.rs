@@ -15,6 +15,7 @@ pub(crate) use self::killing::Moment;
 pub(crate) use self::proxy::Manner;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::rights::Identity;
+pub(crate) use self::running::until;
 pub(crate) use self::served::Answer;
 pub(crate) use self::served::Manners;
 pub(crate) use self::served::Served;
