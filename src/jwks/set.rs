@@ -316,7 +316,8 @@ impl SigningKeySet {
     }
 
     async fn sign_with(&self, key: &Arc<VersionKey>, id: Uuid, order: Order<'_>) -> Result<Issued, Error> {
-        let now = self.now();
+        // Tokens know whole seconds.
+        let now = self.now().replace_nanosecond(0).unwrap_or_else(|_| self.now());
         let identity = SignerIdentity::Certificate(Box::new(key.certificate.clone()));
         self.shared.pace.follow(key.certificate.public_key());
         let signer = VaultSigner::new(&self.shared.signing, key.key.clone(), identity);
