@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::build;
 use super::issuer::IssuerArgs;
@@ -20,6 +20,7 @@ use crate::jwks::{KeySet, Phase, SigningKeySet, Timeline, VersionFacts, Windows}
 
 const EXAMPLES: &str = "\
 Examples:
+  kvops jwks revoke 0123456789ab --profile tokens --plan     # what would come of it
   kvops jwks revoke 0123456789abcdef0123456789abcdef --profile tokens --out site";
 
 /// Which key.
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// Write the documents without it into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Say what would come of it, and change nothing
+    #[arg(long, conflicts_with = "out")]
+    plan: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -41,6 +45,9 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 struct Revoked {
     kid: String,
+    /// Nothing was changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    planned: bool,
     /// It was disabled before.
     unchanged: bool,
     #[serde(with = "time::serde::rfc3339")]
@@ -71,6 +78,16 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let kid = kid::version(&set, &args.kid)?;
     let unchanged = set.timeline().key(&kid).is_some_and(|key| !key.facts.is_enabled);
     let successor = successor(&set, &kid, issuer.windows(), now)?;
+    if args.plan {
+        // A key that is promoted now signs right after now.
+        let then = now.saturating_add(Duration::SECOND);
+        let timeline = Timeline::new(&without(&set, &kid, successor.as_ref(), now), issuer.windows(), then);
+        let timeline = timeline.map_err(|_| last(&kid))?;
+        let planned = consequences(&issuer, &timeline, &kid, unchanged, now, Vec::new());
+        let planned = Revoked { planned: true, ..planned };
+        context.print(&planned, || text(context, &planned))?;
+        return Ok(Exit::Ok);
+    }
     let ledger = context.ledger().await?;
     if let Some(next) = &successor {
         // Before the old key goes, so that no other stands in for a moment.
@@ -82,7 +99,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let set = issuer.refresh().await?;
     let files = args.out.as_ref().map(|folder| build::write(set.documents(), folder)).transpose()?;
     let now = issuer.now();
-    let revoked = consequences(&issuer, &set, &kid, unchanged, now, files.unwrap_or_default());
+    let revoked = consequences(&issuer, set.timeline(), &kid, unchanged, now, files.unwrap_or_default());
     context.print(&revoked, || text(context, &revoked))?;
     Ok(Exit::Ok)
 }
@@ -90,23 +107,10 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
 /// The announced key that every verifier knows already, which then signs rather than an older one. It is
 /// an error when nothing could sign at all.
 fn successor(set: &KeySet, kid: &Version, windows: &Windows, now: OffsetDateTime) -> Result<Option<Version>, Failure> {
-    let without = |promoted: Option<&Version>| -> Vec<VersionFacts> {
-        let keys = set.timeline().keys.iter().map(|key| key.facts.clone());
-        keys.map(|facts| VersionFacts {
-            is_enabled: facts.is_enabled && facts.version != *kid,
-            promoted_at: if Some(&facts.version) == promoted { Some(now) } else { facts.promoted_at },
-            ..facts
-        })
-        .collect()
-    };
     let is_live = |key: &crate::jwks::Key| key.facts.not_after.is_none_or(|end| now < end);
-    let last = || {
-        Failure::new(Exit::Refused, format!("{kid} is the last key: without it nothing can be signed or verified"))
-            .hint("make a new version of the certificate first, then revoke this one")
-    };
-    let plain = Timeline::new(&without(None), windows, now).map_err(|_| last())?;
+    let plain = Timeline::new(&without(set, kid, None, now), windows, now).map_err(|_| last(kid))?;
     if !plain.published().any(is_live) {
-        return Err(last());
+        return Err(last(kid));
     }
     let is_active = set.timeline().active().facts.version == *kid;
     let announced = set.timeline().keys.iter().find(|key| {
@@ -120,9 +124,26 @@ fn successor(set: &KeySet, kid: &Version, windows: &Windows, now: OffsetDateTime
     Ok(announced.filter(|_| is_active).map(|key| key.facts.version.clone()))
 }
 
+/// The versions once `kid` is disabled, and `promoted` may sign.
+fn without(set: &KeySet, kid: &Version, promoted: Option<&Version>, now: OffsetDateTime) -> Vec<VersionFacts> {
+    let facts = set.timeline().keys.iter().map(|key| key.facts.clone());
+    facts
+        .map(|facts| VersionFacts {
+            is_enabled: facts.is_enabled && facts.version != *kid,
+            promoted_at: if Some(&facts.version) == promoted { Some(now) } else { facts.promoted_at },
+            ..facts
+        })
+        .collect()
+}
+
+fn last(kid: &Version) -> Failure {
+    Failure::new(Exit::Refused, format!("{kid} is the last key: without it nothing can be signed or verified"))
+        .hint("make a new version of the certificate first, then revoke this one")
+}
+
 fn consequences(
     issuer: &SigningKeySet,
-    set: &KeySet,
+    timeline: &Timeline,
     kid: &Version,
     unchanged: bool,
     now: OffsetDateTime,
@@ -130,10 +151,11 @@ fn consequences(
 ) -> Revoked {
     let windows = issuer.windows();
     let (forgotten_at, spent_at) = (windows.forgotten_at(now), windows.spent_at(now));
-    let active = &set.timeline().active().facts;
+    let active = &timeline.active().facts;
     let known_at = active.created_at.map(|created| created.saturating_add(windows.needed().duration()));
     Revoked {
         kid: kid.to_string(),
+        planned: false,
         unchanged,
         revoked_at: now,
         forgotten_at,
@@ -147,13 +169,17 @@ fn consequences(
 
 fn text(context: &Context, revoked: &Revoked) -> String {
     let console = context.console();
-    let word = if revoked.unchanged { "was revoked before:" } else { "revoked:" };
+    let (word, since) = match revoked {
+        Revoked { unchanged: true, .. } => ("was revoked before:", "since"),
+        Revoked { planned: true, .. } => ("would be revoked:", "from"),
+        _ => ("revoked:", "since"),
+    };
     let mut lines = Lines::default();
-    lines.add("signs no more", format!("since {}: the vault refuses it", date(revoked.revoked_at)));
+    lines.add("signs no more", format!("{since} {}: the vault refuses it", date(revoked.revoked_at)));
     lines.add("accepted until", format!("{} at the latest, which is the earlier of", date(revoked.accepted_until)));
     lines.add("", format!("{}  when the last token that it signed has ended", date(revoked.spent_at)));
     lines.add("", format!("{}  when no verifier has it in its cache any more", date(revoked.forgotten_at)));
-    lines.add("signs now", revoked.active.clone());
+    lines.add(if revoked.planned { "signs then" } else { "signs now" }, revoked.active.clone());
     if let Some(at) = revoked.active_known_at {
         let text = format!("from {} on; verifiers that have read before may refuse it until then", date(at));
         lines.add("known to all", console.paint(Tone::Warning, &text));

@@ -332,7 +332,12 @@ fn a_revoked_key_is_withdrawn_at_once_and_the_last_one_is_not() {
     // Older than what verifiers need, younger than the rollover.
     later(&bench, Duration::hours(50));
     let revoke = ["jwks", "revoke", &first, "--vault", VAULT, "--name", "signer", "--issuer", ISSUER];
+    let mark = bench.mark();
+    let planned = bench.kvops(&[&revoke[..], &["--plan", "-o", "json"]].concat()).ends_with(0).json();
+    assert_eq!((&planned["planned"], &planned["active"]), (&json!(true), &json!(second)));
+    assert!(bench.asked(mark, Service::KeyVault).iter().all(|entry| entry.method == "GET"), "a plan changes nothing");
     let revoked = bench.kvops(&[&revoke[..], &["--out", "site", "-o", "json"]].concat()).ends_with(0).json();
+    assert!(revoked.get("planned").is_none());
     assert_eq!(revoked["active"], second.as_str(), "the next one, which every verifier knows");
     assert!(revoked["active_known_at"].is_null());
     assert_eq!(revoked["accepted_until"], revoked["spent_at"], "tokens die before caches do");
