@@ -12,6 +12,7 @@ use super::algorithm::SignatureAlgorithm;
 use super::certificate::Certificate;
 use super::error::Error;
 use super::jws::SigningInput;
+use super::pfx;
 use super::public_key::PublicKey;
 use super::signer::{Signer, SignerIdentity};
 use crate::domain::Secret;
@@ -39,6 +40,11 @@ impl LocalKey {
     }
 
     fn from_pkcs12(bytes: &[u8], password: Option<&Secret<String>>) -> Result<Self, Error> {
+        if password.is_none()
+            && let Some(contents) = pfx::without_password(bytes)
+        {
+            return Self::of_contents(&contents);
+        }
         let password = password.map_or("", |password| password.expose().as_str());
         let store = KeyStore::from_pkcs12(bytes, password, Pkcs12ImportPolicy::Relaxed).map_err(|error| {
             Error::LocalKey(format!("neither PEM nor a PKCS#12 file that this password opens: {error}"))
@@ -47,6 +53,19 @@ impl LocalKey {
         let (_, chain) = store.private_key_chain().ok_or_else(|| missing("private key"))?;
         let leaf = chain.certs().first().ok_or_else(|| missing("certificate for its key"))?;
         Self::new(chain.key().as_der(), leaf.as_der())
+    }
+
+    /// The first key that fits a certificate.
+    fn of_contents(contents: &pfx::Contents) -> Result<Self, Error> {
+        let pairs = contents.keys.iter().flat_map(|key| contents.certificates.iter().map(move |leaf| (key, leaf)));
+        let mut last = Error::LocalKey("the PKCS#12 file has no private key with a certificate".to_owned());
+        for (key, leaf) in pairs {
+            match Self::new(key, leaf) {
+                Ok(local) => return Ok(local),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     fn new(key: &[u8], certificate: &[u8]) -> Result<Self, Error> {

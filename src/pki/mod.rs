@@ -15,6 +15,7 @@ mod issuer_token;
 mod jwk;
 mod jws;
 mod local;
+mod pfx;
 mod proof;
 mod public_key;
 mod roca;
