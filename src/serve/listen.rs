@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
@@ -19,9 +19,8 @@ use super::error::Error;
 use super::host::Hosts;
 use crate::domain::Secret;
 
-/// Connections that wait to be accepted.
-#[cfg(unix)]
-const BACKLOG: u32 = 1024;
+/// Connections that wait to be accepted; one more is tried again by its caller after a second.
+const BACKLOG: u32 = 4096;
 
 /// Where to listen.
 #[derive(Clone, Debug)]
@@ -86,9 +85,8 @@ pub(super) enum Socket {
 pub(super) async fn bind(listen: &Listen, more_hosts: &[String]) -> Result<Bound, Error> {
     match listen {
         Listen::Loopback { port } => {
-            let (port, sockets) = loopback(*port)
-                .await
-                .map_err(|source| Error::Listen { address: format!("127.0.0.1:{port}"), source })?;
+            let (port, sockets) =
+                loopback(*port).map_err(|source| Error::Listen { address: format!("127.0.0.1:{port}"), source })?;
             let hosts = Hosts::loopback(port, more_hosts);
             Ok(Bound { address: Address::Loopback(port), sockets, hosts, tls: None })
         }
@@ -100,7 +98,7 @@ pub(super) async fn bind(listen: &Listen, more_hosts: &[String]) -> Result<Bound
         Listen::Tls { address, certificate, key } => {
             let (acceptor, names) = tls(certificate, key)?;
             let failed = |source| Error::Listen { address: address.to_string(), source };
-            let socket = TcpListener::bind(address).await.map_err(failed)?;
+            let socket = tcp(*address).map_err(failed)?;
             let address = socket.local_addr().map_err(failed)?;
             let hosts = Hosts::named(&names, address.port(), more_hosts);
             Ok(Bound { address: Address::Tls(address), sockets: vec![Socket::Tcp(socket)], hosts, tls: Some(acceptor) })
@@ -110,13 +108,13 @@ pub(super) async fn bind(listen: &Listen, more_hosts: &[String]) -> Result<Bound
 
 /// A port that is free on 127.0.0.1 may be taken on `::1`, where callers of `localhost` would meet a
 /// stranger and show it the key.
-async fn loopback(port: u16) -> io::Result<(u16, Vec<Socket>)> {
+fn loopback(port: u16) -> io::Result<(u16, Vec<Socket>)> {
     let attempts = if port == 0 { 16 } else { 1 };
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..attempts {
-        let v4 = tcp(Ipv4Addr::LOCALHOST.into(), port).await?;
+        let v4 = tcp((Ipv4Addr::LOCALHOST, port).into())?;
         let chosen = v4.local_addr()?.port();
-        match tcp(Ipv6Addr::LOCALHOST.into(), chosen).await {
+        match tcp((Ipv6Addr::LOCALHOST, chosen).into()) {
             Ok(v6) => return Ok((chosen, vec![Socket::Tcp(v4), Socket::Tcp(v6)])),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
             Err(_) => return Ok((chosen, vec![Socket::Tcp(v4)])),
@@ -125,8 +123,14 @@ async fn loopback(port: u16) -> io::Result<(u16, Vec<Socket>)> {
     Err(last)
 }
 
-async fn tcp(address: IpAddr, port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind(SocketAddr::new(address, port)).await
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Elsewhere a second program could take the port.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 #[cfg(unix)]
