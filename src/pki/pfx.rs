@@ -175,8 +175,7 @@ fn parts(mut bytes: &[u8]) -> Option<Vec<Any<'_>>> {
 mod tests {
     use cbc::cipher::BlockModeEncrypt as _;
     use p12_keystore::{
-        Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, LocalKeyId, MacAlgorithm, PrivateKey,
-        PrivateKeyChain,
+        Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, PrivateKey, PrivateKeyChain,
     };
     use rcgen::{KeyPair, PKCS_RSA_SHA256};
 
@@ -218,8 +217,7 @@ mod tests {
         let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
         let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
         let key = PrivateKey::from_der(key.serialized_der()).unwrap();
-        let chain =
-            PrivateKeyChain::new(LocalKeyId::default(), key, [Certificate::from_der(certificate.der()).unwrap()]);
+        let chain = PrivateKeyChain::new([1].as_slice(), key, [Certificate::from_der(certificate.der()).unwrap()]);
         let mut store = KeyStore::new();
         store.add_entry("key", KeyStoreEntry::PrivateKeyChain(chain));
         let writer = store.writer("").encryption_algorithm(EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc);

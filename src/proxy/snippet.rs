@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
@@ -25,6 +26,7 @@ use super::desk::Desk;
 use super::input::Path;
 use super::input::Query;
 use crate::serve::Problem;
+use crate::serve::Scheme;
 
 /// Where the request goes to.
 const PATH: &str = "/api/Token/kv-certificate";
@@ -50,9 +52,10 @@ pub(super) fn routes(desk: &Arc<Desk>) -> OpenApiRouter {
 async fn curl(
     State(desk): State<Arc<Desk>>,
     Query(filled): Query<Filled>,
+    Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    written(&desk, Form::Curl, &filled, &headers)
+    written(&desk, Form::Curl, &filled, scheme, &headers)
 }
 
 /// The request for a token as a tool keeps it
@@ -71,6 +74,7 @@ async fn snippet(
     State(desk): State<Arc<Desk>>,
     Path(form): Path<String>,
     Query(filled): Query<Filled>,
+    Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let form = Form::ALL.into_iter().find(|known| known.name() == form).ok_or_else(|| {
@@ -78,7 +82,7 @@ async fn snippet(
         Problem::new(StatusCode::NOT_FOUND, "no-form", "there is no snippet in that form")
             .hint(format!("choose one of {known}"))
     })?;
-    written(&desk, form, &filled, &headers)
+    written(&desk, form, &filled, scheme, &headers)
 }
 
 /// What the snippet is filled in with.
@@ -89,7 +93,13 @@ struct Filled {
     profile: Option<String>,
 }
 
-fn written(desk: &Desk, form: Form, filled: &Filled, headers: &HeaderMap) -> Result<Response, Problem> {
+fn written(
+    desk: &Desk,
+    form: Form,
+    filled: &Filled,
+    Scheme(scheme): Scheme,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let profiles = desk.engine.allowed().profiles();
     let profile = match &filled.profile {
         Some(name) => Some(profiles.iter().find(|profile| profile.name == *name).ok_or_else(|| {
@@ -101,7 +111,7 @@ fn written(desk: &Desk, form: Form, filled: &Filled, headers: &HeaderMap) -> Res
     // The name by which the caller found us, which has been admitted.
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:5616");
     let graph = default_scope(desk.cloud().graph().as_str());
-    let text = Recipe::of(profile, &graph).write(form, &format!("http://{host}"));
+    let text = Recipe::of(profile, &graph).write(form, &format!("{scheme}://{host}"));
     Ok(([(CONTENT_TYPE, form.content_type())], text).into_response())
 }
 

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::Instant;
 
 use super::guard::Guard;
+use super::host::Scheme;
 use super::meter::Meters;
 use super::problem::Problem;
 use super::server::Limits;
@@ -82,13 +83,16 @@ impl Drop for InFlight<'_> {
 }
 
 /// The layer around all routes.
-pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     // The route, never the path: a path may hold what should not be written down.
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let mut response = match gate.guard.admit(request.uri(), request.headers()) {
-        Ok(()) => serve(&gate, request, next).await,
+        Ok(()) => {
+            request.extensions_mut().insert(Scheme(gate.guard.hosts.scheme()));
+            serve(&gate, request, next).await
+        }
         Err(problem) => {
             let rule = problem.rule().unwrap_or_default();
             tracing::warn!(rule, route, "a request was refused by the rule `{rule}`");

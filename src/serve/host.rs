@@ -3,6 +3,10 @@
 //! A page can have its own name resolve to this machine, and its requests are then of one origin
 //! with us. What it cannot do is to call us by another name than its own.
 
+/// `http` or `https`: how a request has come. Each request that is let in has it among its extensions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Scheme(pub &'static str);
+
 /// Hosts as they stand in `Host` and in `Origin`.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
@@ -36,6 +40,11 @@ impl Hosts {
     /// Any spelling of this machine.
     pub(super) fn any_port() -> Self {
         Self { scheme: "http", listed: Listed::AnyPort }
+    }
+
+    /// How callers come.
+    pub(super) fn scheme(&self) -> &'static str {
+        self.scheme
     }
 
     /// Whether a `Host` header may say this.

@@ -22,6 +22,7 @@ mod tests;
 
 pub use door::{Door, KeyAt};
 pub use error::Error;
+pub use host::Scheme;
 pub use key::RunKey;
 pub use listen::{Address, Listen};
 pub use meter::Meters;

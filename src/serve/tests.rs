@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{Address, Door, Ended, Error, Limits, Listen, Meters, Options, RunKey, Server};
+use super::{Address, Door, Ended, Error, Limits, Listen, Meters, Options, RunKey, Scheme, Server};
 
 const DOORS: &[Door] = &[Door::open("/healthz")];
 
@@ -200,7 +200,8 @@ async fn another_address_needs_tls_and_the_key_and_is_called_by_its_certificates
     };
     let open = Options { listen: listen.clone(), key: None, ..options(Limits::default()) };
     assert!(matches!(Server::start(routes(), open).await, Err(Error::Open(_))));
-    let server = Server::start(routes(), Options { listen, ..options(Limits::default()) }).await.unwrap();
+    let routes = routes().route("/scheme", get(async |Extension(Scheme(scheme)): Extension<Scheme>| scheme));
+    let server = Server::start(routes, Options { listen, ..options(Limits::default()) }).await.unwrap();
     let Address::Tls(address) = *server.address() else { panic!() };
     let root = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).unwrap();
     let client = reqwest::Client::builder()
@@ -215,6 +216,8 @@ async fn another_address_needs_tls_and_the_key_and_is_called_by_its_certificates
     };
     assert_eq!(status("proxy.contoso.example", "proxy.contoso.example").await, 200);
     assert_eq!(status("127.0.0.1", "127.0.0.1").await, 200);
+    let scheme = client.get(format!("https://127.0.0.1:{}/scheme", address.port())).bearer_auth(key().text().expose());
+    assert_eq!(scheme.send().await.unwrap().text().await.unwrap(), "https");
     assert_eq!(status("127.0.0.1", "localhost").await, 403, "the certificate does not say so");
     let plain = said(address.port(), format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\n\r\n")).await;
     assert!(!plain.contains("ok\n"), "{plain}");

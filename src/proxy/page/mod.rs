@@ -1,6 +1,7 @@
 //! What a browser sees: a page that explains, and the pages to try things out on. All of it comes out
 //! of this program; the policy that is sent along lets nothing come from anywhere else.
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderMap;
@@ -21,6 +22,8 @@ use axum::routing::get;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::Config;
 use utoipa_swagger_ui::SwaggerUi;
+
+use crate::serve::Scheme;
 
 const PAGE: &str = include_str!("index.html");
 const STYLE: &str = include_str!("page.css");
@@ -47,10 +50,10 @@ pub(super) fn routes(document: OpenApi) -> Router {
         .merge(ui.layer(from_fn(async |request: Request, next: Next| guarded(UI_POLICY, next.run(request).await))))
 }
 
-async fn index(headers: HeaderMap) -> Html<String> {
+async fn index(Extension(Scheme(scheme)): Extension<Scheme>, headers: HeaderMap) -> Html<String> {
     // The name by which the caller found us, which has been admitted.
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:5616");
-    Html(PAGE.replace("{{origin}}", &escaped(&format!("http://{host}"))))
+    Html(PAGE.replace("{{origin}}", &escaped(&format!("{scheme}://{host}"))))
 }
 
 async fn style() -> impl IntoResponse {
