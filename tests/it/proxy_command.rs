@@ -85,7 +85,8 @@ fn px01_px02_and_px03_it_says_where_it_listens_on_standard_output_and_the_rest_o
         assert_eq!(status, 200, "{body}");
         let (exit, rest, stderr) = proxy.end(signal);
         assert_eq!((exit, rest.as_str()), (0, ""), "{stderr}");
-        for said in [app.app_id.as_str(), "billing in contoso-kv", "Ctrl-C"] {
+        let identity = format!("by the identity application {}", bench.variable("LAB_CLIENT_ID"));
+        for said in [app.app_id.as_str(), "billing in contoso-kv", "Ctrl-C", &identity, "(env)"] {
             assert!(stderr.contains(said), "{said} is missing: {stderr}");
         }
     }
@@ -176,7 +177,7 @@ fn a_proxy_that_nobody_uses_ends_by_itself() {
 #[test]
 #[cfg(target_os = "linux")]
 #[expect(clippy::print_stdout, reason = "captured by the test harness")]
-fn ten_thousand_connections_at_a_time_are_all_served_and_cost_no_memory_afterwards() {
+fn ten_thousand_connections_at_a_time_are_all_served_and_memory_levels_off() {
     let most = 10_000.min(crate::support::most_files() - 1_000);
     let bench = Bench::tame();
     let (app, _) = provisioned(&bench);
@@ -190,7 +191,7 @@ fn ten_thousand_connections_at_a_time_are_all_served_and_cost_no_memory_afterwar
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() / 1024
     };
     let mut seen = Vec::new();
-    for _ in 0..3 {
+    for _ in 0..5 {
         // The first is left for saying nothing after 15 s, so a busy machine does not get to the last.
         let begun = Instant::now();
         let mut connections = Vec::new();
@@ -209,6 +210,6 @@ fn ten_thousand_connections_at_a_time_are_all_served_and_cost_no_memory_afterwar
         assert_eq!(proxy.ask(&for_certificate(&bench, &app)).0, 200, "a token among them");
     }
     println!("MiB resident with all of them open: {seen:?}");
-    assert!(seen[2] <= seen[0] + seen[0] / 4, "{seen:?}");
+    assert!(seen[4] <= seen[2] + seen[2] / 5, "{seen:?}");
     assert_eq!(proxy.end("-TERM").0, 0);
 }

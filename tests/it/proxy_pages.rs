@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::Bench;
 use crate::support::Manners;
 use crate::support::Served;
+use crate::support::for_certificate;
 use crate::token::provisioned;
 
 fn served() -> (Bench, Served) {
@@ -81,6 +82,31 @@ fn the_pages_are_shown_without_a_key_and_take_nothing_from_elsewhere() {
     let page = text(&served.send(served.stranger("GET", "/")).body);
     assert!(page.contains(&format!("http://localhost:{}/api/Token/kv-certificate", served.port)), "{page}");
     assert!(bench.lab().requests_since(mark).is_empty());
+}
+
+#[test]
+fn px45_health_is_for_everybody_and_the_counters_are_for_whoever_has_the_key() {
+    let bench = Bench::tame();
+    let (app, _) = provisioned(&bench);
+    let served = bench.serve(Manners::for_billing(&bench, &app));
+    assert_eq!(served.send(served.stranger("GET", "/healthz")).is(200).body, "ok\n");
+    for outcome in ["miss", "hit"] {
+        assert_eq!(served.post("kv-certificate", &for_certificate(&bench, &app)).is(200).cache(), outcome);
+    }
+    served.send(served.stranger("GET", "/metrics")).is(401);
+    let counters = text(&served.send(served.request("GET", "/metrics")).is(200).body);
+    for line in [
+        "kvops_tokens_total{outcome=\"miss\"} 1",
+        "kvops_tokens_total{outcome=\"hit\"} 1",
+        "kvops_refused_total{rule=\"run-key\"} 1",
+        "kvops_requests_total{method=\"POST\",route=\"/api/Token/kv-certificate\",status=\"200\"} 2",
+        "kvops_tokens_remembered 1",
+    ] {
+        assert!(counters.contains(line), "{line} is missing:\n{counters}");
+    }
+    for secret in ["eyJ", served.key.as_str(), app.app_id.as_str()] {
+        assert!(!counters.contains(secret), "{counters}");
+    }
 }
 
 #[test]

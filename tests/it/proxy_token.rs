@@ -143,12 +143,15 @@ fn px15_px16_px31_and_px32_a_self_signed_certificate_in_a_folder_is_found_by_a_s
     bench.lab().clock().advance(time::Duration::minutes(10));
     let folder = bench.file("store");
     fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("billing.pem"), pem).unwrap();
+    fs::write(folder.join("billing.pem"), &pem).unwrap();
+    let machine = bench.file("machine");
+    fs::create_dir(&machine).unwrap();
+    fs::write(machine.join("billing.pfx"), pfx(&pem, &der)).unwrap();
     fs::write(folder.join("other.pfx"), "no PKCS#12 at all").unwrap();
     // Whoever opened it would wait for somebody to write.
     #[cfg(unix)]
     assert!(std::process::Command::new("mkfifo").arg(folder.join("pipe.pfx")).status().unwrap().success());
-    let stores = Stores { user: Some(folder.clone()), machine: Some(folder) };
+    let stores = Stores { user: Some(folder), machine: Some(machine) };
     let served = bench.serve(Manners { stores: stores.clone(), ..Manners::default() });
     let thumbprint = kvops::domain::Thumbprint::sha1(&der);
     let body = json!({
@@ -162,6 +165,13 @@ fn px15_px16_px31_and_px32_a_self_signed_certificate_in_a_folder_is_found_by_a_s
         assert_eq!(served.post(endpoint, &by_name).is(200).cache(), "hit", "it is the same certificate");
         let absent = with(&body, "findValue", json!("00".repeat(20)));
         assert_eq!(served.post(endpoint, &absent).is(404).body["type"], "urn:kvops:problem:no-certificate");
+    }
+    for store in ["usercert", "machinecert"] {
+        let path = format!("/api/msi/{}/{}/{store}/{}", bench.variable("LAB_TENANT"), app.app_id, thumbprint.hex());
+        let request = served.request("POST", &path).header("metadata", "true");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = served.send(request.body("resource=https://graph.microsoft.com")).is(200);
+        assert_eq!(claims(answer.body["access_token"].as_str().unwrap())["appid"], app.app_id.as_str(), "{store}");
     }
     assert!(bench.asked(0, Service::KeyVault).is_empty(), "no vault has anything to do with it");
     let nowhere = bench.serve(Manners::default());
@@ -449,6 +459,20 @@ fn self_signed(subject: &str) -> (String, Vec<u8>) {
     params.not_after = OffsetDateTime::UNIX_EPOCH + time::Duration::days(365 * 100);
     let certificate = params.self_signed(&key).unwrap();
     (key.serialize_pem() + &certificate.pem(), certificate.der().to_vec())
+}
+
+/// A PKCS#12 file with an empty password, in the algorithms of old.
+fn pfx(pem: &str, der: &[u8]) -> Vec<u8> {
+    let key = KeyPair::from_pem(pem).unwrap();
+    let chain = p12_keystore::PrivateKeyChain::new(
+        [1].as_slice(),
+        p12_keystore::PrivateKey::from_der(key.serialized_der()).unwrap(),
+        [p12_keystore::Certificate::from_der(der).unwrap()],
+    );
+    let mut store = p12_keystore::KeyStore::new();
+    store.add_entry("key", p12_keystore::KeyStoreEntry::PrivateKeyChain(chain));
+    let algorithm = p12_keystore::EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc;
+    store.writer("").encryption_algorithm(algorithm).write().unwrap()
 }
 
 fn base64(bytes: &[u8]) -> String {
