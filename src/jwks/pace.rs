@@ -125,7 +125,7 @@ fn budget(key: &PublicKey) -> f64 {
 const fn budget_of_bits(bits: usize) -> f64 {
     match bits {
         ..=2048 => 400.0,
-        ..=3072 => 100.0,
+        2049..=3072 => 100.0,
         _ => 50.0,
     }
 }

@@ -81,7 +81,7 @@ fn text(context: &Context, verified: &Verified) -> String {
             Outcome::Bad => ("bad", Tone::Bad),
         };
         let word = console.paint(tone, &format!("{word:7}"));
-        let _ = writeln!(text, "  {word}  {:21}  {}", check.check, check.detail);
+        let _ = writeln!(text, "  {word}  {:22}  {}", check.check, check.detail);
     }
     text
 }
