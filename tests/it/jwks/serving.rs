@@ -126,7 +126,7 @@ fn a_reading_that_was_asked_for_is_not_one_that_began_before() {
     // A reading in the background, of which the vault has made the list and not yet sent it.
     let held = json!({ "match": { "service": "keyvault" }, "result": { "late_ms": 3_000 }, "times": 1 });
     let id = bench.fault(&held);
-    assert_eq!(kids(&caller, &publisher.url), [first.clone()]);
+    assert_eq!(kids(&caller, &publisher.url), [first.as_str()]);
     until("a reading is under way", || bench.hits(id) > 0);
     let second = version(&bench);
     let refresh = format!("{}/refresh", publisher.url);
