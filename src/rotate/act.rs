@@ -12,7 +12,7 @@ use super::tags;
 use super::unseen::{self, Standing};
 use super::world::{Entry, History, LastUse, Trust};
 use crate::detach::{self, Detachment, Remaining, Removal, Way};
-use crate::domain::{Application, CertificatePolicy, KeyUrl, ObjectId, Version};
+use crate::domain::{Application, CertificatePolicy, KeyUrl, ObjectId, STATE_PROVEN, Version};
 use crate::graph;
 use crate::keyvault::{NewCertificate, VaultSigner};
 use crate::ledger::{self, Object, Record};
@@ -318,7 +318,8 @@ impl Rotator<'_> {
             self.vault.update_properties(&wish.name, version, None, Some(&tags)).await?;
             Ok::<_, Error>(())
         };
-        let ((), hash) = journal.step(ledger::Step::Tag, Record::of(object), tagging, |()| Record::default()).await?;
+        let record = Record::of(object).fact("state", STATE_PROVEN);
+        let ((), hash) = journal.step(ledger::Step::Tag, record, tagging, |()| Record::default()).await?;
         work.last_line = Some(hash);
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::run::{Rotator, Wish, Work};
 use super::scope::{principals, scope};
 use super::tags;
 use super::world::Entry;
-use crate::domain::{ObjectId, Version};
+use crate::domain::{ObjectId, STATE_RETIRED, Version};
 use crate::ledger::{self, Object, Record};
 use crate::provision::Journal;
 use crate::provision::decide::PROOF_TOKENS;
@@ -70,7 +70,8 @@ impl Rotator<'_> {
             self.vault.update_properties(&wish.name, version, None, Some(&tags::of_retired(&read))).await?;
             Ok::<_, Error>(())
         };
-        let ((), hash) = journal.step(ledger::Step::Tag, Record::of(object), tagging, |()| Record::default()).await?;
+        let record = Record::of(object).fact("state", STATE_RETIRED);
+        let ((), hash) = journal.step(ledger::Step::Tag, record, tagging, |()| Record::default()).await?;
         work.last_line = Some(hash);
         Ok(())
     }

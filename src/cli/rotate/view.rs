@@ -80,7 +80,8 @@ pub(in crate::cli) fn report(console: Console, report: &Report, demand: Demand) 
             Because::Overlap => String::new(),
             Because::Used { at } => format!(": the old key was used on {}", date(at)),
         };
-        lines.add("old key stays", format!("until {}{why}; then run the same command again", date(until)));
+        let finish = format!("kvops rotate --cert {}/{name} --finish", report.vault.name());
+        lines.add("old key stays", format!("until {}{why}; after that `{finish}` removes it", date(until)));
     }
     if !report.disabled.is_empty() {
         let versions: Vec<_> = report.disabled.iter().map(ToString::to_string).collect();
