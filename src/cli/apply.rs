@@ -40,9 +40,26 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let output = args.output;
     match &saved.asked {
         Asked::Rotate(asked) => asked.apply(&saved, output, &global, environment).await,
-        Asked::Provision(asked) => provision::apply(asked, &saved, output, &global, environment).await,
-        Asked::Attach(asked) => attach::apply(asked, &saved, output, &global, environment).await,
-        Asked::Detach(asked) => detach::apply(asked, &saved, output, &global, environment).await,
-        Asked::Harden(asked) => harden::apply(asked, &saved, output, &global, environment).await,
+        Asked::Provision(asked) => {
+            let mut args = asked.clone();
+            args.output = output;
+            provision::run(&args, Some(&saved), &global, environment).await
+        }
+        Asked::Attach(asked) => {
+            let mut args = asked.clone();
+            args.output = output;
+            attach::run(&args, Some(&saved), &global, environment).await
+        }
+        Asked::Detach(asked) => {
+            let mut args = asked.clone();
+            args.output = output;
+            detach::run(&args, Some(&saved), &global, environment).await
+        }
+        Asked::Harden(asked) => {
+            let mut args = asked.clone();
+            // The plan was approved: nobody is asked again.
+            (args.output, args.yes) = (output, true);
+            harden::run(&args, Some(&saved), &global, environment).await
+        }
     }
 }

@@ -129,24 +129,8 @@ impl Args {
     }
 }
 
-/// Runs `kvops detach`.
-pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    carry_out(args, None, global, environment).await
-}
-
-/// Removes as it was approved.
-pub(super) async fn apply(
-    args: &Args,
-    approved: &Saved,
-    output: Output,
-    global: &Global,
-    environment: &Environment,
-) -> Result<Exit, Failure> {
-    let args = Args { output, ..args.clone() };
-    carry_out(&args, Some(approved), global, environment).await
-}
-
-async fn carry_out(
+/// Runs `kvops detach`; with a plan that was `approved` only what that shows, in its world.
+pub(crate) async fn run(
     args: &Args,
     approved: Option<&Saved>,
     global: &Global,

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     despite_use: bool,
     /// Change without asking
     #[arg(long, conflicts_with_all = ["plan", "plan_out"])]
-    yes: bool,
+    pub(super) yes: bool,
     /// Show what would change, with the command that undoes it, and change nothing
     #[arg(long)]
     #[serde(skip)]
@@ -66,24 +66,8 @@ impl Args {
     }
 }
 
-/// Runs `kvops harden`.
-pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment) -> Result<Exit, Failure> {
-    carry_out(args, None, global, environment).await
-}
-
-/// Hardens as it was approved: nobody is asked again.
-pub(super) async fn apply(
-    args: &Args,
-    approved: &Saved,
-    output: Output,
-    global: &Global,
-    environment: &Environment,
-) -> Result<Exit, Failure> {
-    let args = Args { output, yes: true, ..args.clone() };
-    carry_out(&args, Some(approved), global, environment).await
-}
-
-async fn carry_out(
+/// Runs `kvops harden`; with a plan that was `approved` only what that shows, in its world.
+pub(crate) async fn run(
     args: &Args,
     approved: Option<&Saved>,
     global: &Global,
