@@ -161,7 +161,7 @@ mod tests {
         let proven = of_proven(&Tags::new(), &version, std::slice::from_ref(&holder), None);
         let removed = BTreeSet::from([(holder.application, version.clone())]);
         let said = |tags: &Tags, trusts: &[Trust], removed| tagged(tags, &version, trusts, removed);
-        assert_eq!(said(&proven, &[holder.clone()], &removed), Tagged::Proven, "it is trusted again");
+        assert_eq!(said(&proven, std::slice::from_ref(&holder), &removed), Tagged::Proven, "it is trusted again");
         assert_eq!(said(&proven, &[], &removed), Tagged::Outdated);
         let elsewhere = BTreeSet::from([(ObjectId::new(Uuid::from_u128(9)), version.clone())]);
         assert_eq!(said(&proven, &[], &elsewhere), Tagged::Incomplete, "the application in the tags may trust it");
