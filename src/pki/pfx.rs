@@ -64,12 +64,12 @@ impl Contents {
     }
 }
 
-/// The bytes of a ContentInfo that holds data.
+/// The bytes of a `ContentInfo` that holds data.
 fn data<'a>(info: &Any<'a>) -> Option<&'a [u8]> {
     Some(one(content(info, &oid!(1.2.840.113549.1.7.1))?)?.data)
 }
 
-/// The bytes of a ContentInfo that holds encrypted data.
+/// The bytes of a `ContentInfo` that holds encrypted data.
 fn encrypted_data(info: &Any<'_>) -> Option<Vec<u8>> {
     let encrypted = parts(one(content(info, &oid!(1.2.840.113549.1.7.6))?)?.data)?;
     let [_, algorithm, bytes] = parts(encrypted.get(1)?.data)?.try_into().ok()?;
