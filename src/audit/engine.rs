@@ -85,6 +85,7 @@ impl<'a> Run<'a> {
     }
 
     fn certificate(&mut self, certificate: &CertificateFacts<'_>) {
+        let first = self.findings.len();
         self.each(None, &certificate.steps, |check, case, verdicts| match check {
             Check::Certificate(check) => {
                 check(certificate, case, verdicts);
@@ -92,6 +93,9 @@ impl<'a> Run<'a> {
             }
             _ => false,
         });
+        for finding in self.findings.iter_mut().skip(first) {
+            finding.trusted_by = certificate.only_trust(finding.subject.part.as_deref()).map(Box::new);
+        }
     }
 
     /// What holds for an application, or for nothing in particular.

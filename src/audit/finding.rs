@@ -9,7 +9,7 @@ use time::Date;
 
 use super::day;
 use super::severity::Severity;
-use crate::domain::{AppId, ObjectId, TenantId, sha256_of_hex, write_hex};
+use crate::domain::{AppId, CredentialId, ObjectId, TenantId, sha256_of_hex, write_hex};
 use crate::inventory::{Evidence, Reason};
 
 /// A fault of an object.
@@ -33,6 +33,8 @@ pub struct Finding {
     pub evidence: Box<[Fact]>,
     /// What to do next, as a command where there is one, with the rule's placeholders: see [`Finding::fix`].
     pub remedy: Cow<'static, str>,
+    /// Of a certificate: the application that trusts it, if there is just one, and its credential.
+    pub trusted_by: Option<Box<(AppId, CredentialId)>>,
     /// The same for the same fault in every run.
     pub fingerprint: Fingerprint,
     /// How it stands to what is known and accepted.
@@ -224,13 +226,20 @@ impl Finding {
         let subject = &self.subject;
         let app = subject.app_id.map_or_else(|| subject.id.to_string(), |app| app.to_string());
         let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
-        self.remedy
+        let fix = self
+            .remedy
             .replace("{app}", &app)
             .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
             .replace("{principal}", &subject.id)
             .replace("{vault}", vault)
             .replace("{certificate}", certificate)
-            .replace("{part}", subject.part.as_deref().unwrap_or("ID"))
+            .replace("{part}", subject.part.as_deref().unwrap_or("ID"));
+        match self.trusted_by.as_deref() {
+            Some((app, key)) => {
+                fix.replace("--app APP", &format!("--app {app}")).replace("--key KEYID", &format!("--key {key}"))
+            }
+            None => fix,
+        }
     }
 
     /// Whether somebody accepted it for now.

@@ -151,6 +151,7 @@ impl Drop for Draft<'_, '_> {
             message: std::mem::take(&mut self.message).into(),
             evidence: std::mem::take(&mut self.evidence).into(),
             remedy: self.fix.take().unwrap_or(Cow::Borrowed(rule.fix)),
+            trusted_by: None,
             state: State::New,
         });
     }

@@ -82,6 +82,7 @@ pub(super) fn finding() -> Finding {
         }]
         .into(),
         remedy: format!("kvops provision --app {APP} --vault VAULT --name NAME").into(),
+        trusted_by: None,
         fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
         subject,
         state: State::New,
@@ -174,6 +175,7 @@ fn existing() -> Finding {
         }]
         .into(),
         remedy: "kvops provision --vault kv-billing --name billing --app APP makes a new version".into(),
+        trusted_by: None,
         fingerprint: Fingerprint::of("KVO201", &tenant(), &subject),
         subject,
         state: State::Existing { first_seen: date!(2026 - 10 - 01) },

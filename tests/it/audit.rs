@@ -208,3 +208,26 @@ fn what_is_written_to_a_link_or_a_device_leaves_it_what_it_is() {
     assert!(std::fs::symlink_metadata(bench.file("link.json")).unwrap().is_symlink());
     assert!(std::fs::read_to_string(bench.file("real.json")).unwrap().contains("schemaVersion"));
 }
+
+#[test]
+fn the_remedy_of_a_certificate_names_the_application_that_trusts_it_while_it_is_the_only_one() {
+    let bench = small();
+    let fix = || {
+        let report = bench.kvops(&["audit", "--format", "json", "--fail-on", "none"]).ends_with(0).json();
+        let findings = report["findings"].as_array().unwrap().iter();
+        let mut found = findings.filter(|found| found["rule"] == "KVO201");
+        found.next().unwrap()["fix"].as_str().unwrap().to_owned()
+    };
+    let apps = bench.graph("GET", "/v1.0/applications?$filter=displayName%20eq%20'payroll-sync'", &Value::Null);
+    let (app, key) = (&apps["value"][0]["appId"], &apps["value"][0]["keyCredentials"][0]["keyId"]);
+    let fix_of_one = fix();
+    for part in [format!("--app {}", app.as_str().unwrap()), format!("--key {}", key.as_str().unwrap())] {
+        assert!(fix_of_one.contains(&part), "{fix_of_one}");
+    }
+    let other = bench.application("other");
+    let made = bench.vault("GET", "/certificates/payroll-sync", &Value::Null);
+    let key = json!({ "keyCredentials": [{ "type": "AsymmetricX509Cert", "usage": "Verify", "key": made["cer"] }] });
+    bench.graph("PATCH", &format!("/v1.0/applications/{}", other.id), &key);
+    bench.lab().clock().advance(time::Duration::minutes(10));
+    assert!(fix().contains("--app APP "), "{}", fix());
+}

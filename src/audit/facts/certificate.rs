@@ -5,7 +5,7 @@ use super::custody::{Export, Grade, Origin, custody_of_version, origin_of_versio
 use super::index::Trust;
 use crate::audit::finding::{ObjectKind, Subject};
 use crate::audit::verdict::Step;
-use crate::domain::TAG_APP;
+use crate::domain::{AppId, CredentialId, TAG_APP};
 use crate::inventory::{Certificate, Vault, VersionRecord};
 
 /// A vault, with what was derived.
@@ -94,6 +94,20 @@ impl<'a> CertificateFacts<'a> {
     pub fn versions_in_use(&self) -> impl Iterator<Item = &VersionFacts<'a>> {
         let with_index = self.versions.iter().enumerate();
         with_index.filter(|(index, version)| *index == 0 || version.is_trusted()).map(|(_, version)| version)
+    }
+
+    /// The application that trusts a version, and by which credential, if it is the only one; where no version is
+    /// named, the same of all versions.
+    pub fn only_trust(&self, version: Option<&str>) -> Option<(AppId, CredentialId)> {
+        let named = self.versions.iter().find(|known| version == Some(known.version.version.as_str()));
+        let trusting: Vec<&Trust<'_>> = match named {
+            Some(version) => version.trusted_by.iter().filter(|trust| trust.is_for_sign_in()).collect(),
+            None => self.trusting.clone(),
+        };
+        match trusting.as_slice() {
+            [only] => Some((only.application?.app_id, only.key.key_id)),
+            _ => None,
+        }
     }
 
     /// Whether an application trusts one of its versions now.

@@ -117,6 +117,7 @@ fn large(findings: usize) -> Report {
                 }]
                 .into(),
                 remedy: format!("kvops provision --app {app} --vault VAULT --name NAME").into(),
+                trusted_by: None,
                 fingerprint: Fingerprint::of(rule.id, &report.header.tenant, &subject),
                 subject,
                 state: if number % 50 == 7 {
