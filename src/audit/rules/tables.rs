@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::RULES;
 use crate::audit::engine::judge;
+use crate::audit::finding::Finding;
 use crate::audit::history::History;
 use crate::audit::manifest::{Manifest, ManifestEntry};
 use crate::audit::params::Params;
@@ -76,6 +77,9 @@ struct ExpectedFinding {
     severity: Severity,
     /// A piece of the message, with the numbers that matter.
     says: String,
+    /// A piece of its evidence, of why it is so severe, or of what to do about it.
+    #[serde(default)]
+    shows: String,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +147,12 @@ fn is_engine(rule: &Rule) -> bool {
     matches!(rule.check, crate::audit::rule::Check::Engine)
 }
 
+fn shows(finding: &Finding, piece: &str) -> bool {
+    let mut evidence = finding.evidence.iter().flat_map(|fact| [&*fact.field, &*fact.value]);
+    let mut steps = finding.adjustments.iter().map(|step| step.why.as_str());
+    evidence.any(|text| text.contains(piece)) || steps.any(|why| why.contains(piece)) || finding.fix().contains(piece)
+}
+
 fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
     let (report, expect) = judged(rule, table);
     let mut wrong = Vec::new();
@@ -152,11 +162,12 @@ fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
                 && finding.subject.part.as_deref() == expected.part.as_deref()
                 && finding.severity == expected.severity
                 && finding.message.contains(&expected.says)
+                && shows(finding, &expected.shows)
         });
         if !found {
             wrong.push(format!(
-                "no {} finding about {} {:?} that says `{}`",
-                expected.severity, expected.subject, expected.part, expected.says
+                "no {} finding about {} {:?} that says `{}` and shows `{}`",
+                expected.severity, expected.subject, expected.part, expected.says, expected.shows
             ));
         }
     }
