@@ -92,8 +92,9 @@ pub struct Changed {
     removed: Option<Removed>,
 }
 
+/// Present in what a delta query says of an object that is gone.
 #[derive(Clone, Copy, Debug, Deserialize)]
-struct Removed {}
+pub(super) struct Removed {}
 
 impl Changed {
     /// Whether it is no longer there.
@@ -216,7 +217,7 @@ impl Client {
     }
 }
 
-fn since_then(token: Option<&str>) -> (&str, &str) {
+pub(super) fn since_then(token: Option<&str>) -> (&str, &str) {
     ("$deltatoken", token.unwrap_or("latest"))
 }
 

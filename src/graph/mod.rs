@@ -30,7 +30,9 @@ pub use registration::{
     Access, Api, Implicit, Keys, ListedKey, ListedPassword, Lock, Principal, Publisher, Redirects, Registration,
     RequiredAccess, Scope, Web,
 };
-pub use relation::{ClaimsExpression, Federated, Grant, Holding, Known, MOST_EXPANDED, Owned, Owner, RoleHolder};
+pub use relation::{
+    ChangedGrant, ClaimsExpression, Federated, Grant, Holding, Known, MOST_EXPANDED, Owned, Owner, RoleHolder,
+};
 pub use report::{CredentialUse, LastSignIn, PrincipalUse};
 pub use tenant::{
     AuthorizationPolicy, CustomPolicy, DefaultPolicy, DefaultUserRole, Organization, Restricted, Restriction,

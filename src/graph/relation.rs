@@ -1,11 +1,11 @@
 //! What applications and service principals are tied to: owners, federation, permissions.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::client::Client;
 use super::list::List;
-use super::listing::Class;
+use super::listing::{Class, Removed, since_then};
 use super::registration::or_default;
 use crate::domain::{CredentialId, ObjectId};
 use crate::http::{Operation, Service};
@@ -21,6 +21,7 @@ const FEDERATED_OF_ONE: Operation = safe("listing the federated credentials", "A
 const APP_ROLES: Operation = safe("listing who holds roles of an API", "Application.Read.All");
 const ALL_APP_ROLES: Operation = safe("listing the roles that are held", "Application.Read.All").costing(2);
 const GRANTS: Operation = safe("listing the delegated permissions", "Directory.Read.All").costing(2);
+const CHANGED_GRANTS: Operation = safe("listing the changed delegated permissions", "Directory.Read.All").costing(2);
 
 /// So many owners come with an object; the rest has to be asked for.
 pub const MOST_EXPANDED: usize = 20;
@@ -146,7 +147,7 @@ impl Holding {
 }
 
 /// A delegated permission.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// Names the grant.
@@ -165,6 +166,46 @@ pub struct Grant {
     /// Names of scopes with blanks between them.
     #[serde(default)]
     pub scope: Option<Box<str>>,
+}
+
+/// What a delta query says of a delegated permission: at least what has changed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangedGrant {
+    /// Names the grant.
+    pub id: Box<str>,
+    #[serde(default)]
+    client_id: Option<ObjectId>,
+    #[serde(default)]
+    consent_type: Option<Box<str>>,
+    #[serde(default)]
+    principal_id: Option<ObjectId>,
+    #[serde(default)]
+    resource_id: Option<ObjectId>,
+    #[serde(default)]
+    scope: Option<Box<str>>,
+    #[serde(rename = "@removed", default)]
+    removed: Option<Removed>,
+}
+
+impl ChangedGrant {
+    /// Whether it was revoked.
+    pub fn is_gone(&self) -> bool {
+        self.removed.is_some()
+    }
+
+    /// The grant as it is now. `None`: it is new here, and says too little of itself.
+    pub fn over(self, before: Option<Grant>) -> Option<Grant> {
+        let known = before.as_ref();
+        Some(Grant {
+            client_id: self.client_id.or(known.map(|grant| grant.client_id))?,
+            resource_id: self.resource_id.or(known.map(|grant| grant.resource_id))?,
+            principal_id: self.principal_id.or(known.and_then(|grant| grant.principal_id)),
+            consent_type: self.consent_type.or_else(|| known.and_then(|grant| grant.consent_type.clone())),
+            scope: self.scope.or_else(|| known.and_then(|grant| grant.scope.clone())),
+            id: self.id,
+        })
+    }
 }
 
 impl Client {
@@ -220,8 +261,36 @@ impl Client {
         self.listed(self.url("oauth2PermissionGrants", &[("$top", "999")]), GRANTS)
     }
 
+    /// The delegated permissions that have changed since the moment of a delta link; without one, a link for
+    /// the next time and nothing else.
+    pub fn changed_grants(&self, since: Option<&str>) -> List<'_, ChangedGrant> {
+        self.listed(self.url("oauth2PermissionGrants/delta", &[since_then(since)]), CHANGED_GRANTS)
+    }
+
     /// The delegated permissions of one client.
     pub fn grants_of(&self, principal: ObjectId) -> List<'_, Grant> {
         self.listed(self.url(&format!("servicePrincipals/{principal}/oauth2PermissionGrants"), &[]), GRANTS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_changed_grant_keeps_what_its_change_does_not_mention() {
+        let id = "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10";
+        let before: Grant = serde_json::from_value(json!({
+            "id": "g", "clientId": id, "consentType": "AllPrincipals", "resourceId": id, "scope": "User.Read",
+        }))
+        .unwrap();
+        let change = |value| serde_json::from_value::<ChangedGrant>(value).unwrap();
+        let wider = change(json!({ "id": "g", "scope": "User.Read Mail.Read" }));
+        let after = wider.clone().over(Some(before.clone())).unwrap();
+        assert_eq!(after, Grant { scope: Some("User.Read Mail.Read".into()), ..before });
+        assert!(wider.over(None).is_none(), "nobody knows whose it is");
+        assert!(change(json!({ "id": "g", "@removed": { "reason": "deleted" } })).is_gone());
     }
 }

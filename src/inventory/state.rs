@@ -15,13 +15,15 @@ use time::OffsetDateTime;
 use super::application::{Application, ServicePrincipal};
 use super::vault::Vault;
 use super::{Evidence, Inventory};
+use crate::graph::Grant;
 
 /// Another number is another layout, and is not read.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 const HEAD: &str = "state.json";
 const APPLICATIONS: &str = "applications.ndjson";
 const PRINCIPALS: &str = "service-principals.ndjson";
+const GRANTS: &str = "delegated-grants.ndjson";
 const VAULTS: &str = "vaults.ndjson";
 
 /// A folder for what is kept between runs, and what was found there.
@@ -31,6 +33,7 @@ pub struct State {
     tenant: Option<String>,
     pub(super) applications: Vec<Application>,
     pub(super) service_principals: Vec<ServicePrincipal>,
+    pub(super) grants: Vec<Grant>,
     pub(super) vaults: Vec<Vault>,
     pub(super) marks: Marks,
 }
@@ -42,6 +45,8 @@ pub(super) struct Marks {
     pub(super) applications: Option<Mark>,
     #[serde(default)]
     pub(super) service_principals: Option<Mark>,
+    #[serde(default)]
+    pub(super) grants: Option<Mark>,
 }
 
 /// One such moment.
@@ -63,7 +68,7 @@ struct Head {
     tenant: String,
     cloud: String,
     /// How many lines each file has: a run that died while it wrote leaves another number.
-    lines: [usize; 3],
+    lines: [usize; 4],
     marks: Marks,
 }
 
@@ -139,10 +144,12 @@ impl State {
         let marks = Marks {
             applications: self.marks.applications.clone().filter(|_| complete(Evidence::Applications)),
             service_principals: self.marks.service_principals.clone().filter(|_| complete(Evidence::ServicePrincipals)),
+            grants: self.marks.grants.clone().filter(|_| complete(Evidence::DelegatedGrants)),
         };
         let lines = [
             write(&folder.join(APPLICATIONS), &inventory.applications)?,
             write(&folder.join(PRINCIPALS), &inventory.service_principals)?,
+            write(&folder.join(GRANTS), &self.grants)?,
             write(&folder.join(VAULTS), &inventory.vaults)?,
         ];
         let head =
@@ -171,12 +178,13 @@ fn read(folder: &Path, cloud: &str) -> Result<Option<State>, Unusable> {
         let (found, asked) = (format!("cloud {}", head.cloud), format!("cloud {cloud}"));
         return Err(Unusable::Foreign { folder: folder.to_owned(), found, asked });
     }
-    let [applications, principals, vaults] = head.lines;
+    let [applications, principals, grants, vaults] = head.lines;
     Ok(Some(State {
         folder: Some(folder.to_owned()),
         tenant: Some(head.tenant),
         applications: lines(&folder.join(APPLICATIONS), applications).map_err(damaged(APPLICATIONS))?,
         service_principals: lines(&folder.join(PRINCIPALS), principals).map_err(damaged(PRINCIPALS))?,
+        grants: lines(&folder.join(GRANTS), grants).map_err(damaged(GRANTS))?,
         vaults: lines(&folder.join(VAULTS), vaults).map_err(damaged(VAULTS))?,
         marks: head.marks,
     }))

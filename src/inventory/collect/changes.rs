@@ -17,7 +17,7 @@ use crate::inventory::Reason;
 use crate::inventory::state::Mark;
 
 /// The directory keeps the moment of a mark for seven days.
-const LIFETIME: Duration = Duration::days(7);
+pub(super) const LIFETIME: Duration = Duration::days(7);
 
 /// If more than one in so many has changed, everything is read anew.
 const TOO_MANY: usize = 5;
@@ -34,7 +34,7 @@ pub(super) async fn mark(run: &Run<'_>, class: Class) -> Option<Mark> {
     Some(Mark { token: all?, keys, at: run.now })
 }
 
-async fn latest<T: DeserializeOwned>(mut list: List<'_, T>) -> Option<String> {
+pub(super) async fn latest<T: DeserializeOwned>(mut list: List<'_, T>) -> Option<String> {
     while list.next().await.ok()?.is_some() {}
     token(list.delta_link()?)
 }
@@ -131,7 +131,7 @@ async fn changed<T: Listed>(
 }
 
 /// The token of a delta link: the rest of the link is ours to build.
-fn token(link: &str) -> Option<String> {
+pub(super) fn token(link: &str) -> Option<String> {
     let link = url::Url::parse(link).ok()?;
     let found = link.query_pairs().find(|(name, _)| name.eq_ignore_ascii_case("$deltatoken"))?;
     Some(found.1.into_owned())

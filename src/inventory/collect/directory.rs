@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::changes;
+use super::grants::{self, Grants};
 use super::join::Wanted;
 use super::news::{Pointed, Teller};
 use super::objects::{self, Listed, Objects};
@@ -71,6 +72,8 @@ async fn all(
     let applications = Before { records: before, mark: state.marks.applications.take(), is_kept };
     let before = std::mem::take(&mut state.service_principals);
     let principals = Before { records: before, mark: state.marks.service_principals.take(), is_kept };
+    let before = std::mem::take(&mut state.grants);
+    let grants = grants::Before { grants: before, mark: state.marks.grants.take(), is_kept };
     let (own, others) = join(
         parts::of(&run.graph, Class::Applications, created, run.now),
         parts::of(&run.graph, Class::ServicePrincipals, created, run.now),
@@ -94,7 +97,7 @@ async fn all(
     let (records, of_applications, of_principals, (policies, deleted)) = Box::pin(join4(
         records,
         of_applications(run, &own, created),
-        of_principals(run, &others, created),
+        of_principals(run, &others, created, grants),
         tenant_wide,
     ))
     .await;
@@ -107,7 +110,14 @@ async fn all(
     let of_principals = of_principals?;
     let role_resources = roles::resources(&of_principals.holders);
     roles::put_roles(of_principals.holders, &mut service_principals);
-    relations::put_grants(of_principals.grants, &mut service_principals);
+    let (grants, mark) = of_principals.grants;
+    grants::put(&grants, &mut service_principals);
+    state.marks.grants = mark;
+    if let Seen::Read(grants) = grants
+        && is_kept
+    {
+        state.grants = grants;
+    }
     let held = tenant::holders(&of_principals.roles);
 
     if let Some(told) = wanted {
@@ -166,7 +176,7 @@ async fn of_applications(
 #[derive(Debug)]
 struct OfPrincipals {
     holders: roles::Holders,
-    grants: relations::Grants,
+    grants: Grants,
     roles: Seen<Vec<DirectoryRole>>,
     /// Of all of them, where more than a few matter.
     owners: Option<relations::Owners>,
@@ -176,6 +186,7 @@ async fn of_principals(
     run: &Run<'_>,
     parts: &[parts::Sized],
     created: Option<OffsetDateTime>,
+    before: grants::Before,
 ) -> Result<OfPrincipals, NotSignedIn> {
     let owners = async {
         // In a large tenant, more than a few of them matter.
@@ -187,7 +198,7 @@ async fn of_principals(
     let (holders, owners, grants, roles) = Box::pin(join4(
         roles::holders(run, parts, created),
         owners,
-        relations::grants(run),
+        grants::all(run, before),
         tenant::directory_roles(run),
     ))
     .await;
@@ -240,7 +251,7 @@ async fn some(run: &Run<'_>, told: oneshot::Sender<Wanted>) -> Result<Directory,
     let owners = relations::owners_of_some(run, Class::ServicePrincipals, &ids, true).await?;
     relations::put_owners(&mut principals, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
     roles::roles_of(run, &mut principals).await?;
-    relations::grants_of(run, &mut principals).await?;
+    grants::of(run, &mut principals).await?;
     let federated = Seen::Read(applications.iter().map(|application| application.id).collect());
     relations::federation(run, &mut applications, federated).await?;
     let nobody = HashSet::new();

@@ -9,6 +9,7 @@ mod bucket;
 mod bytes;
 mod changes;
 mod directory;
+mod grants;
 mod join;
 mod limits;
 mod news;

@@ -1,4 +1,4 @@
-//! Owners, federated credentials and delegated permissions: what ties objects of the directory together.
+//! Owners and federated credentials: what ties objects of the directory together.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,10 +12,8 @@ use super::record;
 use super::refusal::{self, NotSignedIn};
 use super::run::{MOST_RESTARTS, Run};
 use crate::domain::ObjectId;
-use crate::graph::{Class, Grant, Part};
-use crate::inventory::{
-    Application, DelegatedGrant, Evidence, FederatedCredential, Owner, OwnerKind, Reason, Seen, ServicePrincipal,
-};
+use crate::graph::{Class, Part};
+use crate::inventory::{Application, Evidence, FederatedCredential, Owner, OwnerKind, Reason, Seen, ServicePrincipal};
 
 /// So many objects are asked at once.
 const READINGS_AT_ONCE: usize = 32;
@@ -113,6 +111,8 @@ fn sorted(owners: impl Iterator<Item = Owner>) -> Vec<Owner> {
     let mut owners: Vec<_> = owners.collect();
     owners.sort_by_key(|owner| owner.id);
     owners.dedup_by_key(|owner| owner.id);
+    // It may still be in the memory of the answer, which is several times as large.
+    owners.shrink_to_fit();
     owners
 }
 
@@ -214,90 +214,4 @@ pub(super) async fn federation(
         application.federated = all.remove(&application.id).unwrap_or_else(|| Seen::Read(Vec::new()));
     }
     Ok(())
-}
-
-/// Delegated permissions, by client.
-pub(super) type Grants = Seen<HashMap<ObjectId, Vec<Grant>>>;
-
-/// The delegated permissions of the tenant.
-pub(super) async fn grants(run: &Run<'_>) -> Result<Grants, NotSignedIn> {
-    let read = run.entire(Evidence::DelegatedGrants, "", || run.graph.grants()).await?;
-    Ok(match read {
-        Seen::Read(grants) => {
-            let mut by_client: HashMap<ObjectId, Vec<Grant>> = HashMap::new();
-            for grant in grants {
-                by_client.entry(grant.client_id).or_default().push(grant);
-            }
-            Seen::Read(by_client)
-        }
-        Seen::Unread { unread } => Seen::unread(unread),
-    })
-}
-
-/// Puts them beside their clients.
-pub(super) fn put_grants(mut grants: Grants, principals: &mut [ServicePrincipal]) {
-    for principal in principals {
-        principal.delegated = match &mut grants {
-            Seen::Read(of) => Seen::Read(delegated(of.remove(&principal.id).unwrap_or_default())),
-            Seen::Unread { unread } => Seen::unread(*unread),
-        };
-    }
-}
-
-/// The delegated permissions of a few service principals.
-pub(super) async fn grants_of(run: &Run<'_>, principals: &mut [ServicePrincipal]) -> Result<(), NotSignedIn> {
-    for principal in principals {
-        let id = principal.id;
-        let read = run.entire(Evidence::DelegatedGrants, &id.to_string(), || run.graph.grants_of(id)).await?;
-        principal.delegated = match read {
-            Seen::Read(grants) => Seen::Read(delegated(grants)),
-            Seen::Unread { unread } => Seen::unread(unread),
-        };
-    }
-    Ok(())
-}
-
-/// Consents of single people to the same scopes are one.
-fn delegated(grants: Vec<Grant>) -> Vec<DelegatedGrant> {
-    let mut all: Vec<_> = grants
-        .into_iter()
-        .map(|grant| {
-            let mut scopes: Vec<Box<str>> =
-                grant.scope.as_deref().unwrap_or_default().split_whitespace().map(Into::into).collect();
-            scopes.sort_unstable();
-            scopes.dedup();
-            DelegatedGrant {
-                resource: grant.resource_id,
-                scopes: scopes.into(),
-                is_for_all: grant.consent_type.is_some_and(|kind| kind.eq_ignore_ascii_case("AllPrincipals")),
-            }
-        })
-        .collect();
-    all.sort_by(|one, other| {
-        (one.resource, !one.is_for_all, &one.scopes).cmp(&(other.resource, !other.is_for_all, &other.scopes))
-    });
-    all.dedup();
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn consents_of_many_people_to_the_same_are_one() {
-        let grant = |principal: &str, scope: &str| -> Grant {
-            serde_json::from_value(json!({
-                "clientId": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f10", "consentType": "Principal", "principalId": principal,
-                "resourceId": "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f11", "scope": scope,
-            }))
-            .unwrap()
-        };
-        let people = ["7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f12", "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f13"];
-        let read = delegated(vec![grant(people[0], "User.Read  Mail.Read"), grant(people[1], "Mail.Read User.Read ")]);
-        assert_eq!(read.len(), 1);
-        assert_eq!(*read[0].scopes, ["Mail.Read".into(), "User.Read".into()]);
-    }
 }

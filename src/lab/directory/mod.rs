@@ -36,7 +36,10 @@ pub(crate) struct Directory {
     #[serde(default)]
     pub(crate) directory_roles: Vec<DirectoryRole>,
     /// Delegated consent, by its id.
-    pub(crate) grants: BTreeMap<String, PermissionGrant>,
+    grants: BTreeMap<String, PermissionGrant>,
+    /// Consent (by its id, gone or not) → the revision of its last change.
+    #[serde(default)]
+    granted: BTreeMap<String, u64>,
     pub(crate) policies: Policies,
     /// Credential (`keyId`) → its last use at the token endpoint.
     sign_ins: BTreeMap<Uuid, SignIn>,
@@ -241,6 +244,46 @@ impl Directory {
         if is_graph { 0 } else { table::FIRST_WRITTEN }
     }
 
+    /// A consent that somebody has written.
+    pub(crate) fn grant(&self, id: &str) -> Option<&PermissionGrant> {
+        self.grants.get(id)
+    }
+
+    /// Writes a consent.
+    pub(crate) fn put_grant(&mut self, id: String, grant: PermissionGrant) {
+        self.revision += 1;
+        self.granted.insert(id.clone(), self.revision);
+        self.grants.insert(id, grant);
+    }
+
+    /// Revokes a consent. False if there is none.
+    pub(crate) fn remove_grant(&mut self, id: &str) -> bool {
+        let is_found = self.grants.remove(id).is_some();
+        if is_found {
+            self.revision += 1;
+            self.granted.insert(id.to_owned(), self.revision);
+        }
+        is_found
+    }
+
+    /// The consents of one client.
+    pub(crate) fn grants_of(&self, client: Uuid) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, PermissionGrant>)> {
+        let made_up = self.scale.as_ref().and_then(|scale| {
+            scale.grant(scale.index_of_id(Kind::ServicePrincipal, client).filter(|&index| index < scale.applications)?)
+        });
+        let made_up = made_up.filter(|(id, _)| !self.grants.contains_key(id));
+        let written = self.grants.iter().filter(move |(_, grant)| grant.client == client);
+        let written = written.map(|(id, grant)| (Cow::Borrowed(id.as_str()), Cow::Borrowed(grant)));
+        made_up.map(|(id, grant)| (Cow::Owned(id), Cow::Owned(grant))).into_iter().chain(written)
+    }
+
+    /// Consents that changed after a revision, oldest change first, without what they are if they are gone.
+    pub(crate) fn changed_grants(&self, after: u64) -> Vec<(&str, Option<&PermissionGrant>)> {
+        let mut changed: Vec<_> = self.granted.iter().filter(|(_, revision)| **revision > after).collect();
+        changed.sort_by_key(|(_, revision)| **revision);
+        changed.into_iter().map(|(id, _)| (id.as_str(), self.grants.get(id))).collect()
+    }
+
     /// Consents, from a position on: those that a `scale` seed makes up first.
     pub(crate) fn grants_from(
         &self,
@@ -264,12 +307,15 @@ impl Directory {
     }
 
     /// Changes a share of the objects that a `scale` seed makes up, as a day in a large tenant does:
-    /// each gets one more credential. Tells how many.
+    /// each gets one more credential, and the consent of one more person. Tells how many.
     pub(crate) fn churn(&mut self, percent: f64, now: OffsetDateTime) -> u32 {
         let Some(scale) = self.scale.clone() else { return 0 };
         let changed: Vec<_> = scale.changing(percent).collect();
         for &index in &changed {
             self.put(scale.changed_application(index, now), now);
+            if let Some((id, grant)) = scale.new_grant(index, now) {
+                self.put_grant(id, grant);
+            }
         }
         u32::try_from(changed.len()).unwrap_or(u32::MAX)
     }

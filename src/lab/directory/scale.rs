@@ -246,19 +246,20 @@ impl Scale {
 
     /// Consent of an application for everybody: every third has some.
     pub(crate) fn grant(&self, index: u32) -> Option<(String, PermissionGrant)> {
-        let graph = self.graph.as_ref()?;
-        if self.choice(index, 15, 3) != 0 {
-            return None;
-        }
-        let client = self.id(Salt::ServicePrincipal, index);
-        let bytes: Vec<u8> = [client, graph.id].into_iter().flat_map(|id| id.to_bytes_le()).collect();
-        let grant = PermissionGrant {
-            client,
-            consent_type: "AllPrincipals".to_owned(),
-            principal: None,
-            resource: graph.id,
-            scope: "User.Read".to_owned(),
-        };
+        if self.choice(index, 15, 3) == 0 { self.consent(index, None) } else { None }
+    }
+
+    /// Consent of one person, given at this moment.
+    pub(super) fn new_grant(&self, index: u32, now: OffsetDateTime) -> Option<(String, PermissionGrant)> {
+        self.consent(index, Some(self.random_guid(Salt::Choice, index, 100 + now.unix_timestamp().unsigned_abs())))
+    }
+
+    fn consent(&self, index: u32, principal: Option<Uuid>) -> Option<(String, PermissionGrant)> {
+        let (client, resource) = (self.id(Salt::ServicePrincipal, index), self.graph.as_ref()?.id);
+        let ids = [Some(client), Some(resource), principal];
+        let bytes: Vec<u8> = ids.into_iter().flatten().flat_map(|id| id.to_bytes_le()).collect();
+        let consent_type = if principal.is_some() { "Principal" } else { "AllPrincipals" }.to_owned();
+        let grant = PermissionGrant { client, consent_type, principal, resource, scope: "User.Read".to_owned() };
         Some((URL_SAFE_NO_PAD.encode(bytes), grant))
     }
 

@@ -20,6 +20,7 @@ pub(crate) fn resource_units(request: &Request) -> u32 {
         ["applications"] | ["applications", "delta"] if request.method == Method::GET => 2,
         ["serviceprincipals", _, "approleassignments" | "approleassignedto"]
         | ["oauth2permissiongrants"]
+        | ["oauth2permissiongrants", "delta"]
         | ["users"]
             if request.method == Method::GET =>
         {

@@ -9,6 +9,7 @@ use super::fault::{Answer, Fault};
 use super::lists::{decode, encode, link};
 use super::query::Query;
 use super::render::Style;
+use super::roles::grant_members;
 use super::{budget, query, render, reply};
 use crate::lab::directory::{Change, Hint, Object, View};
 use crate::lab::entra::Caller;
@@ -37,12 +38,7 @@ struct Token {
 /// `GET /applications/delta`.
 pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Request) -> Answer {
     require(caller, Right::ReadApplications)?;
-    for unsupported in ["$top", "$expand", "$filter", "$orderby", "$search"] {
-        // A filter by id is all that the documentation allows, and nobody uses it.
-        if request.query(unsupported).is_some() {
-            return Err(Fault::malformed(format!("The query parameter '{unsupported}' is not supported with delta.")));
-        }
-    }
+    refuse_unsupported(request)?;
     let query = Query::parse(request, T::KIND)?;
     if query.selects_keys() {
         budget::spend_key_read(world)?;
@@ -86,6 +82,62 @@ pub(super) fn read<T: Object>(world: &mut World, caller: &Caller, request: &Requ
             page::<T>(world, request, &query, values, ("@odata.nextLink", "$skiptoken", &token))
         }
         None => done::<T>(world, request, &query, values, &token),
+    }
+}
+
+/// `GET /oauth2PermissionGrants/delta`.
+pub(super) fn grants(world: &World, request: &Request) -> Answer {
+    refuse_unsupported(request)?;
+    let now = world.now().unix_timestamp();
+    let start = Token { revision: world.directory.revision(), issued_at: now, position: 0, since: None };
+    let token = match (request.query("$skiptoken"), request.query("$deltatoken")) {
+        (Some(text), _) => parse(text, now)?,
+        (None, Some("latest")) => return written(world, request, Vec::new(), &start, None),
+        (None, Some(text)) => Token { since: Some(parse(text, now)?.revision), ..start },
+        (None, None) => start,
+    };
+    let mut size = query::page(request)?;
+    if world.settings.page_size > 0 {
+        size = size.min(world.settings.page_size as usize);
+    }
+    let mut rows: Vec<(u64, Value)> = match token.since {
+        None => {
+            let all = world.directory.grants_from(token.position).take(size + 1);
+            all.map(|(position, (id, grant))| (position, grant_members(&id, &grant).into())).collect()
+        }
+        Some(since) => {
+            let changed = world.directory.changed_grants(since).into_iter();
+            let shown = changed.map(|(id, grant)| match grant {
+                Some(grant) => grant_members(id, grant).into(),
+                None => json!({ "id": id, "@removed": { "reason": "deleted" } }),
+            });
+            let from = usize::try_from(token.position).unwrap_or(usize::MAX);
+            (0..).zip(shown).skip(from).take(size + 1).collect()
+        }
+    };
+    let next = (rows.len() > size).then(|| rows.pop()).flatten().map(|(position, _)| position);
+    written(world, request, rows.into_iter().map(|(_, row)| row).collect(), &token, next)
+}
+
+fn written(world: &World, request: &Request, rows: Vec<Value>, token: &Token, next: Option<u64>) -> Answer {
+    let (revision, since, issued_at) = (token.revision, token.since, world.now().unix_timestamp());
+    let (member, parameter, token) = match next {
+        Some(position) => ("@odata.nextLink", "$skiptoken", Token { revision, issued_at, position, since }),
+        None => ("@odata.deltaLink", "$deltatoken", Token { revision, issued_at, position: 0, since: None }),
+    };
+    let mut body = Map::new();
+    let link = link(world, request, "oauth2PermissionGrants/delta", parameter, &encode(&token));
+    body.insert(member.to_owned(), json!(link));
+    body.insert("value".to_owned(), Value::Array(rows));
+    Ok(reply::entity(world, request, StatusCode::OK, "oauth2PermissionGrants", body))
+}
+
+/// A filter by id is all that the documentation allows, and nobody uses it.
+fn refuse_unsupported(request: &Request) -> Result<(), Fault> {
+    let unsupported = ["$top", "$expand", "$filter", "$orderby", "$search"];
+    match unsupported.into_iter().find(|name| request.query(name).is_some()) {
+        Some(name) => Err(Fault::malformed(format!("The query parameter '{name}' is not supported with delta."))),
+        None => Ok(()),
     }
 }
 

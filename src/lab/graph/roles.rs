@@ -12,7 +12,7 @@ use super::access::{Right, require};
 use super::fault::{Answer, Fault};
 use super::path::{Segment, Selector};
 use super::render::seconds;
-use super::{credentials, objects, reply, slices};
+use super::{credentials, delta, filter, objects, reply, slices};
 use crate::lab::directory::{Hint, Object as _, PermissionGrant, RoleAssignment, ServicePrincipal, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
@@ -162,15 +162,22 @@ pub(super) fn grants(world: &mut World, caller: &Caller, request: &Request, rest
     match (request.method.as_str(), rest) {
         ("GET", []) => {
             require(caller, Right::ReadGrants)?;
+            let filter = request.query("$filter").map(filter::parse).transpose()?;
             slices::scanned(world, request, "oauth2PermissionGrants", "oauth2PermissionGrants", |world, from| {
                 let all = world.directory.grants_from(from);
-                all.map(|(position, (id, grant))| (position, vec![Value::Object(grant_members(&id, &grant))]))
+                let all = all.map(|(position, (id, grant))| (position, Value::Object(grant_members(&id, &grant))));
+                let is_asked = move |row: &Value| filter.as_ref().is_none_or(|filter| filter.matches(row));
+                all.filter(move |(_, row)| is_asked(row)).map(|(position, row)| (position, vec![row]))
             })
+        }
+        ("GET", [segment]) if segment.name == "delta" => {
+            require(caller, Right::ReadGrants)?;
+            delta::grants(world, request)
         }
         ("POST", []) => consent(world, caller, request),
         ("GET", [id]) => {
             require(caller, Right::ReadGrants)?;
-            let grant = world.directory.grants.get(&id.raw).ok_or_else(|| Fault::not_found(&id.raw))?;
+            let grant = world.directory.grant(&id.raw).ok_or_else(|| Fault::not_found(&id.raw))?;
             let members = grant_members(&id.raw, grant);
             Ok(reply::entity(world, request, StatusCode::OK, "oauth2PermissionGrants/$entity", members))
         }
@@ -178,14 +185,14 @@ pub(super) fn grants(world: &mut World, caller: &Caller, request: &Request, rest
             require(caller, Right::Consent)?;
             let body = reply::body(request)?;
             let scope = credentials::text(&body, "scope")?.unwrap_or_default().to_owned();
-            let grant = world.directory.grants.get_mut(&id.raw).ok_or_else(|| Fault::not_found(&id.raw))?;
-            grant.scope = scope;
+            let grant = world.directory.grant(&id.raw).cloned().ok_or_else(|| Fault::not_found(&id.raw))?;
+            world.directory.put_grant(id.raw.clone(), PermissionGrant { scope, ..grant });
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         ("DELETE", [id]) => {
             require(caller, Right::Consent)?;
-            let removed = world.directory.grants.remove(&id.raw);
-            removed.map(|_| Reply::empty(StatusCode::NO_CONTENT)).ok_or_else(|| Fault::not_found(&id.raw))
+            let is_found = world.directory.remove_grant(&id.raw);
+            is_found.then(|| Reply::empty(StatusCode::NO_CONTENT)).ok_or_else(|| Fault::not_found(&id.raw))
         }
         _ => Err(Fault::malformed("The method is not supported for this resource.")),
     }
@@ -194,8 +201,8 @@ pub(super) fn grants(world: &mut World, caller: &Caller, request: &Request, rest
 /// `GET /servicePrincipals/{id}/oauth2PermissionGrants`.
 pub(super) fn grants_of(world: &mut World, caller: &Caller, request: &Request, selector: &Selector) -> Answer {
     let client = objects::readable::<ServicePrincipal>(world, caller, selector)?.id;
-    let own = world.directory.grants.iter().filter(|(_, grant)| grant.client == client);
-    let own = own.map(|(id, grant)| Value::Object(grant_members(id, grant))).collect();
+    let own = world.directory.grants_of(client);
+    let own = own.map(|(id, grant)| Value::Object(grant_members(&id, &grant))).collect();
     let path = format!("servicePrincipals/{client}/oauth2PermissionGrants");
     slices::page(world, request, &path, "oauth2PermissionGrants", own)
 }
@@ -218,7 +225,7 @@ fn consent(world: &mut World, caller: &Caller, request: &Request) -> Answer {
     let ids = [Some(client), Some(resource), principal];
     let bytes: Vec<u8> = ids.into_iter().flatten().flat_map(|id| id.to_bytes_le()).collect();
     let id = URL_SAFE_NO_PAD.encode(bytes);
-    if world.directory.grants.contains_key(&id) {
+    if world.directory.grant(&id).is_some() {
         return Err(Fault::new(
             StatusCode::CONFLICT,
             "Request_MultipleObjectsWithSameKeyValue",
@@ -228,13 +235,13 @@ fn consent(world: &mut World, caller: &Caller, request: &Request) -> Answer {
     let scope = credentials::text(&body, "scope")?.unwrap_or_default().to_owned();
     let grant = PermissionGrant { client, consent_type, principal, resource, scope };
     let members = grant_members(&id, &grant);
-    world.directory.grants.insert(id.clone(), grant);
+    world.directory.put_grant(id.clone(), grant);
     let location = format!("{}/v2/{}/oauth2PermissionGrants/{id}", world.site.origin(), world.tenant);
     Ok(reply::entity(world, request, StatusCode::CREATED, "oauth2PermissionGrants/$entity", members)
         .header("location", &location))
 }
 
-fn grant_members(id: &str, grant: &PermissionGrant) -> Map<String, Value> {
+pub(super) fn grant_members(id: &str, grant: &PermissionGrant) -> Map<String, Value> {
     let mut members = Map::new();
     members.insert("clientId".to_owned(), json!(grant.client));
     members.insert("consentType".to_owned(), json!(grant.consent_type));

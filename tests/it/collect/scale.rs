@@ -108,3 +108,35 @@ fn bytes_of_what_has_changed_come_with_the_changes_or_many_at_a_time() {
     assert_eq!(asked_singly(&routes), None);
     assert_eq!(warm.applications, bench.collect().applications);
 }
+
+#[test]
+fn delegated_permissions_come_by_their_changes_and_are_those_of_a_full_run() {
+    let bench = large();
+    let folder = bench.file("state");
+    let run = || {
+        let (mut state, _) = State::open(&folder, "lab");
+        let mark = bench.mark();
+        let inventory = bench.try_collect(None, &bench.plan(), &mut state).unwrap();
+        state.save(&inventory).unwrap();
+        let count = |route: &str| bench.routes(mark).get(route).copied().unwrap_or_default();
+        let (full, delta) = ("GET /v1.0/oauth2PermissionGrants", "GET /v1.0/oauth2PermissionGrants/delta");
+        (inventory.service_principals, count(full), count(delta))
+    };
+    let churn = || bench.lab().control("POST", "/churn", &json!({ "percent": 2 })).unwrap();
+    let (first, full, _) = run();
+    assert!(full > 0);
+    churn();
+    let (warm, full, delta) = run();
+    assert_eq!((full, delta), (0, 1));
+    assert_ne!(warm, first);
+    assert_eq!(warm, bench.collect().service_principals);
+
+    // A mark that the directory has forgotten costs the full list, and nothing else.
+    let gone =
+        json!({ "match": { "path": "/v1.0/oauth2PermissionGrants/delta" }, "times": 1, "result": { "status": 410 } });
+    bench.fault(&gone);
+    churn();
+    let (warm, full, _) = run();
+    assert!(full > 0);
+    assert_eq!(warm, bench.collect().service_principals);
+}

@@ -89,6 +89,36 @@ fn a_grant_is_named_by_what_it_connects() {
 }
 
 #[test]
+fn a_grant_that_was_changed_or_revoked_shows_in_a_delta_query() {
+    let mut bench = Bench::new();
+    bench.acting_as(app(Uuid::from_u128(1), &["Application.ReadWrite.All", "DelegatedPermissionGrant.ReadWrite.All"]));
+    let graph = "/v1.0/servicePrincipals(appId='00000003-0000-0000-c000-000000000000')";
+    let resource = bench.get(graph).value()["id"].clone();
+    let mut granted = |name: &str| {
+        let (_, application) = created(&mut bench, name);
+        let (_, client) = principal_of(&mut bench, &application);
+        let body = json!({ "clientId": client["id"], "consentType": "AllPrincipals", "resourceId": resource, "scope": "User.Read" });
+        bench.post("/v1.0/oauth2PermissionGrants", body).value()["id"].as_str().unwrap().to_owned()
+    };
+    let (changed, revoked, kept) = (granted("a"), granted("b"), granted("c"));
+    let round = bench.get("/v1.0/oauth2PermissionGrants/delta").value();
+    let known: Vec<_> = round["value"].as_array().unwrap().iter().map(|grant| grant["id"].clone()).collect();
+    assert!([&changed, &revoked, &kept].iter().all(|id| known.contains(&json!(id))));
+    let link = round["@odata.deltaLink"].as_str().unwrap().to_owned();
+    assert_eq!(bench.get(&link).value()["value"], json!([]));
+
+    bench.patch(&format!("/v1.0/oauth2PermissionGrants/{changed}"), json!({ "scope": "A B" }));
+    bench.delete(&format!("/v1.0/oauth2PermissionGrants/{revoked}"));
+    let round = bench.get(&link).value();
+    assert_eq!(round["value"].as_array().unwrap().len(), 2);
+    assert_eq!((&round["value"][0]["id"], &round["value"][0]["scope"]), (&json!(changed), &json!("A B")));
+    assert_eq!(round["value"][1], json!({ "id": revoked, "@removed": { "reason": "deleted" } }));
+    assert_eq!(bench.get("/v1.0/oauth2PermissionGrants/delta?$top=5").status, 400);
+    let filtered = bench.get("/v1.0/oauth2PermissionGrants?$filter=consentType eq 'Principal'").value();
+    assert_eq!(filtered["value"], json!([]));
+}
+
+#[test]
 fn a_role_is_granted_once_seen_from_both_ends_and_taken_away() {
     let mut bench = Bench::new();
     let (_, application) = created(&mut bench, "a");
