@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::Facts;
 use super::Tier;
 use super::credential::is_saml;
+use super::multimap::{Multimap, repeated};
 use crate::domain::CredentialId;
 use crate::inventory::{
     Application, Certificate, DeletedCertificate, Inventory, KeyCredential, Reason, ServicePrincipal, Vault,
@@ -64,41 +65,112 @@ pub struct Trust<'a> {
 /// Look-up tables over an inventory.
 #[derive(Debug, Default)]
 pub(super) struct Index<'a> {
-    by_sha1: HashMap<&'a str, Vec<Match<'a>>>,
-    by_spki: HashMap<&'a str, Vec<Match<'a>>>,
+    by_sha1: Multimap<&'a str, Match<'a>>,
+    by_spki: Multimap<&'a str, Match<'a>>,
     /// By where the record of the version is in memory: the inventory outlives the index.
-    trust: HashMap<usize, Vec<Trust<'a>>>,
+    trust: Multimap<usize, Trust<'a>>,
     /// The same for certificates whose current version is known from the list only.
-    listed: HashMap<usize, Vec<Trust<'a>>>,
-    holders: HashMap<&'a str, Vec<Trust<'a>>>,
-    labels: HashMap<String, Vec<&'a str>>,
+    listed: Multimap<usize, Trust<'a>>,
+    /// Of keys that several hold.
+    holders: Multimap<&'a str, Trust<'a>>,
+    /// Of labels that several keys carry.
+    labels: Multimap<String, &'a str>,
+    unread_labels: HashMap<String, Reason>,
+}
+
+/// Places by thumbprint and by key, while they are gathered.
+#[derive(Debug, Default)]
+struct Places<'a> {
+    by_sha1: Vec<(&'a str, Match<'a>)>,
+    by_spki: Vec<(&'a str, Match<'a>)>,
+}
+
+/// Who trusts what, while it is gathered.
+#[derive(Debug, Default)]
+struct Trusts<'a> {
+    trust: Vec<(usize, Trust<'a>)>,
+    listed: Vec<(usize, Trust<'a>)>,
+    holders: Vec<(&'a str, Trust<'a>)>,
+    labels: Vec<(String, &'a str)>,
     unread_labels: HashMap<String, Reason>,
 }
 
 impl<'a> Index<'a> {
     pub(super) fn new(inventory: &'a Inventory, now: OffsetDateTime) -> Self {
-        let mut index = Self::default();
-        for vault in &inventory.vaults {
-            index.add_vault(vault);
-        }
+        let mut places = Places::default();
+        inventory.vaults.iter().for_each(|vault| places.add_vault(vault));
+        let Places { by_sha1, by_spki } = places;
+        let mut index =
+            Self { by_sha1: by_sha1.into_iter().collect(), by_spki: by_spki.into_iter().collect(), ..Self::default() };
+        let mut trusts = Trusts::default();
         for application in &inventory.applications {
             for key in &application.keys {
                 let is_active = key.is_active(now);
-                index.add_trust(Trust { application: Some(application), principal: None, key, is_active });
+                trusts.add(&index, Trust { application: Some(application), principal: None, key, is_active });
             }
         }
         for principal in &inventory.service_principals {
             for key in &principal.keys {
                 let is_active = key.is_active(now);
-                index.add_trust(Trust { application: None, principal: Some(principal), key, is_active });
+                trusts.add(&index, Trust { application: None, principal: Some(principal), key, is_active });
             }
         }
         // Most keys have one holder, and most labels one key: those that have several are asked for.
-        index.holders.retain(|_, holders| holders.len() > 1);
-        index.labels.retain(|_, keys| keys.len() > 1);
+        let Trusts { trust, listed, holders, mut labels, unread_labels } = trusts;
+        index.trust = trust.into_iter().collect();
+        index.listed = listed.into_iter().collect();
+        index.holders = repeated(holders).into_iter().collect();
+        labels.sort_unstable();
+        labels.dedup();
+        index.labels = repeated(labels).into_iter().collect();
+        index.unread_labels = unread_labels;
         index
     }
 
+    /// Where a credential's key is: by its bytes if they were read, else by its label.
+    pub(super) fn matches(&self, key: &KeyCredential) -> Vec<Match<'a>> {
+        let mut found: Vec<Match<'a>> = Vec::new();
+        let Some(x) = key.x.read() else {
+            let label = key.thumbprint().map(|label| label.hex());
+            return label.map(|label| self.by_sha1.get(label.as_str()).to_vec()).unwrap_or_default();
+        };
+        let same = self.by_sha1.get(&*x.sha1.0).iter();
+        // A place whose bytes were not read is known by what the vault states of itself, and a vault does not lie.
+        found.extend(same.map(|place| Match { level: Level::Der, ..*place }));
+        for place in self.by_spki.get(&*x.spki.0) {
+            if !found.iter().any(|known| known.is_at(place)) {
+                found.push(Match { level: Level::Spki, ..*place });
+            }
+        }
+        if let Some(label) = key.thumbprint().filter(|label| !x.has(label)) {
+            let hex = label.hex();
+            found.extend(self.by_sha1.get(hex.as_str()).iter().map(|place| Match { level: Level::Label, ..*place }));
+        }
+        found
+    }
+
+    pub(super) fn trust(&self, version: &VersionRecord) -> &[Trust<'a>] {
+        self.trust.get(&address(version))
+    }
+
+    pub(super) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
+        self.listed.get(&address(certificate))
+    }
+
+    pub(super) fn holders(&self, spki: &str) -> &[Trust<'a>] {
+        self.holders.get(spki)
+    }
+
+    pub(super) fn unread_label(&self, thumbprint: &str) -> Option<Reason> {
+        self.unread_labels.get(thumbprint).copied()
+    }
+
+    pub(super) fn keys_labelled(&self, label: &str) -> Vec<&'a str> {
+        self.labels.get(label).to_vec()
+    }
+}
+
+impl<'a> Places<'a> {
     fn add_vault(&mut self, vault: &'a Vault) {
         for certificate in vault.certificates.read().into_iter().flatten() {
             let base = Match { level: Level::Label, vault, certificate: Some(certificate), place: Place::Listed };
@@ -106,39 +178,41 @@ impl<'a> Index<'a> {
             if let Some(x5t) = &certificate.x5t
                 && !versions.iter().any(|version| version.x5t.as_ref() == Some(x5t))
             {
-                self.by_sha1.entry(&x5t.0).or_default().push(base);
+                self.by_sha1.push((&x5t.0, base));
             }
             for version in versions {
                 let found = Match { place: Place::Version(version), ..base };
                 if let Some(x) = version.x.read() {
-                    self.by_spki.entry(&x.spki.0).or_default().push(found);
+                    self.by_spki.push((&x.spki.0, found));
                 }
                 let sha1 = version.x.read().map(|x| &x.sha1).or(version.x5t.as_ref());
                 if let Some(sha1) = sha1 {
-                    self.by_sha1.entry(&sha1.0).or_default().push(found);
+                    self.by_sha1.push((&sha1.0, found));
                 }
             }
         }
         for deleted in vault.deleted.read().into_iter().flatten() {
             let found = Match { level: Level::Label, vault, certificate: None, place: Place::Deleted(deleted) };
             if let Some(x) = deleted.x.read() {
-                self.by_spki.entry(&x.spki.0).or_default().push(found);
+                self.by_spki.push((&x.spki.0, found));
             }
             if let Some(sha1) = deleted.x.read().map(|x| &x.sha1).or(deleted.x5t.as_ref()) {
-                self.by_sha1.entry(&sha1.0).or_default().push(found);
+                self.by_sha1.push((&sha1.0, found));
             }
         }
     }
+}
 
-    fn add_trust(&mut self, trust: Trust<'a>) {
-        for found in self.matches(trust.key) {
+impl<'a> Trusts<'a> {
+    fn add(&mut self, index: &Index<'a>, trust: Trust<'a>) {
+        for found in index.matches(trust.key) {
             if found.level == Level::Label {
                 continue;
             }
             match (found.place, found.certificate) {
-                (Place::Version(version), _) => self.trust.entry(address(version)).or_default().push(trust),
+                (Place::Version(version), _) => self.trust.push((address(version), trust)),
                 (Place::Listed, Some(certificate)) => {
-                    self.listed.entry(address(certificate)).or_default().push(trust);
+                    self.listed.push((address(certificate), trust));
                 }
                 (Place::Listed | Place::Deleted(_), _) => {}
             }
@@ -151,55 +225,10 @@ impl<'a> Index<'a> {
                 return;
             }
         };
-        self.holders.entry(&x.spki.0).or_default().push(trust);
+        self.holders.push((&x.spki.0, trust));
         if let Some(label) = trust.key.thumbprint() {
-            let keys = self.labels.entry(label.hex()).or_default();
-            if !keys.contains(&&*x.spki.0) {
-                keys.push(&x.spki.0);
-            }
+            self.labels.push((label.hex(), &x.spki.0));
         }
-    }
-
-    /// Where a credential's key is: by its bytes if they were read, else by its label.
-    pub(super) fn matches(&self, key: &KeyCredential) -> Vec<Match<'a>> {
-        let mut found: Vec<Match<'a>> = Vec::new();
-        let Some(x) = key.x.read() else {
-            let label = key.thumbprint().map(|label| label.hex());
-            return label.and_then(|label| self.by_sha1.get(label.as_str())).cloned().unwrap_or_default();
-        };
-        let same = self.by_sha1.get(&*x.sha1.0).into_iter().flatten();
-        // A place whose bytes were not read is known by what the vault states of itself, and a vault does not lie.
-        found.extend(same.map(|place| Match { level: Level::Der, ..*place }));
-        for place in self.by_spki.get(&*x.spki.0).into_iter().flatten() {
-            if !found.iter().any(|known| known.is_at(place)) {
-                found.push(Match { level: Level::Spki, ..*place });
-            }
-        }
-        if let Some(label) = key.thumbprint().filter(|label| !x.has(label)) {
-            let named = self.by_sha1.get(label.hex().as_str()).into_iter().flatten();
-            found.extend(named.map(|place| Match { level: Level::Label, ..*place }));
-        }
-        found
-    }
-
-    pub(super) fn trust(&self, version: &VersionRecord) -> &[Trust<'a>] {
-        self.trust.get(&address(version)).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    pub(super) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
-        self.listed.get(&address(certificate)).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    pub(super) fn holders(&self, spki: &str) -> &[Trust<'a>] {
-        self.holders.get(spki).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    pub(super) fn unread_label(&self, thumbprint: &str) -> Option<Reason> {
-        self.unread_labels.get(thumbprint).copied()
-    }
-
-    pub(super) fn keys_labelled(&self, label: &str) -> Vec<&'a str> {
-        self.labels.get(label).cloned().unwrap_or_default()
     }
 }
 

@@ -13,6 +13,7 @@ mod custody;
 mod duration;
 mod federation;
 mod index;
+mod multimap;
 mod rbac;
 mod restriction;
 mod tier;
