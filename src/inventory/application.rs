@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::credential::{FederatedCredential, KeyCredential, Moment, PasswordCredential};
-use super::seen::Seen;
+use super::seen::{Seen, exact};
 use crate::domain::{AppId, ObjectId};
 
 /// An application registration.
@@ -62,10 +62,10 @@ pub struct Application {
     #[serde(default)]
     pub keys: Box<[KeyCredential]>,
     /// Federated identity credentials.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub federated: Seen<Vec<FederatedCredential>>,
     /// Who may change it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub owners: Seen<Vec<Owner>>,
 }
 
@@ -201,13 +201,13 @@ pub struct ServicePrincipal {
     #[serde(default)]
     pub keys: Box<[KeyCredential]>,
     /// Application permissions that it was granted, on the resources that were looked at.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub app_roles: Seen<Vec<RoleGrant>>,
     /// Delegated permissions that it was granted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub delegated: Seen<Vec<DelegatedGrant>>,
     /// Who may change it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub owners: Seen<Vec<Owner>>,
     /// When it last signed in by itself; read and empty when the report has no sign-in.
     #[serde(default)]

@@ -148,6 +148,34 @@ impl Coverage {
 }
 
 impl Evidence {
+    /// Every kind.
+    pub const ALL: [Self; 24] = [
+        Self::Applications,
+        Self::KeyBytes,
+        Self::ServicePrincipals,
+        Self::AppRoles,
+        Self::DelegatedGrants,
+        Self::Owners,
+        Self::FederatedCredentials,
+        Self::AppManagementPolicies,
+        Self::AuthorizationPolicy,
+        Self::CredentialActivity,
+        Self::SignInActivity,
+        Self::DirectoryRoles,
+        Self::DeletedApplications,
+        Self::Vaults,
+        Self::VaultProperties,
+        Self::RoleAssignments,
+        Self::DiagnosticSettings,
+        Self::SecurityPricings,
+        Self::Certificates,
+        Self::CertificateVersions,
+        Self::CertificateDetails,
+        Self::DeletedCertificates,
+        Self::Contacts,
+        Self::History,
+    ];
+
     /// As in files and reports.
     pub fn name(self) -> String {
         serde_json::to_value(self).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()

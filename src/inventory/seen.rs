@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What was read, or why it was not. Nothing unread is ever taken for empty.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -71,6 +71,19 @@ impl<T> Seen<T> {
             Self::Unread { unread } => Err(*unread),
         }
     }
+}
+
+/// Reads a list into no more memory than its items need.
+pub(super) fn exact<'de, D, T>(deserializer: D) -> Result<Seen<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut seen = Seen::<Vec<T>>::deserialize(deserializer)?;
+    if let Seen::Read(list) = &mut seen {
+        list.shrink_to_fit();
+    }
+    Ok(seen)
 }
 
 impl<T> Default for Seen<T> {

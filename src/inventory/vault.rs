@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::seen::Seen;
+use super::seen::{Seen, exact};
 use super::x509::{Digest, X509};
 use crate::domain::{CertificateName, VaultName, Version};
 
@@ -169,7 +169,7 @@ pub struct Certificate {
     #[serde(default)]
     pub policy: Seen<Box<Policy>>,
     /// All versions, newest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "exact")]
     pub versions: Seen<Vec<VersionRecord>>,
 }
 

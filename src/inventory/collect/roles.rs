@@ -250,6 +250,7 @@ fn role(resource: AppId, holder: &RoleHolder) -> RoleGrant {
 fn ordered(mut roles: Vec<RoleGrant>) -> Vec<RoleGrant> {
     roles.sort_by_key(|grant| (grant.resource, grant.role));
     roles.dedup();
+    roles.shrink_to_fit();
     roles
 }
 

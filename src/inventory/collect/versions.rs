@@ -234,6 +234,8 @@ fn newest_first(listed: Vec<ListedCertificate>, known: &[VersionRecord]) -> Vec<
             version.key = before.key.clone();
         }
     }
+    // It may still be in the memory of the answer, which is several times as large.
+    versions.shrink_to_fit();
     versions
 }
 
