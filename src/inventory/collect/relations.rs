@@ -16,7 +16,7 @@ use crate::graph::{Class, Part};
 use crate::inventory::{Application, Evidence, FederatedCredential, Owner, OwnerKind, Reason, Seen, ServicePrincipal};
 
 /// So many objects are asked at once.
-const READINGS_AT_ONCE: usize = 32;
+const READINGS_AT_ONCE: usize = 64;
 
 /// An expansion comes in pages of so many objects.
 pub(super) const EXPANDED_PAGE: usize = 100;
