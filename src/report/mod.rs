@@ -97,6 +97,13 @@ formats! {
     Ocsf = "ocsf", "kvops-audit.ocsf.json", ocsf, "OCSF Compliance Findings, for security lakes.";
 }
 
+impl Format {
+    /// Whether it says of each finding in which file and line its object stands.
+    pub const fn has_locations(self) -> bool {
+        matches!(self, Self::Sarif | Self::Github | Self::AzureDevops | Self::Gitlab | Self::GitlabSast)
+    }
+}
+
 /// Writes a report in a format.
 ///
 /// # Errors

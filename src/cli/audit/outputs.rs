@@ -41,7 +41,7 @@ pub(super) fn write(report: &Report, args: &Args, manifest: &Manifest, context: 
         let format = if context.console().is_for_people() { Format::Table } else { Format::Json };
         outputs.push(Output { format, file: None });
     }
-    let options = options(args, manifest, context);
+    let options = options(args, &outputs, manifest, context);
     for output in &outputs {
         match &output.file {
             None => to_stdout(output.format, report, &options)?,
@@ -51,10 +51,11 @@ pub(super) fn write(report: &Report, args: &Args, manifest: &Manifest, context: 
     Ok(())
 }
 
-fn options(args: &Args, manifest: &Manifest, context: &Context) -> Options {
+fn options(args: &Args, outputs: &[Output], manifest: &Manifest, context: &Context) -> Options {
     let here = std::env::current_dir().unwrap_or_default();
     let mut locations = Locations::new(located(manifest), repository(&here));
-    if let Some(file) = args.scope.input.as_ref().or(args.scope.export.as_ref()) {
+    let has_locations = outputs.iter().any(|output| output.format.has_locations());
+    if let Some(file) = args.scope.input.as_ref().or(args.scope.export.as_ref()).filter(|_| has_locations) {
         // Locations are a help: without them findings stand at the first line of kvops.toml.
         let read =
             fs::File::open(file).and_then(|lines| locations.add_inventory(&resolved(file), io::BufReader::new(lines)));
