@@ -155,7 +155,11 @@ impl Baseline {
         let line = |finding: &Finding| {
             let subject = &finding.subject;
             let object = subject.app_id.map_or_else(|| printable(&subject.id), |app| app.to_string());
-            format!("not as in the signed baseline: {object}: {} ({})", printable(&finding.message), finding.rule)
+            format!(
+                "not as in the signed baseline: {object}: {} ({})",
+                printable(&finding.details().message),
+                finding.rule
+            )
         };
         active.filter(has_recorded).map(line).collect()
     }

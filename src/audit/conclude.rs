@@ -1,6 +1,8 @@
 //! The last part of an audit: what is accepted and what was known is laid over the findings, and the
 //! run itself is judged.
 
+use std::sync::Arc;
+
 use time::{Date, OffsetDateTime};
 
 use super::baseline::Baseline;
@@ -67,13 +69,14 @@ impl Report {
 
     fn decide(&mut self, rule: &Rule, decide: fn(&Ground<'_>, &Self, &mut Verdicts<'_>), ground: &Ground<'_>) {
         let Some(index) = self.tallies.iter().position(|tally| tally.rule.id == rule.id) else { return };
-        let (mut findings, mut unknowns) = (Vec::new(), Unknowns::default());
+        let (mut findings, mut unknowns, texts) = (Vec::new(), Unknowns::default(), Arc::default());
         let mut verdicts = Verdicts {
             rule: self.tallies[index].rule,
             tenant: &self.header.tenant,
             severity: ground.policy.severity_of(rule),
             steps: &[],
             findings: &mut findings,
+            texts: &texts,
             unknowns: &mut unknowns,
         };
         decide(ground, self, &mut verdicts);
@@ -134,7 +137,7 @@ mod tests {
     }
 
     fn of(report: &Report, id: &str) -> Vec<String> {
-        report.findings.iter().filter(|found| found.rule == id).map(|found| found.message.to_string()).collect()
+        report.findings.iter().filter(|found| found.rule == id).map(|found| found.details().message.into()).collect()
     }
 
     fn baseline(secrets: usize) -> Baseline {
@@ -162,8 +165,8 @@ mod tests {
         let report = concluded(&inventory, None, None, Duration::ZERO);
         assert_eq!(of(&report, "KVO901"), ["2 of 4 certificates could not be read: 1 rbac, 1 firewall"]);
         let finding = &report.findings[0];
-        assert_eq!(finding.fix(), "grant Key Vault Reader, then audit again");
-        assert_eq!(finding.evidence.len(), 2);
+        assert_eq!(finding.details().fix(&finding.subject), "grant Key Vault Reader, then audit again");
+        assert_eq!(finding.details().evidence.len(), 2);
     }
 
     #[test]

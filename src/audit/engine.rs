@@ -1,5 +1,7 @@
 //! Runs every rule over every object, once.
 
+use std::sync::Arc;
+
 use super::facts::{ApplicationFacts, CertificateFacts, Facts, PrincipalFacts, VaultFacts};
 use super::finding::Finding;
 use super::history::History;
@@ -9,6 +11,7 @@ use super::policy::Policy;
 use super::report::{Report, Tally};
 use super::rule::{Case, Check, Rule};
 use super::summary::{Collector, Summary};
+use super::text::Texts;
 use super::verdict::{Step, Verdicts};
 use crate::domain::AppId;
 use crate::inventory::{Inventory, Seen};
@@ -73,6 +76,7 @@ struct Run<'a> {
     facts: &'a Facts<'a>,
     policy: &'a Policy,
     findings: Vec<Finding>,
+    texts: Arc<Texts>,
     unknowns: Unknowns,
     tallies: Vec<Tally>,
 }
@@ -81,7 +85,7 @@ impl<'a> Run<'a> {
     fn new(facts: &'a Facts<'a>, policy: &'a Policy) -> Self {
         let tally = |rule: &&'static Rule| Tally { rule, objects: 0, passed: 0, findings: 0, unknown: 0 };
         let tallies = policy.rules.iter().map(tally).collect();
-        Self { facts, policy, findings: Vec::new(), unknowns: Unknowns::default(), tallies }
+        Self { facts, policy, findings: Vec::new(), texts: Arc::default(), unknowns: Unknowns::default(), tallies }
     }
 
     fn certificate(&mut self, certificate: &CertificateFacts<'_>) {
@@ -119,6 +123,7 @@ impl<'a> Run<'a> {
                 severity: self.policy.severity_of(tally.rule),
                 steps,
                 findings: &mut self.findings,
+                texts: &self.texts,
                 unknowns: &mut self.unknowns,
             };
             let parts = tally.rule.check.parts().iter();

@@ -1,7 +1,7 @@
 //! What a rule says of an object.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -9,36 +9,43 @@ use time::Date;
 
 use super::day;
 use super::severity::Severity;
+use super::text::{Packed, Texts};
 use crate::domain::{AppId, CredentialId, ObjectId, TenantId, sha256_of_hex, write_hex};
 use crate::inventory::{Evidence, Reason};
 
 /// A fault of an object.
 ///
 /// A large tenant has as many as objects, and all of them are kept: what can be told from elsewhere is not
-/// in here.
-#[derive(Clone, Debug, PartialEq)]
+/// in here, and what it says is packed.
+#[derive(Clone, Debug)]
 pub struct Finding {
     /// `KVO101`, or the id of a rule that somebody added.
     pub rule: &'static str,
     /// How bad, after adjustments.
     pub severity: Severity,
-    /// Why that is not the severity that the rule states.
-    pub adjustments: Vec<Adjustment>,
     /// What has the fault.
     pub subject: Subject,
-    /// The fact, with its numbers and without names of directory objects. May hold hostile text all
-    /// the same: every format escapes it.
-    pub message: Box<str>,
-    /// Where the fact was seen.
-    pub evidence: Box<[Fact]>,
-    /// What to do next, as a command where there is one, with the rule's placeholders: see [`Finding::fix`].
-    pub remedy: Cow<'static, str>,
     /// Of a certificate: the application that trusts it, if there is just one, and its credential.
     pub trusted_by: Option<Box<(AppId, CredentialId)>>,
     /// The same for the same fault in every run.
     pub fingerprint: Fingerprint,
     /// How it stands to what is known and accepted.
     pub state: State,
+    packed: Packed,
+}
+
+/// What a finding says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Details {
+    /// Why the severity is not the one that the rule states.
+    pub adjustments: Vec<Adjustment>,
+    /// The fact, with its numbers and without names of directory objects. May hold hostile text all
+    /// the same: every format escapes it.
+    pub message: Box<str>,
+    /// Where the fact was seen.
+    pub evidence: Box<[Fact]>,
+    /// What to do next, as a command where there is one, with the rule's placeholders: see [`Details::fix`].
+    pub remedy: String,
 }
 
 /// One step of severity, with its reason.
@@ -220,30 +227,66 @@ impl Subject {
 }
 
 impl Finding {
-    /// What to do next, for this very subject. Ids stand in it and no names: those could hold anything, and
-    /// this is for pasting.
-    pub fn fix(&self) -> String {
-        let subject = &self.subject;
-        let app = subject.app_id.map_or_else(|| subject.id.to_string(), |app| app.to_string());
-        let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
-        let fix = self
-            .remedy
-            .replace("{app}", &app)
-            .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
-            .replace("{principal}", &subject.id)
-            .replace("{vault}", vault)
-            .replace("{certificate}", certificate)
-            .replace("{part}", subject.part.as_deref().unwrap_or("ID"));
-        match self.trusted_by.as_deref() {
-            Some((app, key)) => {
-                fix.replace("--app APP", &format!("--app {app}")).replace("--key KEYID", &format!("--key {key}"))
-            }
-            None => fix,
+    pub(super) fn new(
+        (rule, severity): (&'static str, Severity),
+        fingerprint: Fingerprint,
+        subject: Subject,
+        details: &Details,
+        texts: &Arc<Texts>,
+    ) -> Self {
+        let packed = Packed::of(details, &subject, texts);
+        Self { rule, severity, subject, trusted_by: None, fingerprint, state: State::New, packed }
+    }
+
+    /// A finding by itself, for tests of what is done with findings.
+    #[cfg(test)]
+    pub(crate) fn alone(
+        rule: &'static str,
+        severity: Severity,
+        tenant: &TenantId,
+        subject: Subject,
+        details: &Details,
+    ) -> Self {
+        Self::new((rule, severity), Fingerprint::of(rule, tenant, &subject), subject, details, &Arc::default())
+    }
+
+    /// The same with other details.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn saying(self, change: impl FnOnce(&mut Details)) -> Self {
+        let mut details = self.details();
+        change(&mut details);
+        Self { packed: Packed::of(&details, &self.subject, &Arc::default()), ..self }
+    }
+
+    /// What it says.
+    pub fn details(&self) -> Details {
+        let mut details = self.packed.details(&self.subject);
+        if let Some((app, key)) = self.trusted_by.as_deref() {
+            let remedy = details.remedy.replace("--app APP", &format!("--app {app}"));
+            details.remedy = remedy.replace("--key KEYID", &format!("--key {key}"));
         }
+        details
     }
 
     /// Whether somebody accepted it for now.
     pub fn is_waived(&self) -> bool {
         matches!(self.state, State::Waived { .. })
+    }
+}
+
+impl Details {
+    /// What to do next, for this very subject. Ids stand in it and no names: those could hold anything, and
+    /// this is for pasting.
+    pub fn fix(&self, subject: &Subject) -> String {
+        let app = subject.app_id.map_or_else(|| subject.id.to_string(), |app| app.to_string());
+        let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
+        self.remedy
+            .replace("{app}", &app)
+            .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
+            .replace("{principal}", &subject.id)
+            .replace("{vault}", vault)
+            .replace("{certificate}", certificate)
+            .replace("{part}", subject.part.as_deref().unwrap_or("ID"))
     }
 }

@@ -9,6 +9,7 @@ mod budget;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regorus::Engine;
@@ -184,13 +185,14 @@ impl OwnRules {
         policy: &Policy,
         report: &mut Report,
     ) -> Result<(), RegoError> {
-        let (mut findings, mut unknowns) = (Vec::new(), Unknowns::default());
+        let (mut findings, mut unknowns, texts) = (Vec::new(), Unknowns::default(), Arc::default());
         let mut out = Verdicts {
             rule,
             tenant: &report.header.tenant,
             severity: policy.severity_of(rule),
             steps: &[],
             findings: &mut findings,
+            texts: &texts,
             unknowns: &mut unknowns,
         };
         for denied in members(rule, said, "deny")? {

@@ -160,7 +160,8 @@ impl Report {
     pub(super) fn sort(&mut self) {
         // In place: half as many again would have to fit beside all findings of a large tenant.
         self.findings.sort_unstable_by(|a, b| {
-            (b.severity, a.rule, &a.subject, &a.message).cmp(&(a.severity, b.rule, &b.subject, &b.message))
+            let order = (b.severity, a.rule, &a.subject).cmp(&(a.severity, b.rule, &b.subject));
+            order.then_with(|| a.details().message.cmp(&b.details().message))
         });
         self.unknowns.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
     }

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
-use super::finding::{Adjustment, Fact, Finding, Fingerprint, State, Subject, Unknown};
+use super::finding::{Adjustment, Details, Fact, Finding, Fingerprint, Subject, Unknown};
 use super::omitted::Unknowns;
 use super::rule::Rule;
 use super::severity::Severity;
+use super::text::Texts;
 use crate::domain::TenantId;
 use crate::inventory::{Evidence, Reason};
 
@@ -20,6 +22,7 @@ pub struct Verdicts<'a> {
     /// Steps that hold for the object, whatever the rule.
     pub(super) steps: &'a [Step],
     pub(super) findings: &'a mut Vec<Finding>,
+    pub(super) texts: &'a Arc<Texts>,
     pub(super) unknowns: &'a mut Unknowns,
 }
 
@@ -142,17 +145,14 @@ impl Drop for Draft<'_, '_> {
             }
         }
         let rule = self.verdicts.rule;
-        self.verdicts.findings.push(Finding {
-            rule: rule.id,
-            severity: self.severity,
+        let details = Details {
             adjustments: std::mem::take(&mut self.adjustments),
-            fingerprint: Fingerprint::of(rule.id, self.verdicts.tenant, &subject),
-            subject,
             message: std::mem::take(&mut self.message).into(),
             evidence: std::mem::take(&mut self.evidence).into(),
-            remedy: self.fix.take().unwrap_or(Cow::Borrowed(rule.fix)),
-            trusted_by: None,
-            state: State::New,
-        });
+            remedy: self.fix.take().unwrap_or(Cow::Borrowed(rule.fix)).into_owned(),
+        };
+        let fingerprint = Fingerprint::of(rule.id, self.verdicts.tenant, &subject);
+        let texts = self.verdicts.texts;
+        self.verdicts.findings.push(Finding::new((rule.id, self.severity), fingerprint, subject, &details, texts));
     }
 }

@@ -375,7 +375,8 @@ mod tests {
         assert!(report.findings.iter().all(|finding| !finding.is_waived()));
         let expired = &report.findings[1];
         assert_eq!(expired.severity, report.findings[0].severity);
-        assert!(expired.message.contains("until 2026-11-20, 1 day ago"), "{}", expired.message);
+        let message = expired.details().message;
+        assert!(message.contains("until 2026-11-20, 1 day ago"), "{message}");
         assert_eq!(report.waivers[0].state, WaiverState::Expired);
     }
 

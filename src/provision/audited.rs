@@ -68,8 +68,9 @@ fn with_evidence(finding: &Finding) -> String {
     // The credential is made up: of its fields only the last part means anything.
     let field = |field: &str| field.rsplit("].").next().unwrap_or_default().to_owned();
     let said = |fact: &crate::audit::Fact| format!("{} is {}", field(&fact.field), fact.value);
-    let facts: Vec<String> = finding.evidence.iter().map(said).collect();
-    if facts.is_empty() { finding.message.to_string() } else { format!("{} ({})", finding.message, facts.join("; ")) }
+    let details = finding.details();
+    let facts: Vec<String> = details.evidence.iter().map(said).collect();
+    if facts.is_empty() { details.message.into() } else { format!("{} ({})", details.message, facts.join("; ")) }
 }
 
 fn known(id: &str) -> &'static str {

@@ -47,6 +47,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 
 fn row<'a>(report: &Report, options: &Options, finding: &'a Finding) -> [Cow<'a, str>; COLUMNS.len()] {
     let owner = options.entry(&finding.subject).and_then(|entry| entry.owner.clone()).unwrap_or_default();
+    let details = finding.details();
     let due = days_to_mend(finding.severity)
         .and_then(|days| report.header.collected_at.date().checked_add(Duration::days(days)))
         .map(|day| day.to_string());
@@ -56,8 +57,8 @@ fn row<'a>(report: &Report, options: &Options, finding: &'a Finding) -> [Cow<'a,
         kind_id(finding.subject.kind).into(),
         label(&finding.subject).into(),
         finding.subject.part.as_deref().unwrap_or_default().into(),
-        (&*finding.message).into(),
-        finding.fix().into(),
+        String::from(details.message.clone()).into(),
+        details.fix(&finding.subject).into(),
         owner.into(),
         due.unwrap_or_default().into(),
         "".into(),

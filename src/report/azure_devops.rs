@@ -40,7 +40,14 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 
 fn issue(options: &Options, level: &str, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let location = options.locations.of(&finding.subject);
-    let message = format!("{}: {}: {}. {}", finding.severity, label(&finding.subject), finding.message, finding.fix());
+    let details = finding.details();
+    let message = format!(
+        "{}: {}: {}. {}",
+        finding.severity,
+        label(&finding.subject),
+        details.message,
+        details.fix(&finding.subject)
+    );
     writeln!(
         out,
         "##vso[task.logissue type={level};sourcepath={};linenumber={};code={}]{}",

@@ -46,7 +46,8 @@ pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Re
 }
 
 fn finding_row(finding: &Finding) -> [Cow<'_, str>; COLUMNS.len()] {
-    let evidence: Vec<_> = finding.evidence.iter().map(|fact| format!("{} = {}", fact.field, fact.value)).collect();
+    let details = finding.details();
+    let evidence: Vec<_> = details.evidence.iter().map(|fact| format!("{} = {}", fact.field, fact.value)).collect();
     let (state, owner, expires, reason) = match &finding.state {
         State::New => ("new", "", String::new(), ""),
         State::Existing { .. } => ("existing", "", String::new(), ""),
@@ -63,9 +64,9 @@ fn finding_row(finding: &Finding) -> [Cow<'_, str>; COLUMNS.len()] {
         app,
         name,
         part,
-        (&*finding.message).into(),
+        String::from(details.message.clone()).into(),
         evidence.join("; ").into(),
-        finding.fix().into(),
+        details.fix(&finding.subject).into(),
         owner.into(),
         expires.into(),
         reason.into(),

@@ -162,7 +162,9 @@ mod tests {
     /// A report with one finding, of a severity and in a state.
     fn with(severity: Severity, state: State) -> Report {
         let mut report = sample::clean();
-        report.findings = vec![Finding { severity, state, ..sample::finding() }];
+        let mut finding = sample::finding();
+        (finding.severity, finding.state) = (severity, state);
+        report.findings = vec![finding];
         report
     }
 

@@ -35,7 +35,8 @@ fn annotate(report: &Report, options: &Options, level: &str, finding: &Finding, 
     let location = options.locations.of(&finding.subject);
     let title = report.rule(finding.rule).map_or("", |rule| rule.title);
     let title = format!("{} {} {title}", finding.severity, finding.rule);
-    let message = format!("{}: {}. {}", label(&finding.subject), finding.message, finding.fix());
+    let details = finding.details();
+    let message = format!("{}: {}. {}", label(&finding.subject), details.message, details.fix(&finding.subject));
     writeln!(
         out,
         "::{level} file={},line={},title={}::{}",

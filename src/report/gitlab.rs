@@ -50,7 +50,13 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 }
 
 fn issue<'a>(options: &Options, finding: &'a Finding) -> Issue<'a> {
-    let what = format!("{}: {}. {}", label(&finding.subject), printable(&finding.message), printable(&finding.fix()));
+    let details = finding.details();
+    let what = format!(
+        "{}: {}. {}",
+        label(&finding.subject),
+        printable(&details.message),
+        printable(&details.fix(&finding.subject))
+    );
     let (description, severity) = match &finding.state {
         State::New | State::Existing { .. } => (what, severity(finding.severity)),
         State::Waived { owner, reason, expires, .. } => {

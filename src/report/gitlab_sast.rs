@@ -167,7 +167,8 @@ fn vulnerability<'a>(report: &'a Report, options: &Options, finding: &'a Finding
         value: technique,
         url: Some(format!("https://attack.mitre.org/techniques/{}/", technique.replace('.', "/"))),
     });
-    let steps: String = finding
+    let details = finding.details();
+    let steps: String = details
         .adjustments
         .iter()
         .map(|step| text(&format!(" Severity {} from {}: {}.", step.to, step.from, step.why)))
@@ -178,9 +179,9 @@ fn vulnerability<'a>(report: &'a Report, options: &Options, finding: &'a Finding
     Vulnerability {
         id: fingerprint.clone(),
         name: known.map_or(finding.rule, |rule| rule.title),
-        description: format!("{}: {}.{steps}", text(&label(&finding.subject)), text(&finding.message)),
+        description: format!("{}: {}.{steps}", text(&label(&finding.subject)), text(&details.message)),
         severity: severity(finding.severity),
-        solution: printable(&finding.fix()).chars().take(MAX_SOLUTION).collect(),
+        solution: printable(&details.fix(&finding.subject)).chars().take(MAX_SOLUTION).collect(),
         identifiers: std::iter::once(rule).chain(techniques).collect(),
         tracking: Tracking {
             r#type: "source",

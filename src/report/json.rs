@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
@@ -10,8 +11,8 @@ use super::Options;
 use super::overview::{Overview, is_complete, total};
 use super::visible::Visible;
 use crate::audit::{
-    Adjustment, Delta, Fact, Finding, Fingerprint, Gone, Group, OmittedKind, Report, Severity, State, Subject, Tally,
-    Unknown, WaiverUse,
+    Adjustment, Delta, Details, Fact, Finding, Fingerprint, Gone, Group, OmittedKind, Report, Severity, State, Subject,
+    Tally, Unknown, WaiverUse,
 };
 use crate::domain::TenantId;
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
@@ -221,7 +222,11 @@ impl<'a> Document<'a> {
 }
 
 fn each<S: Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(findings.iter().map(Item::of))
+    let mut items = serializer.serialize_seq(Some(findings.len()))?;
+    for finding in findings {
+        items.serialize_element(&Item::of(finding, &finding.details()))?;
+    }
+    items.end()
 }
 
 impl<'a> Cover<'a> {
@@ -276,7 +281,7 @@ impl<'a> RuleTally<'a> {
 }
 
 impl<'a> Item<'a> {
-    pub(super) fn of(finding: &'a Finding) -> Self {
+    pub(super) fn of(finding: &'a Finding, details: &'a Details) -> Self {
         let (state, first_seen, waiver) = match &finding.state {
             State::New => ("new", None, None),
             State::Existing { first_seen } => ("existing", Some(first_seen.to_string()), None),
@@ -289,11 +294,11 @@ impl<'a> Item<'a> {
         Self {
             rule: finding.rule,
             severity: finding.severity,
-            adjustments: &finding.adjustments,
+            adjustments: &details.adjustments,
             subject: Object::of(&finding.subject),
-            message: &finding.message,
-            evidence: &finding.evidence,
-            fix: finding.fix(),
+            message: &details.message,
+            evidence: &details.evidence,
+            fix: details.fix(&finding.subject),
             fingerprint: finding.fingerprint,
             state,
             first_seen,

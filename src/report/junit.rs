@@ -143,14 +143,15 @@ impl Case {
             }
             State::New | State::Existing { .. } => {
                 let severity = finding.severity.name();
-                let mut lines = vec![finding.fix()];
+                let details = finding.details();
+                let mut lines = vec![details.fix(&finding.subject)];
                 lines.extend(
-                    finding.adjustments.iter().map(|step| format!("{} from {}: {}", step.to, step.from, step.why)),
+                    details.adjustments.iter().map(|step| format!("{} from {}: {}", step.to, step.from, step.why)),
                 );
-                lines.extend(finding.evidence.iter().map(|fact| format!("{} = {}", fact.field, fact.value)));
+                lines.extend(details.evidence.iter().map(|fact| format!("{} = {}", fact.field, fact.value)));
                 lines.push(format!("fingerprint {}", finding.fingerprint));
                 let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
-                let message = format!("{severity}: {}", finding.message);
+                let message = format!("{severity}: {}", details.message);
                 Verdict::Failure { severity, message, detail: lines.join("\n") }
             }
         };

@@ -99,14 +99,15 @@ fn findings(page: &mut Page, report: &Report, size: Size) {
 }
 
 fn finding_row(finding: &Finding) -> String {
+    let details = finding.details();
     let new = if matches!(finding.state, State::Existing { .. }) { " (known)" } else { "" };
     format!(
         "| **{}**{new} | {} | {} | {} | {} |\n",
         finding.severity,
         code(finding.rule),
         object(&finding.subject),
-        text(&finding.message),
-        remedy(&finding.fix())
+        text(&details.message),
+        remedy(&details.fix(&finding.subject))
     )
 }
 
@@ -317,8 +318,9 @@ mod tests {
         let mut report = sample::large(100_000);
         let long = "|`<@".repeat(5_000);
         for finding in report.findings.iter_mut().take(200) {
-            finding.message = long.clone().into();
-            finding.remedy = long.clone().into();
+            *finding = finding.clone().saying(|details| {
+                (details.message, details.remedy) = (long.as_str().into(), long.clone());
+            });
         }
         report.unknowns = vec![sample::unknown(); 100_000];
         let comment = sample::written_of(&report, Format::MarkdownComment);

@@ -109,7 +109,7 @@ struct Unmapped<'a> {
     profile: &'a str,
     policy_hash: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    evidence: &'a [Fact],
+    evidence: Box<[Fact]>,
 }
 
 /// What an event says, before it is dressed as one.
@@ -127,7 +127,7 @@ struct Statement<'a> {
     compliance: (u8, &'static str),
     subject: Resource,
     fix: Option<String>,
-    evidence: &'a [Fact],
+    evidence: Box<[Fact]>,
 }
 
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -161,7 +161,7 @@ fn of_coverage(report: &Report) -> Statement<'_> {
         compliance: if is_complete { (1, "Pass") } else { (2, "Warning") },
         subject: Resource { uid: format!("entra/{tenant}"), name: tenant.to_owned(), kind: "tenant" },
         fix: None,
-        evidence: &[],
+        evidence: Box::default(),
     }
 }
 
@@ -173,19 +173,20 @@ fn of_finding<'a>(report: &Report, finding: &'a Finding) -> Statement<'a> {
             ((3, "Suppressed"), printable(&format!("waived until {expires} by {owner}: {reason}")))
         }
     };
+    let details = finding.details();
     Statement {
         rule: finding.rule,
         uid: finding.fingerprint.to_string(),
         title: report.rule(finding.rule).map_or_else(|| finding.rule.to_string(), |rule| rule.title.to_owned()),
-        message: printable(&finding.message),
+        message: printable(&details.message),
         detail,
         severity: severity(finding.severity),
         status,
         code: "FAIL",
         compliance: (3, "Fail"),
-        subject: resource(report, &finding.subject, &finding.evidence),
-        fix: Some(printable(&finding.fix())),
-        evidence: &finding.evidence,
+        subject: resource(report, &finding.subject, &details.evidence),
+        fix: Some(printable(&details.fix(&finding.subject))),
+        evidence: details.evidence,
     }
 }
 
@@ -203,7 +204,7 @@ fn of_unknown<'a>(report: &Report, unknown: &'a Unknown) -> Statement<'a> {
         compliance: (0, "Unknown"),
         subject,
         fix: None,
-        evidence: &[],
+        evidence: Box::default(),
     }
 }
 
@@ -221,7 +222,7 @@ fn of_omitted<'a>(report: &Report, kind: &'a OmittedKind) -> Statement<'a> {
         compliance: (0, "Unknown"),
         subject: Resource { uid: format!("entra/{tenant}"), name: tenant.to_owned(), kind: "tenant" },
         fix: None,
-        evidence: &[],
+        evidence: Box::default(),
     }
 }
 

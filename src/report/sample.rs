@@ -5,8 +5,8 @@ use time::macros::{date, datetime};
 use super::{Format, Options, write};
 use crate::audit::rules::rule;
 use crate::audit::{
-    Adjustment, Delta, Fact, Finding, Fingerprint, Gone, ObjectKind, Report, Severity, State, Subject, Tally, Unknown,
-    WaiverState, WaiverUse,
+    Adjustment, Delta, Details, Fact, Finding, Fingerprint, Gone, ObjectKind, Report, Severity, State, Subject, Tally,
+    Unknown, WaiverState, WaiverUse,
 };
 use crate::domain::{AppId, TenantId};
 use crate::inventory::{Coverage, Evidence, Gap, Header, Reason};
@@ -66,9 +66,7 @@ pub(super) fn clean() -> Report {
 /// A critical finding on an application with a hostile name.
 pub(super) fn finding() -> Finding {
     let subject = application(HOSTILE).part(KEY_ID);
-    Finding {
-        rule: "KVO101",
-        severity: Severity::Critical,
+    let details = Details {
         adjustments: vec![Adjustment {
             from: Severity::High,
             to: Severity::Critical,
@@ -81,12 +79,9 @@ pub(super) fn finding() -> Finding {
             value: "2028-11-20T12:00:00Z".into(),
         }]
         .into(),
-        remedy: format!("kvops provision --app {APP} --vault VAULT --name NAME").into(),
-        trusted_by: None,
-        fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
-        subject,
-        state: State::New,
-    }
+        remedy: format!("kvops provision --app {APP} --vault VAULT --name NAME"),
+    };
+    Finding::alone("KVO101", Severity::Critical, &tenant(), subject, &details)
 }
 
 /// An undecided certificate, in a vault behind a firewall.
@@ -114,15 +109,12 @@ pub(super) fn waived_state() -> State {
 pub(super) fn large(findings: usize) -> Report {
     let mut report = report();
     let template = finding();
+    let details = template.details();
     report.findings = (0..findings)
         .map(|index| {
             let subject = Subject { id: format!("object-{index:06}").into(), ..template.subject.clone() };
-            Finding {
-                fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
-                subject,
-                severity: if index < findings / 10 { Severity::Critical } else { Severity::Medium },
-                ..template.clone()
-            }
+            let severity = if index < findings / 10 { Severity::Critical } else { Severity::Medium };
+            Finding::alone("KVO101", severity, &tenant(), subject, &details)
         })
         .collect();
     report
@@ -147,21 +139,15 @@ pub(super) fn written_with(report: &Report, format: Format, options: &Options) -
 
 fn waived() -> Finding {
     let subject = application("Invoices").part("aaaa0000-0000-4000-8000-000000000002");
-    Finding {
-        severity: Severity::High,
-        adjustments: Vec::new(),
-        fingerprint: Fingerprint::of("KVO101", &tenant(), &subject),
-        subject,
-        state: waived_state(),
-        ..finding()
-    }
+    let details = Details { adjustments: Vec::new(), ..finding().details() };
+    let mut finding = Finding::alone("KVO101", Severity::High, &tenant(), subject, &details);
+    finding.state = waived_state();
+    finding
 }
 
 fn existing() -> Finding {
     let subject = Subject::new(ObjectKind::Certificate, "kv-billing/billing", "kv-billing/billing").part("0123abcd");
-    Finding {
-        rule: "KVO201",
-        severity: Severity::Medium,
+    let details = Details {
         adjustments: vec![Adjustment {
             from: Severity::High,
             to: Severity::Medium,
@@ -175,11 +161,10 @@ fn existing() -> Finding {
         }]
         .into(),
         remedy: "kvops provision --vault kv-billing --name billing --app APP makes a new version".into(),
-        trusted_by: None,
-        fingerprint: Fingerprint::of("KVO201", &tenant(), &subject),
-        subject,
-        state: State::Existing { first_seen: date!(2026 - 10 - 01) },
-    }
+    };
+    let mut finding = Finding::alone("KVO201", Severity::Medium, &tenant(), subject, &details);
+    finding.state = State::Existing { first_seen: date!(2026 - 10 - 01) };
+    finding
 }
 
 fn waiver() -> WaiverUse {

@@ -123,15 +123,18 @@ fn title(finding: &Finding) -> String {
 
 /// Whether two findings of a place differ in nothing but the part that they are about.
 fn is_alike(one: &Finding, other: &Finding) -> bool {
-    (&one.rule, one.severity, &one.message, &one.fix(), &one.adjustments, &one.state)
-        == (&other.rule, other.severity, &other.message, &other.fix(), &other.adjustments, &other.state)
+    let (these, those) = (one.details(), other.details());
+    (&one.rule, one.severity, &one.state) == (&other.rule, other.severity, &other.state)
+        && (&these.message, &these.adjustments) == (&those.message, &those.adjustments)
+        && these.fix(&one.subject) == those.fix(&other.subject)
 }
 
 /// A finding, with the parts that it holds for.
 fn several(page: &mut Page, finding: &Finding, alike: &[&Finding]) {
     let severity = format!("{:8}", finding.severity.name());
     let known = if matches!(finding.state, State::Existing { .. }) { "known: " } else { "" };
-    let text = format!("{known}{}", short(&finding.message));
+    let details = finding.details();
+    let text = format!("{known}{}", short(&details.message));
     page.wrapped(&[(tone_of(finding.severity), &severity), (Tone::Faint, finding.rule)], &text, 2);
     let indent = 2 + severity.len() + 1 + finding.rule.len() + 1;
     // Behind the long id of somebody's own rule there is no room.
@@ -142,11 +145,12 @@ fn several(page: &mut Page, finding: &Finding, alike: &[&Finding]) {
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         page.faint(&format!("{}{more}", parts.join("; ")), indent);
     }
-    for step in &finding.adjustments {
+    for step in &details.adjustments {
         page.faint(&format!("{} from {}: {}", step.to, step.from, short(&step.why)), indent);
     }
-    if !finding.fix().is_empty() {
-        page.remedy(&printable(&finding.fix()), indent);
+    let fix = details.fix(&finding.subject);
+    if !fix.is_empty() {
+        page.remedy(&printable(&fix), indent);
     }
 }
 
@@ -316,7 +320,7 @@ mod tests {
         let text = sample::written_of(&report, Format::Table);
         assert_eq!(text.matches("a client secret lives").count(), 1, "{text}");
         assert!(text.contains("part-0; part-1; part-2"), "{text}");
-        report.findings[1].message = "something else".into();
+        report.findings[1] = report.findings[1].clone().saying(|details| details.message = "something else".into());
         assert_eq!(sample::written_of(&report, Format::Table).matches("a client secret lives").count(), 2);
     }
 

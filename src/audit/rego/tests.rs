@@ -48,7 +48,10 @@ fn what_a_rule_denies_is_a_finding_with_its_severity_and_object() {
     )
     .unwrap();
     let finding = &report.findings[0];
-    assert_eq!((finding.rule, finding.severity, &*finding.fix()), ("names", Severity::Low, "rename it"));
+    assert_eq!(
+        (finding.rule, finding.severity, &*finding.details().fix(&finding.subject)),
+        ("names", Severity::Low, "rename it")
+    );
     assert_eq!(finding.subject.kind, ObjectKind::Application);
     assert_eq!((&*finding.subject.name, finding.subject.part.as_deref()), ("test", Some("p")));
     assert_eq!(report.tallies[0].findings, 1);

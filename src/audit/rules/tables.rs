@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::RULES;
 use crate::audit::engine::judge;
-use crate::audit::finding::Finding;
+use crate::audit::finding::{Details, Finding};
 use crate::audit::history::History;
 use crate::audit::manifest::{Manifest, ManifestEntry};
 use crate::audit::params::Params;
@@ -147,10 +147,11 @@ fn is_engine(rule: &Rule) -> bool {
     matches!(rule.check, crate::audit::rule::Check::Engine)
 }
 
-fn shows(finding: &Finding, piece: &str) -> bool {
-    let mut evidence = finding.evidence.iter().flat_map(|fact| [&*fact.field, &*fact.value]);
-    let mut steps = finding.adjustments.iter().map(|step| step.why.as_str());
-    evidence.any(|text| text.contains(piece)) || steps.any(|why| why.contains(piece)) || finding.fix().contains(piece)
+fn shows(finding: &Finding, details: &Details, piece: &str) -> bool {
+    let mut evidence = details.evidence.iter().flat_map(|fact| [&*fact.field, &*fact.value]);
+    let mut steps = details.adjustments.iter().map(|step| step.why.as_str());
+    let is_shown = evidence.any(|text| text.contains(piece)) || steps.any(|why| why.contains(piece));
+    is_shown || details.fix(&finding.subject).contains(piece)
 }
 
 fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
@@ -158,11 +159,12 @@ fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
     let mut wrong = Vec::new();
     for expected in &expect.findings {
         let found = report.findings.iter().any(|finding| {
+            let details = finding.details();
             *finding.subject.id == *expected.subject
                 && finding.subject.part.as_deref() == expected.part.as_deref()
                 && finding.severity == expected.severity
-                && finding.message.contains(&expected.says)
-                && shows(finding, &expected.shows)
+                && details.message.contains(&expected.says)
+                && shows(finding, &details, &expected.shows)
         });
         if !found {
             wrong.push(format!(

@@ -88,6 +88,11 @@ impl Stage {
     fn told(&self, finding: &Finding) -> String {
         let tone = if finding.severity >= Severity::High { Tone::Bad } else { Tone::Warning };
         let severity = self.console.paint(tone, &format!("{:8}", finding.severity.name()));
-        format!("{severity} {} {}: {}", finding.rule, printable(&finding.subject.name), printable(&finding.message))
+        format!(
+            "{severity} {} {}: {}",
+            finding.rule,
+            printable(&finding.subject.name),
+            printable(&finding.details().message)
+        )
     }
 }

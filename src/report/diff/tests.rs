@@ -32,7 +32,7 @@ fn new_fixed_and_unchanged_are_told_apart_by_fingerprint_alone() {
     before.findings.remove(0);
     after.findings.remove(2);
     // Wording is no part of a fault.
-    after.findings[1].message = "said otherwise".into();
+    after.findings[1] = after.findings[1].clone().saying(|details| details.message = "said otherwise".into());
     assert_eq!(counts(&before, &after), [1, 1, 0, 1]);
     assert_eq!(counts(&after, &before), [1, 1, 0, 1]);
     assert_eq!(counts(&after, &after), [0, 0, 0, 2]);

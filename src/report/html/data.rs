@@ -208,13 +208,14 @@ impl<'a> Builder<'a> {
         columns.severity.push(rank(finding.severity));
         columns.subject.push(self.subject(subject));
         columns.part.push(subject.part.as_deref().map(shown).unwrap_or_default());
-        columns.message.push(self.texts.number(templated(&finding.message, subject)));
-        columns.fix.push(self.texts.number(templated(&finding.fix(), subject)));
+        let details = finding.details();
+        columns.message.push(self.texts.number(templated(&details.message, subject)));
+        columns.fix.push(self.texts.number(templated(&details.fix(subject), subject)));
         columns.state.push(self.states.number(StateRow::of(&finding.state)));
-        let steps = finding.adjustments.iter();
+        let steps = details.adjustments.iter();
         let steps = steps.map(|step| (rank(step.from), rank(step.to), shown(&step.why))).collect();
         columns.adjustments.push(self.adjustments.number(steps));
-        let facts = finding
+        let facts = details
             .evidence
             .iter()
             .flat_map(|fact| [fact.evidence.name(), templated(&fact.field, subject), templated(&fact.value, subject)]);

@@ -52,7 +52,7 @@ fn row(finding: &Finding) -> String {
         finding.severity,
         escaped(finding.rule),
         subject(&finding.subject),
-        isolated(&finding.message),
+        isolated(&finding.details().message),
     )
 }
 

@@ -5,7 +5,7 @@ use time::macros::date;
 use super::*;
 use crate::audit::rules::RULES;
 use crate::audit::{
-    Delta, Finding, Fingerprint, Gone, Manifest, Policy, Severity, State, Subject, WaiverState, WaiverUse, judge,
+    Delta, Details, Finding, Gone, Manifest, Policy, Severity, State, Subject, WaiverState, WaiverUse, judge,
 };
 use crate::inventory::{Coverage, Evidence, Inventory, Seen};
 
@@ -105,9 +105,7 @@ fn large(findings: usize) -> Report {
             let subject = Subject::application(id(1, number / 2).parse().unwrap(), app, &name);
             let subject = subject.part(id(3, number));
             let rule = RULES[number % RULES.len()];
-            Finding {
-                rule: rule.id,
-                severity: Severity::ALL[number * 7 / findings.max(1) % 5],
+            let details = Details {
                 adjustments: Vec::new(),
                 message: format!("a client secret lives {} days, past the limit of 180", 181 + number % 900).into(),
                 evidence: [crate::audit::Fact {
@@ -116,21 +114,19 @@ fn large(findings: usize) -> Report {
                     value: format!("2027-{:02}-{:02}T00:00:00Z", 1 + number % 12, 1 + number % 28).into(),
                 }]
                 .into(),
-                remedy: format!("kvops provision --app {app} --vault VAULT --name NAME").into(),
-                trusted_by: None,
-                fingerprint: Fingerprint::of(rule.id, &report.header.tenant, &subject),
-                subject,
-                state: if number % 50 == 7 {
-                    State::Waived {
-                        owner: "jane@contoso.example".into(),
-                        reason: "vendor supports secrets only until v9".into(),
-                        expires: date!(2027 - 02 - 28),
-                        ticket: Some("SEC-4711".into()),
-                    }
-                } else {
-                    State::New
-                },
+                remedy: format!("kvops provision --app {app} --vault VAULT --name NAME"),
+            };
+            let severity = Severity::ALL[number * 7 / findings.max(1) % 5];
+            let mut finding = Finding::alone(rule.id, severity, &report.header.tenant, subject, &details);
+            if number % 50 == 7 {
+                finding.state = State::Waived {
+                    owner: "jane@contoso.example".into(),
+                    reason: "vendor supports secrets only until v9".into(),
+                    expires: date!(2027 - 02 - 28),
+                    ticket: Some("SEC-4711".into()),
+                };
             }
+            finding
         })
         .collect();
     report.findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
@@ -254,8 +250,8 @@ fn what_the_page_holds_of_a_finding_is_what_the_report_says() {
     };
     assert!(!report.findings.is_empty());
     for (row, finding) in report.findings.iter().enumerate() {
-        assert_eq!(text("message", row), crate::domain::printable(&finding.message));
-        assert_eq!(text("fix", row), crate::domain::printable(&finding.fix()));
+        assert_eq!(text("message", row), crate::domain::printable(&finding.details().message));
+        assert_eq!(text("fix", row), crate::domain::printable(&finding.details().fix(&finding.subject)));
     }
 }
 

@@ -21,7 +21,7 @@ use text::{link, markdown, plain, uri};
 use super::Options;
 use super::overview::{Overview, coverage_sentence, is_complete, is_outside, missing, some};
 use super::subject::{label, portal, qualified};
-use crate::audit::{Finding, ObjectKind, Report, Severity, State, Subject};
+use crate::audit::{Details, Finding, ObjectKind, Report, Severity, State, Subject};
 
 /// GitHub shows the first 5,000 results of a run.
 const MAX_RESULTS: usize = 5_000;
@@ -190,7 +190,8 @@ fn results<'a>(report: &'a Report, options: &Options, rules: &Rules<'a>) -> Vec<
 
 fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &'a Finding) -> ResultItem<'a> {
     let subject = &finding.subject;
-    let object = qualified(&report.header.tenant, subject, &finding.evidence);
+    let details = finding.details();
+    let object = qualified(&report.header.tenant, subject, &details.evidence);
     let (state, suppressions) = match &finding.state {
         State::New => ("new", vec![]),
         State::Existing { .. } => ("existing", vec![]),
@@ -204,7 +205,7 @@ fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &'
         rule_id: finding.rule,
         rule_index: rules.index(finding.rule),
         level: level(finding.severity),
-        message: message(report, finding),
+        message: message(report, subject, &details),
         locations: [location(&options.locations.of(subject), object)],
         related_locations: related(options, finding),
         partial_fingerprints: Fingerprints { primary_location_line_hash: finding.fingerprint.to_string() },
@@ -213,19 +214,19 @@ fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &'
     }
 }
 
-fn message(report: &Report, finding: &Finding) -> Message {
-    let (who, what) = (label(&finding.subject), &finding.message);
-    let steps: String = finding
+fn message(report: &Report, subject: &Subject, details: &Details) -> Message {
+    let (who, what, fix) = (label(subject), &details.message, details.fix(subject));
+    let steps: String = details
         .adjustments
         .iter()
         .map(|step| format!(" Severity {} from {}: {}.", step.to, step.from, step.why))
         .collect();
-    let text = plain(&format!("{who}: {what}.{steps} What to do: {}.", finding.fix().trim_end_matches('.')));
-    let object = match portal(&report.header, &finding.subject) {
+    let text = plain(&format!("{who}: {what}.{steps} What to do: {}.", fix.trim_end_matches('.')));
+    let object = match portal(&report.header, subject) {
         Some(page) => link(&who, &page),
         None => markdown(&who),
     };
-    let fix = markdown(&finding.fix());
+    let fix = markdown(&fix);
     let markdown = format!("{object}: {}.{}\n\n**What to do:** {fix}", markdown(what), markdown(&steps));
     Message { text, markdown: Some(markdown) }
 }
