@@ -178,15 +178,15 @@ mod tests {
 
     fn locations() -> Locations {
         let entry = ManifestEntry {
-            file: "/work/repo/apps/kvops.toml".into(),
+            file: "/srv/ci/repo/apps/kvops.toml".into(),
             line: 12,
             vault: Some("https://kv-billing.vault.azure.net/".to_owned()),
             certificate: Some("billing".to_owned()),
             ..ManifestEntry::default()
         };
-        let mut manifest = Manifest { file: Some("/work/repo/apps/kvops.toml".into()), ..Manifest::default() };
+        let mut manifest = Manifest { file: Some("/srv/ci/repo/apps/kvops.toml".into()), ..Manifest::default() };
         manifest.entries.insert(APP.parse().unwrap(), entry);
-        let mut locations = Locations::new(manifest, "/work/repo");
+        let mut locations = Locations::new(manifest, "/srv/ci/repo");
         locations.add(ObjectKind::Application, "o-2", Path::new("audit/inventory.ndjson"), 7);
         locations.add(ObjectKind::Vault, "kv-other", Path::new("audit/inventory.ndjson"), 9);
         locations
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_file_outside_of_the_repository_is_no_location() {
         let manifest = Manifest { file: Some("/home/jane/kvops.toml".into()), ..Manifest::default() };
-        let mut locations = Locations::new(manifest, "/work/repo");
+        let mut locations = Locations::new(manifest, "/srv/ci/repo");
         locations.add(ObjectKind::Vault, "kv-one", Path::new("../tenant.ndjson"), 3);
         assert_eq!(locations.of(&Subject::new(ObjectKind::Vault, "kv-one", "")).file, "kvops.toml");
         locations.add(ObjectKind::Vault, "kv-one", Path::new("./tenant.ndjson"), 3);
