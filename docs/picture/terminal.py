@@ -161,6 +161,7 @@ def draw(lines, columns, title):
     width, height = columns * CELL + 2 * MARGIN, BAR + len(lines) * LINE + MARGIN
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" role="img">',
            f"<title>{html.escape(title)}</title>",
+           "<style>text{white-space:pre}</style>",
            f'<rect width="100%" height="100%" rx="9" fill="{BACKGROUND}"/>',
            *(f'<circle cx="{20 + 18 * at}" cy="19" r="5.5" fill="{fill}"/>' for at, fill in enumerate(("#ff5f57", "#febc2e", "#28c840"))),
            '<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace" font-size="14" xml:space="preserve">',
