@@ -14,7 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::global::Output;
-use crate::cli::view::date;
+use crate::cli::view::{Lines, date};
 use crate::domain::{TAG_JWKS_PROMOTED, TAG_JWKS_SHOWN, Version};
 use crate::jwks::{KeySet, Live, Next, Phase, SigningKeySet, announced_window, candidate, next};
 use crate::ledger::Run;
@@ -26,6 +26,7 @@ const SHORTEST_PAUSE: time::Duration = time::Duration::seconds(30);
 const EXAMPLES: &str = "\
 Examples:
   kvops jwks promote --profile tokens                  # waits until every verifier knows the next key
+  kvops jwks promote --profile tokens --plan           # what it would do now, and nothing else
   kvops jwks promote --profile tokens --no-wait        # says what it waits for; exit 7";
 
 /// Which key, and where the world sees it.
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Do not wait: refuse, and say until when
     #[arg(long)]
     no_wait: bool,
+    /// Say what would be done now, and change nothing
+    #[arg(long, conflicts_with = "no_wait")]
+    plan: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }
@@ -56,10 +60,24 @@ struct Promoted {
     unchanged: bool,
 }
 
+/// What a run would begin with.
+#[derive(Debug, Serialize)]
+struct Planned {
+    kid: String,
+    url: String,
+    next: &'static str,
+    /// When it may be promoted, unless the world stops showing it.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    not_before: Option<OffsetDateTime>,
+}
+
 /// Runs `kvops jwks promote`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let issuer = args.issuer.open(context, None)?;
     let live = args.live.live(&issuer)?;
+    if args.plan {
+        return plan(args, &issuer, &live, context).await;
+    }
     let ledger = context.ledger().await?;
     let progress = context.console().progress();
     let mut set = issuer.refresh().await?;
@@ -109,6 +127,33 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         }
         set = issuer.refresh().await?;
     }
+}
+
+/// Looks, and tags nothing.
+async fn plan(args: &Args, issuer: &SigningKeySet, live: &Live, context: &Context) -> Result<Exit, Failure> {
+    let set = issuer.refresh().await?;
+    let version = chosen(args, &set)?;
+    let window = announced_window(issuer.windows()).duration();
+    let (next, not_before) = match decide(issuer, &set, &version, live, context).await? {
+        Next::Promoted { .. } => ("nothing: it is promoted", None),
+        Next::Promote => ("tag it as promoted: verifiers know it", Some(issuer.now())),
+        Next::FirstShown => {
+            ("tag it as shown, then wait until verifiers have read it", Some(issuer.now().saturating_add(window)))
+        }
+        Next::Wait { until, .. } => ("wait until verifiers have read it, then tag it as promoted", Some(until)),
+        Next::NotShown { .. } => ("wait until the address shows it", None),
+    };
+    let planned = Planned { kid: version.to_string(), url: live.url().to_string(), next, not_before };
+    context.print(&planned, || {
+        let mut lines = Lines::default();
+        lines.add("next", planned.next).add("seen at", planned.url.clone());
+        if let Some(at) = not_before {
+            lines.add("promoted", format!("not before {}", date(at)));
+        }
+        let console = context.console();
+        format!("{} {version}\n{}", console.paint(Tone::Strong, "plan:"), lines.text(console))
+    })?;
+    Ok(Exit::Ok)
 }
 
 /// The key that was asked for, or the newest that is announced.

@@ -28,6 +28,16 @@ fn a_key_is_promoted_once_the_world_has_shown_it_for_as_long_as_verifiers_keep_w
     bench.kvops(&jwks("promote", &["--url", &stale.url, "--no-wait"])).ends_with(7);
     let publisher = Publisher::start(&bench, &[]);
     bench.kvops(&jwks("verify", &["--url", &publisher.url])).ends_with(0);
+    let plan = |url: &str| {
+        let mark = bench.mark();
+        let plan = bench.kvops(&jwks("promote", &["--url", url, "--plan", "-o", "json"])).ends_with(0).json();
+        assert!(!bench.routes(mark).keys().any(|route| route.starts_with("PATCH")), "a plan tags nothing");
+        plan
+    };
+    assert_eq!(plan(&stale.url)["next"], "wait until the address shows it");
+    let planned = plan(&publisher.url);
+    assert_eq!((&planned["kid"], planned["not_before"].is_string()), (&json!(second.as_str()), true), "{planned}");
+    assert!(planned["next"].as_str().unwrap().starts_with("tag it as shown"), "{planned}");
     let early =
         bench.kvops(&jwks("promote", &["--url", &publisher.url, "--no-wait", "-o", "json"])).ends_with(7).error();
     assert!(early["message"].as_str().unwrap().contains("verifiers keep what they read for 25h"), "{early}");
@@ -47,6 +57,7 @@ fn a_key_is_promoted_once_the_world_has_shown_it_for_as_long_as_verifiers_keep_w
     assert_eq!(signs_from - made, Duration::hours(49));
     let again = bench.kvops(&jwks("promote", &["--url", &publisher.url, "-o", "json"])).ends_with(0).json();
     assert_eq!(again["unchanged"], true);
+    assert_eq!(plan(&publisher.url)["next"], "nothing: it is promoted");
     later(&bench, Duration::hours(25));
     let view = bench.kvops(&jwks("status", &["-o", "json"])).ends_with(0).json();
     assert_eq!(view["active"], second.as_str());
