@@ -5,6 +5,11 @@ wrk.body = os.getenv("BENCH_BODY")
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["X-Kvops-Key"] = os.getenv("BENCH_KEY")
 
+-- Milliseconds between an answer and the next request of its connection.
+function delay()
+  return tonumber(os.getenv("BENCH_PAUSE"))
+end
+
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

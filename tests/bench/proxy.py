@@ -34,7 +34,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 def main():
     resolve_the_labs_names()
     apps = make_applications()
-    cached, memory = {}, []
+    cached, paced, memory = {}, {}, []
     uncached = {}
     control("PUT", "/latency", {"ms": LATENCY_MS})
     for name, start in (("kvops", kvops), ("Node", node)):
@@ -43,9 +43,10 @@ def main():
             uncached[name] = many_tokens(server, apps[1:])
             generate(server, apps[0], 2)
             cached[name] = generate(server, apps[0], SECONDS)
+            paced[name] = generate(server, apps[0], SECONDS, pause=1)
             if name == "kvops":
                 memory = flatness(server, apps[0], cached[name])
-    show(cached, uncached, memory)
+    show(cached, paced, uncached, memory)
     return 0 if cached["kvops"]["refused"] == cached["kvops"]["broken"] == 0 else 1
 
 
@@ -132,9 +133,9 @@ def many_tokens(server, apps):
             "cpu": (server.seconds() - worked) / len(apps) * 1e3}
 
 
-def generate(server, app, seconds):
-    """One token, as often as wrk can ask for it."""
-    environment = {**os.environ, "BENCH_BODY": body(app), "BENCH_KEY": server.key}
+def generate(server, app, seconds, pause=0):
+    """One token, as often as wrk can ask for it; each connection waits so many milliseconds in between."""
+    environment = {**os.environ, "BENCH_BODY": body(app), "BENCH_KEY": server.key, "BENCH_PAUSE": str(pause)}
     worked = server.seconds()
     command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", f"{HERE}/proxy.lua",
                f"http://{server.url.netloc}"]
@@ -155,11 +156,12 @@ def flatness(server, app, before):
     return seen
 
 
-def show(cached, uncached, memory):
-    print(f"cached token, {CONNECTIONS} connections, server on one processor, wrk on another, {SECONDS} s")
-    for name, row in cached.items():
-        print(f"  {name:6} {row['rate']:9.0f} requests/s   p50 {row['p50']:.2f} ms   p99 {row['p99']:.2f} ms   {row['cpu']:.0f} µs of processor "
-              f"time each   {row['resident']:.0f} MiB   {row['refused']} refused, {row['broken']} broken")
+def show(cached, paced, uncached, memory):
+    for rows, pauses in (cached, "without a pause"), (paced, "each pausing for 1 ms after an answer"):
+        print(f"cached token, {CONNECTIONS} connections {pauses}, server on one processor, wrk on another, {SECONDS} s")
+        for name, row in rows.items():
+            print(f"  {name:6} {row['rate']:9.0f} requests/s   p50 {row['p50']:.2f} ms   p99 {row['p99']:.2f} ms   {row['cpu']:.0f} µs of "
+                  f"processor time each   {row['resident']:.0f} MiB   {row['refused']} refused, {row['broken']} broken")
     print(f"  ratio  {cached['kvops']['rate'] / cached['Node']['rate']:.1f}")
     print(f"uncached, {UNCACHED} tokens, {AT_ONCE} at once, {LATENCY_MS} ms per request to vault and Entra")
     for name, row in uncached.items():
