@@ -167,17 +167,6 @@ impl Context {
         &self.vault_tokens
     }
 
-    /// What a token for `resource` says of whoever signs in.
-    pub(crate) async fn identity_for(
-        &self,
-        tokens: &Arc<dyn TokenSource>,
-        resource: String,
-    ) -> Result<DecodedToken, Failure> {
-        let token = tokens.token(&TokenRequest::for_resource(resource)).await;
-        let token = token.map_err(|error| convert::of_identity(error.as_ref()))?;
-        DecodedToken::decode(&token).map_err(Failure::from)
-    }
-
     /// Client id of the identity for Graph, if it is an application that may write applications.
     pub(crate) async fn graph_writer(&self) -> Option<AppId> {
         let decoded = self.graph_token().await?;
@@ -187,12 +176,22 @@ impl Context {
 
     /// What the token of the identity for Graph says; `None` when that cannot be seen.
     pub(crate) async fn graph_token(&self) -> Option<DecodedToken> {
+        self.graph_identity().await.ok()
+    }
+
+    /// The same, or why nobody is signed in.
+    pub(crate) async fn graph_identity(&self) -> Result<DecodedToken, Failure> {
         let resource = self.http.cloud().graph().as_str().trim_end_matches('/').to_owned();
         decoded(&self.graph_tokens, resource).await
     }
 
     /// The same of the identity for vaults.
     pub(crate) async fn vault_token(&self) -> Option<DecodedToken> {
+        self.vault_identity().await.ok()
+    }
+
+    /// The same, or why nobody is signed in.
+    pub(crate) async fn vault_identity(&self) -> Result<DecodedToken, Failure> {
         decoded(&self.vault_tokens, self.http.cloud().vault_resource()).await
     }
 
@@ -359,9 +358,10 @@ pub(crate) fn principal(token: &DecodedToken) -> String {
     format!("{} ({id})", user.or_else(app).unwrap_or_else(|| "somebody".to_owned()))
 }
 
-async fn decoded(tokens: &Arc<dyn TokenSource>, resource: String) -> Option<DecodedToken> {
-    let token = tokens.token(&TokenRequest::for_resource(resource)).await.ok()?;
-    DecodedToken::decode(&token).ok()
+async fn decoded(tokens: &Arc<dyn TokenSource>, resource: String) -> Result<DecodedToken, Failure> {
+    let token = tokens.token(&TokenRequest::for_resource(resource)).await;
+    let token = token.map_err(|error| convert::of_identity(error.as_ref()))?;
+    DecodedToken::decode(&token).map_err(Failure::from)
 }
 
 fn choice(setting: &Setting<String>) -> Result<Choice, Failure> {

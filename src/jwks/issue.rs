@@ -84,10 +84,5 @@ fn object(key: &VersionKey) -> Object {
 }
 
 fn request(act: Act) -> RequestRecord {
-    RequestRecord {
-        service: act.service.to_string(),
-        operation: act.operation.to_owned(),
-        status: act.status,
-        id: act.id,
-    }
+    RequestRecord::new(act.service, act.operation, act.status, act.id)
 }

@@ -151,6 +151,13 @@ pub struct RequestRecord {
     pub id: String,
 }
 
+impl RequestRecord {
+    /// A request for `operation` to `service`; see the members.
+    pub fn new(service: impl fmt::Display, operation: &str, status: Option<u16>, id: String) -> Self {
+        Self { service: service.to_string(), operation: operation.to_owned(), status, id }
+    }
+}
+
 impl Object {
     /// The same object, with what `other` knows besides.
     #[must_use]

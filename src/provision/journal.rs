@@ -131,12 +131,7 @@ fn of_version(observed: &Observed, existing: &Existing) -> Object {
 }
 
 fn request(act: http::Act) -> RequestRecord {
-    RequestRecord {
-        service: act.service.to_string(),
-        operation: act.operation.to_owned(),
-        status: act.status,
-        id: act.id,
-    }
+    RequestRecord::new(act.service, act.operation, act.status, act.id)
 }
 
 fn kind(step: &Step) -> Option<ledger::Step> {

@@ -8,7 +8,7 @@ use super::pinned;
 use super::refusal::Refusal as RotationRefusal;
 use super::run::{Rotator, Wish, Work};
 use super::step::{Purpose, Step};
-use super::tags;
+use super::tags::{self, Tags};
 use super::unseen::{self, Standing};
 use super::world::{Entry, History, LastUse, Trust};
 use crate::detach::{self, Detachment, Remaining, Removal, Way};
@@ -309,16 +309,29 @@ impl Rotator<'_> {
         journal: Journal<'_>,
         version: &Version,
     ) -> Result<(), Error> {
+        let (trusts, last_line) = (&observed.world.applications, work.last_line);
+        self.retag(wish, work, journal, version, STATE_PROVEN, |read| tags::of_proven(read, version, trusts, last_line))
+            .await
+    }
+
+    /// Gives a version another state, and the tags that go with it.
+    pub(super) async fn retag(
+        &self,
+        wish: &Wish,
+        work: &mut Work,
+        journal: Journal<'_>,
+        version: &Version,
+        state: &str,
+        tags: impl Fn(&Tags) -> Tags + Send + Sync,
+    ) -> Result<(), Error> {
         let object = Object { version: Some(version.clone()), ..self.object(wish) };
-        let last_line = work.last_line;
         let tagging = async {
-            // Tags replace all tags, and the proof took a while.
+            // Tags replace all tags, and whatever was done since they were read took a while.
             let read = self.vault.certificate(&wish.name, Some(version)).await?.tags;
-            let tags = tags::of_proven(&read, version, &observed.world.applications, last_line);
-            self.vault.update_properties(&wish.name, version, None, Some(&tags)).await?;
+            self.vault.update_properties(&wish.name, version, None, Some(&tags(&read))).await?;
             Ok::<_, Error>(())
         };
-        let record = Record::of(object).fact("state", STATE_PROVEN);
+        let record = Record::of(object).fact("state", state);
         let ((), hash) = journal.step(ledger::Step::Tag, record, tagging, |()| Record::default()).await?;
         work.last_line = Some(hash);
         Ok(())

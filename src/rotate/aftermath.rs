@@ -64,16 +64,7 @@ impl Rotator<'_> {
         journal: Journal<'_>,
         version: &Version,
     ) -> Result<(), Error> {
-        let object = Object { version: Some(version.clone()), ..self.object(wish) };
-        let tagging = async {
-            let read = self.vault.certificate(&wish.name, Some(version)).await?.tags;
-            self.vault.update_properties(&wish.name, version, None, Some(&tags::of_retired(&read))).await?;
-            Ok::<_, Error>(())
-        };
-        let record = Record::of(object).fact("state", STATE_RETIRED);
-        let ((), hash) = journal.step(ledger::Step::Tag, record, tagging, |()| Record::default()).await?;
-        work.last_line = Some(hash);
-        Ok(())
+        self.retag(wish, work, journal, version, STATE_RETIRED, tags::of_retired).await
     }
 
     /// Disables a version, after one more look at who trusts it.

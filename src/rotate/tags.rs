@@ -14,7 +14,7 @@ const MOST: usize = 15;
 /// Ours, the more important first.
 const OURS: [&str; 5] = [TAG_STATE, TAG_KEY_ID, TAG_APP, TAG_LEDGER, TAG_LEASE];
 
-type Tags = BTreeMap<String, String>;
+pub(super) type Tags = BTreeMap<String, String>;
 
 /// The tags of a version that is made in place of one with `old`: what people wrote on it goes along.
 pub(super) fn of_new(old: &Tags, application: Option<ObjectId>, state: &str) -> Tags {

@@ -11,9 +11,8 @@ use crate::pki::DecodedToken;
 
 /// Identity, then one check for each right, by using it.
 pub(super) async fn checks(context: &Context, app: Option<&str>) -> Vec<Check> {
-    let resource = context.http().cloud().graph().as_str().trim_end_matches('/').to_owned();
     let identity = Check::of("directory", "identity");
-    let token = match context.identity_for(context.graph_tokens(), resource).await {
+    let token = match context.graph_identity().await {
         Ok(token) => token,
         Err(failure) => return vec![identity.failed(&failure)],
     };

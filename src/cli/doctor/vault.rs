@@ -17,8 +17,7 @@ pub(super) async fn checks(
     app: Option<&str>,
 ) -> Vec<Check> {
     let identity = Check::of("vault", "identity");
-    let resource = context.http().cloud().vault_resource();
-    let token = match context.identity_for(context.vault_tokens(), resource).await {
+    let token = match context.vault_identity().await {
         Ok(token) => token,
         Err(failure) => return vec![identity.failed(&failure)],
     };

@@ -48,12 +48,8 @@ pub(super) async fn disable(issuer: &SigningKeySet, version: &Version, ledger: &
 }
 
 fn end(issuer: &SigningKeySet, started: ledger::Started, ended: Result<(), keyvault::Error>) -> Result<(), Failure> {
-    let requests = issuer.vault().http().take_acts().into_iter().map(|act| RequestRecord {
-        service: act.service.to_string(),
-        operation: act.operation.to_owned(),
-        status: act.status,
-        id: act.id,
-    });
+    let acts = issuer.vault().http().take_acts().into_iter();
+    let requests = acts.map(|act| RequestRecord::new(act.service, act.operation, act.status, act.id));
     let record = Record::default().requests(requests.collect());
     match ended {
         Ok(()) => started.done(record).map(drop).map_err(unwritten),
