@@ -20,7 +20,7 @@ pub struct Application {
     #[serde(default)]
     pub display_name: Box<str>,
     /// When it was registered.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub created_at: Option<OffsetDateTime>,
     /// `AzureADMyOrg`, `AzureADMultipleOrgs`, `AzureADandPersonalMicrosoftAccount`, `PersonalMicrosoftAccount`.
     #[serde(default)]
@@ -252,7 +252,7 @@ pub struct DeletedApplication {
     #[serde(default)]
     pub display_name: Box<str>,
     /// When it was deleted.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub deleted_at: Option<OffsetDateTime>,
     /// Shared secrets.
     #[serde(default)]

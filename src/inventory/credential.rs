@@ -20,16 +20,16 @@ pub struct KeyCredential {
     #[serde(default)]
     pub usage: Option<Box<str>>,
     /// `customKeyIdentifier`: whatever the caller wrote, most often the SHA-1 thumbprint. Never proof.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::hex")]
     pub label: Option<Box<str>>,
     /// Hostile text.
     #[serde(default)]
     pub display_name: Option<Box<str>>,
     /// Start of validity.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub start: Option<OffsetDateTime>,
     /// End of validity.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub end: Option<OffsetDateTime>,
     /// What the bytes say; unread with reason `parse` when they are no certificate.
     #[serde(default)]
@@ -49,13 +49,13 @@ pub struct PasswordCredential {
     #[serde(default)]
     pub display_name: Option<Box<str>>,
     /// `customKeyIdentifier`: on a SAML password the label of the certificate that it opens.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::hex")]
     pub label: Option<Box<str>>,
     /// Start of validity.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub start: Option<OffsetDateTime>,
     /// End of validity.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub end: Option<OffsetDateTime>,
     /// When it was last used; read and empty when the report has no use of it.
     #[serde(default)]
@@ -87,7 +87,7 @@ pub struct FederatedCredential {
 /// A moment as RFC 3339 text in files.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
-pub struct Moment(#[serde(with = "time::serde::rfc3339")] pub OffsetDateTime);
+pub struct Moment(#[serde(with = "super::compact::moment")] pub OffsetDateTime);
 
 impl KeyCredential {
     /// The SHA-1 thumbprint that the label states, if it states one.

@@ -6,10 +6,12 @@
 
 mod application;
 mod collect;
+mod compact;
 mod convert;
 mod coverage;
 mod credential;
 mod directory;
+mod records;
 mod seen;
 mod state;
 mod vault;
@@ -29,6 +31,7 @@ pub use directory::{
     AppManagementPolicy, AuthorizationPolicy, CustomAppManagementPolicy, DirectoryRole, Policies, Restriction,
     Restrictions,
 };
+pub use records::Records;
 pub use seen::{Reason, Seen};
 pub use state::{State, Unusable, atomically};
 pub use vault::{

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What was read, or why it was not. Nothing unread is ever taken for empty.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Seen<T> {
     /// It was not read.
     Unread {
@@ -70,6 +69,39 @@ impl<T> Seen<T> {
             Self::Read(value) => Ok(value),
             Self::Unread { unread } => Err(*unread),
         }
+    }
+}
+
+/// In files: what was read, as it is, or an object with the reason.
+#[derive(Deserialize, Serialize)]
+#[serde(untagged)]
+enum Readable<T> {
+    Unread { unread: Reason },
+    Read(T),
+}
+
+impl<T: Serialize> Serialize for Seen<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unread { unread } if serializer.is_human_readable() => {
+                Readable::<T>::Unread { unread: *unread }.serialize(serializer)
+            }
+            Self::Read(value) if serializer.is_human_readable() => value.serialize(serializer),
+            seen => seen.get().serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Seen<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            let packed = Result::<T, Reason>::deserialize(deserializer)?;
+            return Ok(packed.map_or_else(Self::unread, Self::Read));
+        }
+        Ok(match Readable::deserialize(deserializer)? {
+            Readable::Unread { unread } => Self::unread(unread),
+            Readable::Read(value) => Self::Read(value),
+        })
     }
 }
 

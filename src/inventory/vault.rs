@@ -157,10 +157,10 @@ pub struct Certificate {
     #[serde(default)]
     pub enabled: Option<bool>,
     /// When the current version was made.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub created: Option<OffsetDateTime>,
     /// End of validity of the current version.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub expires: Option<OffsetDateTime>,
     /// Tags of the current version. Hints, and hostile text.
     #[serde(default)]
@@ -202,10 +202,10 @@ pub struct Policy {
     /// When mail goes out: percent of the lifetime; absent when none does.
     pub mail_percentage: Option<u32>,
     /// When the policy was made.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "super::compact::moment::option")]
     pub created: Option<OffsetDateTime>,
     /// When it was last changed.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "super::compact::moment::option")]
     pub updated: Option<OffsetDateTime>,
 }
 
@@ -222,13 +222,13 @@ pub struct VersionRecord {
     #[serde(default)]
     pub enabled: Option<bool>,
     /// The moment of issue.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub created: Option<OffsetDateTime>,
     /// The moment of the last change.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub updated: Option<OffsetDateTime>,
     /// End of validity; absent when it has none.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub expires: Option<OffsetDateTime>,
     /// Tags. Hints, and hostile text.
     #[serde(default)]
@@ -254,7 +254,7 @@ pub struct BackingKey {
     /// Whether it may be used.
     pub enabled: Option<bool>,
     /// End of validity.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "super::compact::moment::option")]
     pub expires: Option<OffsetDateTime>,
 }
 
@@ -271,10 +271,10 @@ pub struct DeletedCertificate {
     #[serde(default)]
     pub x: Seen<Box<X509>>,
     /// When it was deleted.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub deleted_at: Option<OffsetDateTime>,
     /// Until when it can be recovered.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "super::compact::moment::option")]
     pub purge_at: Option<OffsetDateTime>,
 }
 

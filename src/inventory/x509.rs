@@ -1,8 +1,9 @@
 //! What a certificate says, without its bytes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 
+use super::compact::Hex;
 use crate::domain::Thumbprint;
 use crate::pki::{Certificate, PublicKey};
 
@@ -26,10 +27,10 @@ pub struct X509 {
     #[serde(default)]
     pub self_signed: bool,
     /// Start of validity.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "super::compact::moment")]
     pub not_before: OffsetDateTime,
     /// End of validity.
-    #[serde(with = "time::serde::rfc3339")]
+    #[serde(with = "super::compact::moment")]
     pub not_after: OffsetDateTime,
     /// `RSA` or `EC`.
     pub alg: Box<str>,
@@ -58,10 +59,21 @@ pub struct X509 {
     pub ca: bool,
 }
 
-/// A digest as upper-case hex in files, as bytes in memory.
-#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
+/// A digest as upper-case hex.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Digest(pub Box<str>);
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Hex(&*self.0).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Hex::<Box<str>>::deserialize(deserializer).map(|Hex(text)| Self(text))
+    }
+}
 
 impl X509 {
     /// The facts of a parsed certificate.
