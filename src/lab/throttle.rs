@@ -53,7 +53,7 @@ const REPORTS: Budget = per_ten_seconds(5);
 /// Resource Graph: queries of one principal.
 const QUERIES: Budget = Budget { limit: 15, window: Duration::seconds(5) };
 
-/// Resource Manager: reads of one principal in a subscription; a bucket that fills by so many a second.
+/// Resource Manager: reads of one principal in one subscription; a bucket that fills by so many a second.
 const READS: f64 = 250.0;
 const READS_A_SECOND: f64 = 25.0;
 
@@ -64,7 +64,8 @@ const TOLD_FROM: f64 = 0.8;
 #[derive(Debug, Default)]
 pub(crate) struct Budgets {
     spent: BTreeMap<String, Spent>,
-    buckets: BTreeMap<Uuid, Bucket>,
+    /// By principal and subscription.
+    buckets: BTreeMap<(Uuid, String), Bucket>,
 }
 
 #[derive(Debug)]
@@ -96,8 +97,8 @@ impl Budgets {
         Ok(f64::from(spent.units) / f64::from(limit))
     }
 
-    /// Takes a read out of a principal's bucket, and tells what is left.
-    fn read(&mut self, who: Uuid, now: OffsetDateTime) -> Result<f64, Duration> {
+    /// Takes a read out of a principal's bucket for a subscription, and tells what is left.
+    fn read(&mut self, who: (Uuid, String), now: OffsetDateTime) -> Result<f64, Duration> {
         let bucket = self.buckets.entry(who).or_insert(Bucket { at: now, left: READS });
         let passed = (now - bucket.at).as_seconds_f64().max(0.0);
         bucket.left = (bucket.left + passed * READS_A_SECOND).min(READS);
@@ -203,7 +204,11 @@ fn of_arm(world: &mut World, who: Uuid, request: &Request) -> Verdict {
     if request.method != Method::GET {
         return Verdict::PASSED;
     }
-    match world.budgets.read(who, now) {
+    let subscription = match request.segments().as_slice() {
+        [first, subscription, ..] if first.eq_ignore_ascii_case("subscriptions") => subscription.to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    match world.budgets.read((who, subscription), now) {
         Ok(left) => Verdict::Passed(vec![("x-ms-ratelimit-remaining-subscription-reads", format!("{left:.0}"))]),
         Err(wait) => {
             let seconds = wait.whole_seconds() + 1;
@@ -314,11 +319,13 @@ mod tests {
 
     #[test]
     fn the_bucket_of_reads_empties_at_once_and_fills_slowly() {
-        let (mut budgets, who) = (Budgets::default(), Uuid::from_u128(1));
-        assert!((0..250).all(|_| budgets.read(who, START).is_ok()));
-        assert_eq!(budgets.read(who, START), Err(Duration::milliseconds(40)));
+        let mut budgets = Budgets::default();
+        let who = || (Uuid::from_u128(1), "a".to_owned());
+        assert!((0..250).all(|_| budgets.read(who(), START).is_ok()));
+        assert_eq!(budgets.read(who(), START), Err(Duration::milliseconds(40)));
         let later = START + Duration::SECOND;
-        assert_eq!((0..30).filter(|_| budgets.read(who, later).is_ok()).count(), 25);
-        assert!(budgets.read(Uuid::from_u128(2), START).is_ok(), "each principal has its own");
+        assert_eq!((0..30).filter(|_| budgets.read(who(), later).is_ok()).count(), 25);
+        assert!(budgets.read((Uuid::from_u128(2), "a".to_owned()), START).is_ok(), "each principal has its own");
+        assert!(budgets.read((who().0, "b".to_owned()), START).is_ok(), "in each subscription");
     }
 }

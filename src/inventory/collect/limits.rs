@@ -24,8 +24,8 @@ const KEY_CREDENTIALS: Bucket = Bucket::new(2.4, 1.0);
 const REPORTS: Bucket = Bucket::new(0.48, 1.0);
 /// 15 in five seconds.
 const RESOURCE_GRAPH: Bucket = Bucket::new(2.0, 4.0);
-/// 250, and 25 more each second.
-const RESOURCE_MANAGER: Bucket = Bucket::new(24.0, 200.0);
+/// 250 in a subscription, and 25 more each second.
+const RESOURCE_MANAGER: Bucket = Bucket::new(24.5, 240.0);
 /// 4,000 in ten seconds for a vault.
 const VAULT: Bucket = Bucket::new(340.0, 500.0);
 /// Five times that for all vaults of a subscription in a region.
@@ -44,7 +44,8 @@ const USE_HEADER: &str = "x-ms-throttle-limit-percentage";
 enum Budget {
     Graph,
     Scarce(Scarce),
-    ResourceManager,
+    /// Of one subscription, or of the tenant.
+    ResourceManager(String),
     Vault(String),
     Region(Arc<str>),
 }
@@ -85,7 +86,7 @@ impl Limits {
     fn budgets(&self, operation: &Operation, url: &Url) -> Vec<Budget> {
         let mut budgets = match (operation.service, operation.cost.scarce) {
             (Service::Graph, _) => vec![Budget::Graph],
-            (Service::ResourceManager, None) => vec![Budget::ResourceManager],
+            (Service::ResourceManager, None) => vec![Budget::ResourceManager(subscription(url))],
             (Service::KeyVault, _) => {
                 let host = url.host_str().unwrap_or_default();
                 let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,11 +165,18 @@ impl Budget {
             Self::Scarce(Scarce::KeyCredentials) => KEY_CREDENTIALS,
             Self::Scarce(Scarce::Reports) => REPORTS,
             Self::Scarce(Scarce::ResourceGraph) => RESOURCE_GRAPH,
-            Self::ResourceManager => RESOURCE_MANAGER,
+            Self::ResourceManager(_) => RESOURCE_MANAGER,
             Self::Vault(_) => VAULT,
             Self::Region(_) => REGION,
         }
     }
+}
+
+/// The subscription that a request to Resource Manager is about; empty if it is about the tenant.
+fn subscription(url: &Url) -> String {
+    let mut path = url.path_segments().into_iter().flatten();
+    let is_named = path.next().is_some_and(|first| first.eq_ignore_ascii_case("subscriptions"));
+    path.next().filter(|_| is_named).unwrap_or_default().to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -212,6 +220,21 @@ mod tests {
         }
         let took = clock.now() - start;
         assert!(took >= time::Duration::seconds(119) && took < time::Duration::seconds(127), "{took}");
+    }
+
+    #[tokio::test]
+    async fn each_subscription_has_its_own_bucket_of_reads() {
+        let read = Operation::safe(Service::ResourceManager, "x", "y");
+        let seconds = async |subscriptions: usize| {
+            let (limits, clock, start) = limits();
+            for index in 0..1_000 {
+                let url = format!("https://management.azure.com/subscriptions/S{}/x", index % subscriptions);
+                limits.admit(&read, &url.parse().unwrap()).await;
+            }
+            (clock.now() - start).whole_seconds()
+        };
+        assert!((30..33).contains(&seconds(1).await));
+        assert_eq!(seconds(5).await, 0);
     }
 
     #[tokio::test]
