@@ -163,13 +163,16 @@ impl Client {
     pub async fn count(&self, class: Class, part: Part) -> Result<usize, Error> {
         let filter = part.filter();
         let query: Vec<_> = filter.iter().map(|filter| ("$filter", filter.as_str())).collect();
-        let request = eventual(Request::get(self.url(&format!("{}/$count", class.path()), &query)));
-        let request = request.header(header::ACCEPT, "text/plain");
-        let response = self.send(&COUNT, request).await?;
+        self.counted(&COUNT, self.url(&format!("{}/$count", class.path()), &query)).await
+    }
+
+    pub(super) async fn counted(&self, operation: &Operation, url: Url) -> Result<usize, Error> {
+        let request = eventual(Request::get(url)).header(header::ACCEPT, "text/plain");
+        let response = self.send(operation, request).await?;
         let text = std::str::from_utf8(response.body()).unwrap_or_default();
         // Some front ends put a byte order mark before the digits.
         let digits = text.trim_start_matches('\u{feff}').trim();
-        digits.parse().map_err(|_| failed(&COUNT, response.unreadable("is not the number that was expected")))
+        digits.parse().map_err(|_| failed(operation, response.unreadable("is not the number that was expected")))
     }
 
     /// Applications in the recycle bin.

@@ -31,7 +31,7 @@ pub use registration::{
     RequiredAccess, Scope, Web,
 };
 pub use relation::{
-    ChangedGrant, ClaimsExpression, Federated, Grant, Holding, Known, MOST_EXPANDED, Owned, Owner, RoleHolder,
+    ChangedGrant, ClaimsExpression, Consent, Federated, Grant, Holding, Known, MOST_EXPANDED, Owned, Owner, RoleHolder,
 };
 pub use report::{CredentialUse, LastSignIn, PrincipalUse};
 pub use tenant::{

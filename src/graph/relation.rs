@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::client::Client;
+use super::error::Error;
 use super::list::List;
 use super::listing::{Class, Removed, since_then};
 use super::registration::or_default;
@@ -21,6 +22,7 @@ const FEDERATED_OF_ONE: Operation = safe("listing the federated credentials", "A
 const APP_ROLES: Operation = safe("listing who holds roles of an API", "Application.Read.All");
 const ALL_APP_ROLES: Operation = safe("listing the roles that are held", "Application.Read.All").costing(2);
 const GRANTS: Operation = safe("listing the delegated permissions", "Directory.Read.All").costing(2);
+const COUNT_GRANTS: Operation = safe("counting the delegated permissions", "Directory.Read.All");
 const CHANGED_GRANTS: Operation = safe("listing the changed delegated permissions", "Directory.Read.All").costing(2);
 
 /// So many owners come with an object; the rest has to be asked for.
@@ -168,6 +170,25 @@ pub struct Grant {
     pub scope: Option<Box<str>>,
 }
 
+/// For whom a delegated permission was given. These are all kinds that there are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Consent {
+    /// For everybody in the tenant.
+    ForAll,
+    /// For one person.
+    ForOne,
+}
+
+impl Consent {
+    /// The condition of a `$filter`.
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::ForAll => "consentType eq 'AllPrincipals'",
+            Self::ForOne => "consentType eq 'Principal'",
+        }
+    }
+}
+
 /// What a delta query says of a delegated permission: at least what has changed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -256,9 +277,17 @@ impl Client {
         self.listed(self.url(&path, &[("$top", "999")]), APP_ROLES.costing(2))
     }
 
-    /// All delegated permissions of the tenant.
-    pub fn grants(&self) -> List<'_, Grant> {
-        self.listed(self.url("oauth2PermissionGrants", &[("$top", "999")]), GRANTS)
+    /// The delegated permissions of the tenant: all, or those of one kind.
+    pub fn grants(&self, consent: Option<Consent>) -> List<'_, Grant> {
+        let filter = consent.map(|consent| ("$filter", consent.filter()));
+        let query: Vec<_> = [("$top", "999")].into_iter().chain(filter).collect();
+        self.listed(self.url("oauth2PermissionGrants", &query), GRANTS)
+    }
+
+    /// How many there are, by the index that answers such questions, which lags a little.
+    pub async fn count_grants(&self, consent: Option<Consent>) -> Result<usize, Error> {
+        let filter = consent.map(|consent| ("$filter", consent.filter()));
+        self.counted(&COUNT_GRANTS, self.url("oauth2PermissionGrants/$count", filter.as_slice())).await
     }
 
     /// The delegated permissions that have changed since the moment of a delta link; without one, a link for

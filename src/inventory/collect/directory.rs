@@ -132,7 +132,7 @@ async fn all(
         tell_wanted(run, &applications, &service_principals, told);
     }
     relations::put_owners(&mut applications, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    relations::federation(run, &mut applications, federated).await?;
+    relations::put_federation(run, &mut applications, federated)?;
     let owners = match of_principals.owners {
         Some(owners) => owners,
         None => relations::owners_of_principals(run, &service_principals, &held).await?,
@@ -161,14 +161,14 @@ fn tell_wanted(
     None
 }
 
-/// The owners of applications, and which have federated credentials.
+/// The owners of applications, and their federated credentials.
 async fn of_applications(
     run: &Run<'_>,
     parts: &[parts::Sized],
     created: Option<OffsetDateTime>,
-) -> Result<(relations::Owners, Seen<HashSet<ObjectId>>), NotSignedIn> {
+) -> Result<(relations::Owners, relations::Federation), NotSignedIn> {
     let owners = relations::owners_of_all(run, Class::Applications, parts, created);
-    let (owners, federated) = join(owners, relations::with_federation(run)).await;
+    let (owners, federated) = join(owners, relations::federation_of_all(run)).await;
     Ok((owners?, federated?))
 }
 
@@ -198,7 +198,7 @@ async fn of_principals(
     let (holders, owners, grants, roles) = Box::pin(join4(
         roles::holders(run, parts, created),
         owners,
-        grants::all(run, before),
+        grants::all(run, before, parts.len() > 1),
         tenant::directory_roles(run),
     ))
     .await;
@@ -252,8 +252,8 @@ async fn some(run: &Run<'_>, told: oneshot::Sender<Wanted>) -> Result<Directory,
     relations::put_owners(&mut principals, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
     roles::roles_of(run, &mut principals).await?;
     grants::of(run, &mut principals).await?;
-    let federated = Seen::Read(applications.iter().map(|application| application.id).collect());
-    relations::federation(run, &mut applications, federated).await?;
+    let federated = relations::federation_of_some(run, &applications).await;
+    relations::put_federation(run, &mut applications, federated)?;
     let nobody = HashSet::new();
     objects::prove(run, &mut applications, &unproven, &nobody).await?;
     objects::prove(run, &mut principals, &unproven_principals, &nobody).await?;

@@ -1,13 +1,18 @@
-//! Delegated permissions: all of them in one list whose pages follow each other, or those that have changed.
+//! Delegated permissions: all of them, in lists whose pages follow each other, or those that have changed.
 
 use std::collections::BTreeMap;
 
+use futures::future::{join, join3};
+
 use super::changes;
 use super::refusal::{self, NotSignedIn};
-use super::run::Run;
-use crate::graph::Grant;
+use super::run::{self, Run};
+use crate::graph::{Consent, Grant, LARGEST_PAGE};
 use crate::inventory::state::Mark;
 use crate::inventory::{DelegatedGrant, Evidence, Seen, ServicePrincipal};
+
+/// Fewer pages than these follow each other quickly enough.
+const LONG: usize = 4 * LARGEST_PAGE;
 
 /// The delegated permissions of the tenant, ordered by client, and the mark for the next run.
 pub(super) type Grants = (Seen<Vec<Grant>>, Option<Mark>);
@@ -23,7 +28,7 @@ pub(super) struct Before {
 
 /// The delegated permissions of the tenant: by their changes, if an earlier run left enough for that, else
 /// in full.
-pub(super) async fn all(run: &Run<'_>, before: Before) -> Result<Grants, NotSignedIn> {
+pub(super) async fn all(run: &Run<'_>, before: Before, is_large: bool) -> Result<Grants, NotSignedIn> {
     if let Some(mark) = before.mark
         && let Some((grants, mark)) = since(run, before.grants, &mark).await?
     {
@@ -33,10 +38,41 @@ pub(super) async fn all(run: &Run<'_>, before: Before) -> Result<Grants, NotSign
     // Taken before anything is read, so that no change falls between.
     let token = if before.is_kept { changes::latest(run.graph.changed_grants(None)).await } else { None };
     let mark = token.map(|token| Mark { token, keys: None, at: run.now });
-    Ok(match run.entire(Evidence::DelegatedGrants, "", || run.graph.grants()).await? {
+    let by_consent = if is_large { by_consent(run).await? } else { None };
+    let read = match by_consent {
+        Some(grants) => {
+            run.read(Evidence::DelegatedGrants, grants.len());
+            Seen::Read(grants)
+        }
+        None => run.entire(Evidence::DelegatedGrants, "", || run.graph.grants(None)).await?,
+    };
+    Ok(match read {
         Seen::Read(grants) => (Seen::Read(ordered(grants)), mark),
         unread => (unread, None),
     })
+}
+
+/// A long list in two that do not wait for each other. `None` where that is not worth it, where the two
+/// would not be all that there is, or where the directory does not answer like this: whoever reads the
+/// one list will learn why.
+async fn by_consent(run: &Run<'_>) -> Result<Option<Vec<Grant>>, NotSignedIn> {
+    let count = |consent| run.graph.count_grants(consent);
+    let (all, for_all, for_one) = join3(count(None), count(Some(Consent::ForAll)), count(Some(Consent::ForOne))).await;
+    let (Ok(all), Ok(for_all), Ok(for_one)) = (all, for_all, for_one) else { return Ok(None) };
+    if all < LONG || for_all.checked_add(for_one) != Some(all) {
+        return Ok(None);
+    }
+    let (for_all, for_one) = join(of_kind(run, Consent::ForAll), of_kind(run, Consent::ForOne)).await;
+    let (Some(mut grants), Some(for_one)) = (for_all?, for_one?) else { return Ok(None) };
+    grants.extend(for_one);
+    Ok(Some(grants))
+}
+
+async fn of_kind(run: &Run<'_>, consent: Consent) -> Result<Option<Vec<Grant>>, NotSignedIn> {
+    match run::from_beginning_to_end(|| run.graph.grants(Some(consent))).await {
+        Ok(page) => Ok(page.unreadable.is_empty().then_some(page.items)),
+        Err(error) => refusal::of_graph(&error).map(|_| None),
+    }
 }
 
 /// The grants of an earlier run, brought up to date, with the next mark. `None`: there is no way but to

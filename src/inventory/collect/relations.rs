@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::parts;
 use super::record;
 use super::refusal::{self, NotSignedIn};
-use super::run::{MOST_RESTARTS, Run};
+use super::run::{MOST_RESTARTS, Run, from_beginning_to_end};
 use crate::domain::ObjectId;
-use crate::graph::{Class, Part};
+use crate::graph::{self, Class, Federated, Page, Part};
 use crate::inventory::{Application, Evidence, FederatedCredential, Owner, OwnerKind, Reason, Seen, ServicePrincipal};
 
 /// So many objects are asked at once.
@@ -166,52 +166,61 @@ pub(super) fn tell_strangers(owners: &mut Seen<Vec<Owner>>, homes: &Homes, tenan
     }
 }
 
-/// The applications that have federated credentials.
-pub(super) async fn with_federation(run: &Run<'_>) -> Result<Seen<HashSet<ObjectId>>, NotSignedIn> {
+/// What was answered about the federated credentials of those applications that have some.
+pub(super) type Federation = Seen<HashMap<ObjectId, Result<Page<Federated>, graph::Error>>>;
+
+/// The federated credentials of all applications that have some.
+pub(super) async fn federation_of_all(run: &Run<'_>) -> Result<Federation, NotSignedIn> {
     let read = run.entire(Evidence::FederatedCredentials, "", || run.graph.with_federation()).await?;
     Ok(match read {
-        Seen::Read(found) => Seen::Read(found.into_iter().map(|found| found.id).collect()),
+        Seen::Read(found) => Seen::Read(federation_of(run, found.into_iter().map(|found| found.id)).await),
         Seen::Unread { unread } => Seen::unread(unread),
     })
 }
 
-/// The federated credentials of those applications that have some.
-pub(super) async fn federation(
+/// The same of some applications.
+pub(super) async fn federation_of_some(run: &Run<'_>, applications: &[Application]) -> Federation {
+    Seen::Read(federation_of(run, applications.iter().map(|application| application.id)).await)
+}
+
+async fn federation_of(
+    run: &Run<'_>,
+    ids: impl Iterator<Item = ObjectId>,
+) -> HashMap<ObjectId, Result<Page<Federated>, graph::Error>> {
+    let readings = ids.map(|id| async move { (id, from_beginning_to_end(|| run.graph.federation(id)).await) });
+    stream::iter(readings).buffer_unordered(READINGS_AT_ONCE).collect().await
+}
+
+/// Puts federated credentials beside their applications. What the index tells of an application that is
+/// no longer there is of no account.
+pub(super) fn put_federation(
     run: &Run<'_>,
     applications: &mut [Application],
-    known: Seen<HashSet<ObjectId>>,
+    found: Federation,
 ) -> Result<(), NotSignedIn> {
-    let known = match known {
-        Seen::Read(known) => known,
+    let mut found = match found {
+        Seen::Read(found) => found,
         Seen::Unread { unread } => {
             applications.iter_mut().for_each(|application| application.federated = Seen::unread(unread));
             return Ok(());
         }
     };
-    let readings = applications.iter().filter(|application| known.contains(&application.id)).map(|application| {
-        let id = application.id;
-        async move {
-            let read = run.entire(Evidence::FederatedCredentials, &id.to_string(), || run.graph.federation(id)).await?;
-            Ok((id, read))
-        }
-    });
-    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut all: HashMap<ObjectId, Seen<Vec<FederatedCredential>>> = HashMap::new();
-    while let Some(one) = reading.next().await {
-        let (id, read) = one?;
-        let read = match read {
-            Seen::Read(found) => {
-                let mut found: Vec<_> = found.into_iter().map(record::federated).collect();
-                found.sort_by(|one, other| one.id.cmp(&other.id));
-                Seen::Read(found)
-            }
-            Seen::Unread { unread } => Seen::unread(unread),
-        };
-        all.insert(id, read);
-    }
-    drop(reading);
     for application in applications {
-        application.federated = all.remove(&application.id).unwrap_or_else(|| Seen::Read(Vec::new()));
+        application.federated = match found.remove(&application.id) {
+            Some(read) => federated(run.judged(Evidence::FederatedCredentials, &application.id.to_string(), read)?),
+            None => Seen::Read(Vec::new()),
+        };
     }
     Ok(())
+}
+
+fn federated(read: Seen<Vec<Federated>>) -> Seen<Vec<FederatedCredential>> {
+    match read {
+        Seen::Read(found) => {
+            let mut found: Vec<_> = found.into_iter().map(record::federated).collect();
+            found.sort_by(|one, other| one.id.cmp(&other.id));
+            Seen::Read(found)
+        }
+        Seen::Unread { unread } => Seen::unread(unread),
+    }
 }

@@ -12,7 +12,7 @@ use super::record::Facts;
 use super::refusal::{self, NotSignedIn, Refusal};
 use crate::arm;
 use crate::domain::Vault;
-use crate::graph::{self, List};
+use crate::graph::{self, List, Page};
 use crate::http::{self, TokenSource};
 use crate::inventory::{Coverage, Evidence, Gap, Reason, Seen};
 use crate::keyvault;
@@ -116,20 +116,39 @@ impl Run<'_> {
         object: &str,
         list: impl Fn() -> List<'g, T>,
     ) -> Result<Seen<Vec<T>>, NotSignedIn> {
-        let mut restarts = 0;
-        loop {
-            match list().all().await {
-                Ok(page) if page.unreadable.is_empty() => {
-                    self.read(evidence, if object.is_empty() { page.items.len() } else { 1 });
-                    return Ok(Seen::Read(page.items));
-                }
-                Ok(page) => {
-                    self.unreadable(evidence, &page.unreadable);
-                    return Ok(Seen::unread(Reason::Parse));
-                }
-                Err(error) if refusal::is_lost_page(&error) && restarts < MOST_RESTARTS => restarts += 1,
-                Err(error) => return Ok(Seen::unread(self.refused(evidence, object, &error)?)),
+        self.judged(evidence, object, from_beginning_to_end(list).await)
+    }
+
+    /// Notes what came of reading a list from beginning to end.
+    pub(super) fn judged<T>(
+        &self,
+        evidence: Evidence,
+        object: &str,
+        read: Result<Page<T>, graph::Error>,
+    ) -> Result<Seen<Vec<T>>, NotSignedIn> {
+        match read {
+            Ok(page) if page.unreadable.is_empty() => {
+                self.read(evidence, if object.is_empty() { page.items.len() } else { 1 });
+                Ok(Seen::Read(page.items))
             }
+            Ok(page) => {
+                self.unreadable(evidence, &page.unreadable);
+                Ok(Seen::unread(Reason::Parse))
+            }
+            Err(error) => Ok(Seen::unread(self.refused(evidence, object, &error)?)),
+        }
+    }
+}
+
+/// A list, begun anew when its pages get lost.
+pub(super) async fn from_beginning_to_end<'g, T: DeserializeOwned>(
+    list: impl Fn() -> List<'g, T>,
+) -> Result<Page<T>, graph::Error> {
+    let mut restarts = 0;
+    loop {
+        match list().all().await {
+            Err(error) if refusal::is_lost_page(&error) && restarts < MOST_RESTARTS => restarts += 1,
+            ended => return ended,
         }
     }
 }

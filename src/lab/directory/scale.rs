@@ -244,9 +244,13 @@ impl Scale {
         found.collect()
     }
 
-    /// Consent of an application for everybody: every third has some.
+    /// Consent to an application: every third has some, and half of these of one person.
     pub(crate) fn grant(&self, index: u32) -> Option<(String, PermissionGrant)> {
-        if self.choice(index, 15, 3) == 0 { self.consent(index, None) } else { None }
+        if self.choice(index, 15, 3) != 0 {
+            return None;
+        }
+        let is_of_one = self.choice(index, 17, 2) == 0;
+        self.consent(index, is_of_one.then(|| self.random_guid(Salt::Choice, index, 99)))
     }
 
     /// Consent of one person, given at this moment.

@@ -12,7 +12,7 @@ use super::access::{Right, require};
 use super::fault::{Answer, Fault};
 use super::path::{Segment, Selector};
 use super::render::seconds;
-use super::{credentials, delta, filter, objects, reply, slices};
+use super::{credentials, delta, filter, objects, query, reply, slices};
 use crate::lab::directory::{Hint, Object as _, PermissionGrant, RoleAssignment, ServicePrincipal, View};
 use crate::lab::entra::Caller;
 use crate::lab::exchange::{Reply, Request};
@@ -173,6 +173,15 @@ pub(super) fn grants(world: &mut World, caller: &Caller, request: &Request, rest
         ("GET", [segment]) if segment.name == "delta" => {
             require(caller, Right::ReadGrants)?;
             delta::grants(world, request)
+        }
+        ("GET", [segment]) if segment.name == "$count" => {
+            require(caller, Right::ReadGrants)?;
+            query::require_eventual(request)?;
+            let filter = request.query("$filter").map(filter::parse).transpose()?;
+            let is_asked = |id: &str, grant: &PermissionGrant| {
+                filter.as_ref().is_none_or(|filter| filter.matches(&Value::Object(grant_members(id, grant))))
+            };
+            Ok(reply::count(world.directory.grants_from(0).filter(|(_, (id, grant))| is_asked(id, grant)).count()))
         }
         ("POST", []) => consent(world, caller, request),
         ("GET", [id]) => {

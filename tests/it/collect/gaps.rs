@@ -184,3 +184,15 @@ fn an_object_that_is_not_what_graph_documents_is_a_gap_of_its_own() {
     assert_eq!(refused[0].object, "11111111-1111-1111-1111-111111111111");
     assert_eq!(inventory.applications.len(), 1);
 }
+
+#[test]
+fn federation_of_an_application_that_is_gone_meanwhile_is_no_gap() {
+    let bench = Bench::tame();
+    bench.application("billing");
+    let body = json!({ "value": [{ "id": "11111111-1111-1111-1111-111111111111" }] });
+    let of_federation = json!({ "path": "/v1.0/applications", "query": "federatedIdentityCredentials" });
+    bench.fault(&json!({ "match": of_federation, "result": { "body": body }, "times": 1 }));
+    let inventory = bench.collect();
+    assert_eq!(inventory.coverage.gaps, []);
+    assert!(inventory.applications.iter().all(|one| one.federated.read().is_some()));
+}

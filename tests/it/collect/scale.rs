@@ -39,6 +39,10 @@ fn a_tenant_in_parts_is_whole_and_costs_what_it_must() {
     assert!(asked("/v1.0/applications", "expand=owners") <= pages(APPLICATIONS, 100) + 8);
     let listed = asked("/v1.0/applications", "top=999") - asked("/v1.0/applications", "federated");
     assert!(listed <= 2 * (pages(APPLICATIONS, 999) + 2), "{listed}");
+    let last = |path: &str, query: &str| {
+        log.iter().rposition(|entry| entry.path.ends_with(path) && entry.query.contains(query)).unwrap()
+    };
+    assert!(last("/federatedIdentityCredentials", "") < last("/v1.0/applications", "keyCredentials"), "side by side");
     let turned_away = log.iter().filter(|entry| entry.status == Some(429)).count();
     assert_eq!(turned_away, 0);
 }
@@ -139,4 +143,56 @@ fn delegated_permissions_come_by_their_changes_and_are_those_of_a_full_run() {
     let (warm, full, _) = run();
     assert!(full > 0);
     assert_eq!(warm, bench.collect().service_principals);
+}
+
+#[test]
+fn delegated_permissions_in_two_lists_are_those_of_one() {
+    let bench = large();
+    let count = |query: &str, number: usize| {
+        let counting = json!({ "path": "/v1.0/oauth2PermissionGrants/$count", "query": query });
+        bench.fault(&json!({ "match": counting, "result": { "status": 200, "body": number.to_string() } }));
+    };
+    let lists = |mark| {
+        let log = bench.lab().requests_since(mark);
+        let lists = log.into_iter().filter(|entry| entry.path == "/v1.0/oauth2PermissionGrants");
+        let (by_kind, whole): (Vec<_>, Vec<_>) = lists.partition(|entry| entry.query.contains("consentType"));
+        (by_kind.len(), whole.len())
+    };
+    let mark = bench.mark();
+    let in_one = bench.collect();
+    assert_eq!(lists(mark), (0, 1), "a short list is not cut");
+    assert!(in_one.service_principals.iter().any(|one| one.delegated.read().is_some_and(|all| all[0].is_for_all)));
+
+    // More than this tenant has, so that the list is long.
+    count("'AllPrincipals'", 30_000);
+    count("'Principal'", 20_000);
+    count("", 50_000);
+    let mark = bench.mark();
+    let in_two = bench.collect();
+    assert_eq!(lists(mark), (2, 0));
+    assert_eq!(in_one.service_principals, in_two.service_principals);
+    assert_eq!(in_one.coverage, in_two.coverage);
+
+    // A page that is refused, for whatever reason, is read in the other way, and is no gap.
+    let refused =
+        json!({ "match": { "query": "$top=999&$filter=consentType eq 'Principal'" }, "result": { "status": 400 } });
+    bench.fault(&refused);
+    let mark = bench.mark();
+    assert_eq!(in_one.coverage, bench.collect().coverage);
+    assert_eq!(lists(mark).1, 1);
+}
+
+#[test]
+fn a_delegated_permission_of_a_kind_that_nobody_knows_is_not_lost() {
+    let bench = large();
+    for (query, number) in [("'AllPrincipals'", "30000"), ("'Principal'", "20000"), ("", "50001")] {
+        let counting = json!({ "path": "/v1.0/oauth2PermissionGrants/$count", "query": query });
+        bench.fault(&json!({ "match": counting, "result": { "status": 200, "body": number } }));
+    }
+    let mark = bench.mark();
+    bench.collect();
+    let log = bench.lab().requests_since(mark);
+    let is_list = |entry: &&kvops::lab::Entry| entry.path == "/v1.0/oauth2PermissionGrants";
+    assert!(log.iter().filter(is_list).all(|entry| !entry.query.contains("consentType")));
+    assert_eq!(log.iter().filter(is_list).count(), 1);
 }

@@ -247,6 +247,10 @@ fn roles_consents_and_activities_of_a_made_up_tenant_come_in_pages() {
     assert_eq!(rows(&format!("/v1.0/servicePrincipals/{resource}/appRoleAssignedTo?$top=999")), (6000, 7));
     let (grants, pages) = rows("/v1.0/oauth2PermissionGrants?$top=999");
     assert!((800..1200).contains(&grants) && pages <= 2, "{grants} in {pages}");
+    let [for_all, for_one] = ["AllPrincipals", "Principal"]
+        .map(|kind| rows(&format!("/v1.0/oauth2PermissionGrants?$filter=consentType eq '{kind}'&$top=999")).0);
+    assert!(for_all > 400 && for_one > 400, "{for_all} and {for_one}");
+    assert_eq!(for_all + for_one, grants);
     let (activities, pages) = rows("/beta/reports/appCredentialSignInActivities?$top=999");
     assert!(activities > 1000 && pages == activities.div_ceil(999), "{activities} in {pages}");
     let (clients, _) = rows("/beta/reports/servicePrincipalSignInActivities?$top=999");

@@ -116,6 +116,16 @@ fn a_grant_that_was_changed_or_revoked_shows_in_a_delta_query() {
     assert_eq!(bench.get("/v1.0/oauth2PermissionGrants/delta?$top=5").status, 400);
     let filtered = bench.get("/v1.0/oauth2PermissionGrants?$filter=consentType eq 'Principal'").value();
     assert_eq!(filtered["value"], json!([]));
+
+    let count = "/v1.0/oauth2PermissionGrants/$count";
+    assert_eq!(bench.get(count).status, 400, "only the index counts");
+    bench.with_header("consistencylevel", "eventual");
+    let number = |reply: &crate::lab::exchange::Reply| String::from_utf8(reply.body.to_vec()).unwrap();
+    let all: usize = number(&bench.get(count)).parse().unwrap();
+    assert!(all >= 2);
+    let for_all = bench.get(&format!("{count}?$filter=consentType eq 'AllPrincipals'"));
+    assert_eq!(number(&for_all), all.to_string());
+    assert_eq!(number(&bench.get(&format!("{count}?$filter=consentType eq 'Principal'"))), "0");
 }
 
 #[test]
