@@ -148,14 +148,14 @@ impl Client {
     /// Several objects of a class by their ids; those that are gone are left out. At most fifteen
     /// fit into one condition.
     pub fn some_of<T: DeserializeOwned>(&self, class: Class, ids: &[ObjectId]) -> List<'_, T> {
-        self.listed(self.url(class.path(), &[("$filter", &any_of(ids)), ("$top", "999")]), class.listing())
+        self.listed(self.url(class.path(), &[("$filter", &any_of(ids))]), class.listing())
     }
 
     /// The certificates of several objects with their bytes, if the directory gives them in lists. At
     /// most fifteen fit into one condition.
     pub fn keys_of_some(&self, class: Class, ids: &[ObjectId]) -> List<'_, Keys> {
         let filter = any_of(ids);
-        let query = [("$filter", filter.as_str()), ("$select", "id,appId,keyCredentials"), ("$top", "999")];
+        let query = [("$filter", filter.as_str()), ("$select", "id,appId,keyCredentials")];
         self.listed(self.url(class.path(), &query), KEYS)
     }
 

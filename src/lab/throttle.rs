@@ -151,7 +151,8 @@ fn of_vault(world: &mut World, name: &str, request: &Request) -> Verdict {
     let now = world.now();
     let key = (request.path.last().map(String::as_str) == Some("sign")).then(|| request.path.get(1)).flatten();
     let vault = world.keyvault.vault(name);
-    let region = vault.map_or_else(String::new, |vault| format!("region/{}", vault.location()));
+    let region =
+        vault.map_or_else(String::new, |vault| format!("region/{}/{}", vault.subscription(), vault.location()));
     let material = key.and_then(|key| vault?.key_material(key));
     let is_create = request.path.last().is_some_and(|last| last == "create" || last == "import");
     let name = name.to_ascii_lowercase();
@@ -208,14 +209,13 @@ fn of_arm(world: &mut World, who: Uuid, request: &Request) -> Verdict {
         [first, subscription, ..] if first.eq_ignore_ascii_case("subscriptions") => subscription.to_ascii_lowercase(),
         _ => String::new(),
     };
-    match world.budgets.read((who, subscription), now) {
+    match world.budgets.read((who, subscription.clone()), now) {
         Ok(left) => Verdict::Passed(vec![("x-ms-ratelimit-remaining-subscription-reads", format!("{left:.0}"))]),
         Err(wait) => {
             let seconds = wait.whole_seconds() + 1;
             let message = format!(
-                "Number of 'read' requests for subscription '{}' actor '{who}' exceeded. Please try again after \
-                 '{seconds}' seconds after additional tokens are available.",
-                world.keyvault.subscription()
+                "Number of 'read' requests for subscription '{subscription}' actor '{who}' exceeded. Please try again after \
+                 '{seconds}' seconds after additional tokens are available."
             );
             let headers = [("Retry-After".to_owned(), seconds.to_string())].into();
             Verdict::Refused(refused(world, Service::Arm, request, "SubscriptionRequestsThrottled", &message, headers))

@@ -50,15 +50,21 @@ impl Reach {
 /// Reading who has which role.
 const READ: &str = "Microsoft.Authorization/roleAssignments/read";
 
-/// The rows of the table `AuthorizationResources` that a caller may see.
-pub(super) fn rows(world: &World, caller: &Caller, reach: Reach) -> Vec<Value> {
-    let subscription = format!("/subscriptions/{}", world.keyvault.subscription());
+/// The rows of the table `AuthorizationResources` that a caller may see, of the subscriptions that are asked
+/// for.
+pub(super) fn rows(world: &World, caller: &Caller, reach: Reach, asked: &[Uuid]) -> Vec<Value> {
     let all = world.azure.assignments();
     // What is inherited shows to those who may read where it is inherited.
-    let is_visible = |each: &&Assignment| {
-        let scope = if is_within(&subscription, &each.scope) { &subscription } else { &each.scope };
-        reach.holds(&subscription, &each.scope) && world.azure.allows(caller, READ, scope)
+    let is_visible_in = |each: &Assignment, id: &Uuid| {
+        let subscription = format!("/subscriptions/{id}");
+        let is_inherited = is_within(&subscription, &each.scope);
+        let scope = if is_inherited { &subscription } else { &each.scope };
+        (is_inherited || is_within(&each.scope, &subscription))
+            && reach.holds(&subscription, &each.scope)
+            && world.azure.allows(caller, READ, scope)
     };
+    let is_visible = |each: &&Assignment| asked.iter().any(|id| is_visible_in(each, id));
+    let subscription = format!("/subscriptions/{}", world.keyvault.subscription());
     let assignments = all.iter().filter(is_visible);
     let custom = all.iter().filter(|each| matches!(each.role, Role::Custom { .. }));
     let row = |id: String, name: Uuid, kind: &str, properties: Value| {
@@ -110,7 +116,7 @@ pub(super) fn assignments(world: &World, caller: &Caller, request: &Request, sco
         is_related && principal.is_none_or(|principal| principal == each.principal)
     };
     let shown = world.azure.assignments().iter().filter(is_meant).map(|each| {
-        let subscription = world.keyvault.subscription();
+        let subscription = subscription_of(world, scope);
         let role = format!(
             "/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{}",
             each.role.id()
@@ -128,7 +134,7 @@ pub(super) fn assignments(world: &World, caller: &Caller, request: &Request, sco
 /// `GET {scope}/providers/Microsoft.Authorization/roleDefinitions`.
 pub(super) fn definitions(world: &World, caller: &Caller, scope: &str) -> Result<Reply, Refusal> {
     require(world, caller, "Microsoft.Authorization/roleDefinitions/read", scope)?;
-    let subscription = format!("/subscriptions/{}", world.keyvault.subscription());
+    let subscription = format!("/subscriptions/{}", subscription_of(world, scope));
     let row = |id: Uuid, properties: Value| {
         json!({
             "id": format!("{subscription}/providers/Microsoft.Authorization/roleDefinitions/{id}"),
@@ -142,6 +148,12 @@ pub(super) fn definitions(world: &World, caller: &Caller, scope: &str) -> Result
     let all = BUILT_IN.iter().map(|role| row(role.id, definition(role)));
     let all: Vec<_> = all.chain(own.map(|role| row(role.id(), custom_definition(&subscription, role)))).collect();
     Ok(Reply::json(StatusCode::OK, &json!({ "value": all })))
+}
+
+/// The subscription that a scope is in, or the lab's own.
+fn subscription_of(world: &World, scope: &str) -> Uuid {
+    let named = scope.split('/').nth(2).and_then(|id| Uuid::try_parse(id).ok());
+    named.filter(|id| world.keyvault.subscriptions().contains(id)).unwrap_or(world.keyvault.subscription())
 }
 
 fn path_of(assignment: &Assignment) -> String {

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
 
 use super::authorization::Reach;
 use super::kql::{Query, Table};
@@ -25,28 +26,37 @@ pub(super) fn answer(world: &World, caller: &Caller, request: &Request, chaos: C
     if options["resultFormat"].as_str().is_some_and(|format| !format.eq_ignore_ascii_case("objectArray")) {
         return Err(not_imitated());
     }
-    let own = world.keyvault.subscription().to_string();
-    let scope = format!("/subscriptions/{own}");
-    if !world.azure.knows(caller, &scope) {
+    let mut asked = vaults::known(world, caller);
+    if asked.is_empty() {
         return Err(denied(world));
     }
-    let is_asked = body["subscriptions"].as_array().is_none_or(|listed| {
-        listed.is_empty() || listed.iter().any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&own)))
-    });
-    let may = |action: &str| world.azure.allows(caller, action, &scope);
+    if let Some(listed) = body["subscriptions"].as_array().filter(|listed| !listed.is_empty()) {
+        let is_listed = |own: &str| listed.iter().any(|id| id.as_str().is_some_and(|id| id.eq_ignore_ascii_case(own)));
+        asked.retain(|id| is_listed(&id.to_string()));
+    }
+    let allowed = |action: &str| {
+        let may = |id: &Uuid| world.azure.allows(caller, action, &format!("/subscriptions/{id}"));
+        asked.iter().copied().filter(may).collect::<Vec<_>>()
+    };
     let reach = Reach::parse(options["authorizationScopeFilter"].as_str())
         .ok_or_else(|| invalid("the authorization scope filter is none of this service"))?;
     // Rows that the caller may not read are not there, and nothing says so.
     let rows = match query.table {
-        _ if !is_asked => Vec::new(),
         Table::Resources => {
-            let visible = world.keyvault.vaults().filter(|vault| vaults::is_visible(world, caller, vault));
+            let all = world.keyvault.vaults().filter(|vault| asked.contains(&vault.subscription()));
+            let visible = all.filter(|vault| vaults::is_visible(world, caller, vault));
             visible.map(|vault| vaults::row(world, vault)).collect()
         }
-        Table::ResourceContainers if may("Microsoft.Resources/subscriptions/read") => vaults::container_rows(world),
-        Table::AuthorizationResources => authorization::rows(world, caller, reach),
-        Table::SecurityResources if may("Microsoft.Security/pricings/read") => security::rows(world),
-        _ => Vec::new(),
+        Table::ResourceContainers => {
+            let readable = allowed("Microsoft.Resources/subscriptions/read");
+            readable.into_iter().flat_map(|id| vaults::container_rows(world, id)).collect()
+        }
+        Table::AuthorizationResources if asked.is_empty() => Vec::new(),
+        Table::AuthorizationResources => authorization::rows(world, caller, reach, &asked),
+        Table::SecurityResources => {
+            let readable = allowed("Microsoft.Security/pricings/read");
+            readable.into_iter().map(|id| security::row(world, id)).collect()
+        }
     };
     let rows = query.run(rows);
 

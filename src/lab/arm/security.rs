@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Refusal, require};
 use crate::lab::entra::Caller;
@@ -13,16 +14,16 @@ use crate::lab::world::World;
 pub(super) fn diagnostic_settings(world: &World, caller: &Caller, vault: &Vault) -> Result<Reply, Refusal> {
     let id = vault.resource_id();
     require(world, caller, "Microsoft.Insights/diagnosticSettings/read", &id)?;
-    let settings: Vec<Value> = vault.diagnostics().into_iter().map(|what| setting(world, &id, what)).collect();
+    let settings: Vec<Value> = vault.diagnostics().into_iter().map(|what| setting(vault, &id, what)).collect();
     Ok(Reply::json(StatusCode::OK, &json!({ "value": settings })))
 }
 
-fn setting(world: &World, vault: &str, what: &str) -> Value {
+fn setting(vault: &Vault, path: &str, what: &str) -> Value {
     let member = if what.eq_ignore_ascii_case("AuditEvent") { "category" } else { "categoryGroup" };
     let other = if member == "category" { "categoryGroup" } else { "category" };
-    let subscription = world.keyvault.subscription();
+    let subscription = vault.subscription();
     json!({
-        "id": format!("{}/providers/microsoft.insights/diagnosticSettings/audit", vault.to_lowercase()),
+        "id": format!("{}/providers/microsoft.insights/diagnosticSettings/audit", path.to_lowercase()),
         "type": "Microsoft.Insights/diagnosticSettings",
         "name": "audit",
         "location": null,
@@ -43,28 +44,30 @@ fn setting(world: &World, vault: &str, what: &str) -> Value {
 }
 
 /// `GET /subscriptions/{id}/providers/Microsoft.Security/pricings[/KeyVaults]`.
-pub(super) fn pricings(world: &World, caller: &Caller, name: Option<&str>) -> Result<Reply, Refusal> {
-    let scope = format!("/subscriptions/{}", world.keyvault.subscription());
+pub(super) fn pricings(world: &World, caller: &Caller, id: Uuid, name: Option<&str>) -> Result<Reply, Refusal> {
+    let scope = format!("/subscriptions/{id}");
     require(world, caller, "Microsoft.Security/pricings/read", &scope)?;
     match name {
-        None => Ok(Reply::json(StatusCode::OK, &json!({ "value": [pricing(world, "Microsoft.Security/pricings")] }))),
-        Some("keyvaults") => Ok(Reply::json(StatusCode::OK, &pricing(world, "Microsoft.Security/pricings"))),
+        None => {
+            Ok(Reply::json(StatusCode::OK, &json!({ "value": [pricing(world, id, "Microsoft.Security/pricings")] })))
+        }
+        Some("keyvaults") => Ok(Reply::json(StatusCode::OK, &pricing(world, id, "Microsoft.Security/pricings"))),
         Some(_) => Err(super::not_imitated()),
     }
 }
 
-/// The rows of the table `SecurityResources`.
-pub(super) fn rows(world: &World) -> Vec<Value> {
-    let mut row = pricing(world, "microsoft.security/pricings");
-    row["subscriptionId"] = json!(world.keyvault.subscription());
+/// The row of the table `SecurityResources` for a subscription.
+pub(super) fn row(world: &World, id: Uuid) -> Value {
+    let mut row = pricing(world, id, "microsoft.security/pricings");
+    row["subscriptionId"] = json!(id);
     row["tenantId"] = json!(world.tenant);
-    vec![row]
+    row
 }
 
-fn pricing(world: &World, kind: &str) -> Value {
+fn pricing(world: &World, id: Uuid, kind: &str) -> Value {
     let is_on = world.azure.has_defender;
     json!({
-        "id": format!("/subscriptions/{}/providers/Microsoft.Security/pricings/KeyVaults", world.keyvault.subscription()),
+        "id": format!("/subscriptions/{id}/providers/Microsoft.Security/pricings/KeyVaults"),
         "name": "KeyVaults",
         "type": kind,
         "properties": {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::{Refusal, authorization, not_imitated, require, security};
 use crate::lab::entra::Caller;
@@ -14,17 +15,21 @@ use crate::lab::world::World;
 /// The largest page.
 const LARGEST_PAGE: usize = 1000;
 
-/// `GET /subscriptions`: the one of the vaults, once there is a vault, for those who have a role in it.
+/// `GET /subscriptions`: those of the vaults, once there is a vault, in which the caller has a role.
 pub(super) fn subscriptions(world: &World, caller: &Caller) -> Reply {
-    let id = world.keyvault.subscription();
-    let is_known = !id.is_nil() && world.azure.knows(caller, &format!("/subscriptions/{id}"));
-    let own: Vec<Value> = is_known.then(|| subscription(world)).into_iter().collect();
+    let own: Vec<Value> = known(world, caller).into_iter().map(|id| subscription(world, id)).collect();
     let count = json!({ "type": "Total", "value": own.len() });
     Reply::json(StatusCode::OK, &json!({ "value": own, "count": count }))
 }
 
-fn subscription(world: &World) -> Value {
-    let id = world.keyvault.subscription();
+/// The subscriptions in which a caller has a role.
+pub(super) fn known(world: &World, caller: &Caller) -> Vec<Uuid> {
+    let mut all = world.keyvault.subscriptions();
+    all.retain(|id| world.azure.knows(caller, &format!("/subscriptions/{id}")));
+    all
+}
+
+fn subscription(world: &World, id: Uuid) -> Value {
     json!({
         "id": format!("/subscriptions/{id}"),
         "authorizationSource": "RoleBased",
@@ -37,9 +42,8 @@ fn subscription(world: &World) -> Value {
     })
 }
 
-/// The rows of the table `ResourceContainers`.
-pub(super) fn container_rows(world: &World) -> Vec<Value> {
-    let id = world.keyvault.subscription();
+/// The rows of the table `ResourceContainers` for a subscription.
+pub(super) fn container_rows(world: &World, id: Uuid) -> Vec<Value> {
     let chain = json!([{ "name": world.tenant, "displayName": "Tenant Root Group" }]);
     let mut rows = vec![json!({
         "id": format!("/subscriptions/{id}"),
@@ -51,7 +55,8 @@ pub(super) fn container_rows(world: &World) -> Vec<Value> {
         "location": "",
         "properties": { "state": "Enabled", "managementGroupAncestorsChain": chain },
     })];
-    let groups: BTreeSet<_> = world.keyvault.vaults().map(Vault::resource_group).collect();
+    let vaults = world.keyvault.vaults().filter(|vault| vault.subscription() == id);
+    let groups: BTreeSet<_> = vaults.map(Vault::resource_group).collect();
     rows.extend(groups.into_iter().map(|name| {
         json!({
             "id": format!("/subscriptions/{id}/resourceGroups/{name}"),
@@ -93,18 +98,17 @@ pub(super) fn in_subscription(
     id: &str,
     rest: &[&str],
 ) -> Result<Reply, Refusal> {
-    let own = world.keyvault.subscription();
-    if own.is_nil() || id != own.to_string() {
+    let Some(own) = world.keyvault.subscriptions().into_iter().find(|own| own.to_string() == id) else {
         let message = format!("The subscription '{id}' could not be found.");
         return Err(Refusal::new(StatusCode::NOT_FOUND, "SubscriptionNotFound", message));
-    }
+    };
     let scope = format!("/subscriptions/{own}");
     let all = |group: Option<&str>| -> Vec<&Vault> {
         let is_in = |vault: &&Vault| group.is_none_or(|group| vault.resource_group().eq_ignore_ascii_case(group));
-        world.keyvault.vaults().filter(is_in).collect()
+        world.keyvault.vaults().filter(|vault| vault.subscription() == own).filter(is_in).collect()
     };
     match rest {
-        [] if world.azure.knows(caller, &scope) => Ok(Reply::json(StatusCode::OK, &subscription(world))),
+        [] if world.azure.knows(caller, &scope) => Ok(Reply::json(StatusCode::OK, &subscription(world, own))),
         [] => Err(require(world, caller, "Microsoft.Resources/subscriptions/read", &scope)
             .err()
             .unwrap_or_else(not_imitated)),
@@ -122,7 +126,7 @@ pub(super) fn in_subscription(
             page(world, request, all(None).into_iter().map(|vault| managed(world, vault)).collect())
         }
         ["providers", "microsoft.security", "pricings", name @ ..] if name.len() < 2 => {
-            security::pricings(world, caller, name.first().copied())
+            security::pricings(world, caller, own, name.first().copied())
         }
         ["providers", "microsoft.authorization", what] => authorization_at(world, caller, request, &scope, what),
         ["resourcegroups", group, "providers", "microsoft.keyvault", "vaults"] => {
@@ -193,7 +197,7 @@ pub(super) fn row(world: &World, vault: &Vault) -> Value {
         "kind": "",
         "location": vault.location(),
         "resourceGroup": vault.resource_group().to_ascii_lowercase(),
-        "subscriptionId": world.keyvault.subscription(),
+        "subscriptionId": vault.subscription(),
         "managedBy": "",
         "sku": null,
         "plan": null,

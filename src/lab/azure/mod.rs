@@ -132,7 +132,7 @@ impl Azure {
 
 /// Whether a scope is another, or lies below it.
 pub(crate) fn is_within(scope: &str, outer: &str) -> bool {
-    // There is one tree of management groups, and the one subscription hangs in it.
+    // There is one tree of management groups, and all subscriptions hang in it.
     if outer == "/" || is_management_group(outer) {
         return true;
     }
@@ -151,7 +151,7 @@ pub(crate) fn is_management_group(scope: &str) -> bool {
 struct Grant {
     principal: Uuid,
     role: String,
-    /// `subscription`, `management-group`, `resource-group/NAME`, or a whole path.
+    /// `subscription`, which means each that there is, `management-group`, `resource-group/NAME`, or a whole path.
     #[serde(default = "subscription")]
     scope: String,
     #[serde(default)]
@@ -166,23 +166,27 @@ fn subscription() -> String {
 pub(crate) fn grant(world: &mut World, body: &Value) -> Result<Value, String> {
     let grant: Grant = serde_json::from_value(body.clone()).map_err(|error| error.to_string())?;
     let subscription = format!("/subscriptions/{}", world.keyvault.subscription());
-    let scope = match (grant.scope.as_str(), grant.scope.split_once('/')) {
-        ("subscription", _) => subscription,
-        ("management-group", _) => management_group(world),
-        (_, Some(("resource-group", name))) => format!("{subscription}/resourceGroups/{name}"),
-        (path, Some(("", _))) => path.to_owned(),
+    let scopes = match (grant.scope.as_str(), grant.scope.split_once('/')) {
+        ("subscription", _) => {
+            world.keyvault.subscriptions().into_iter().map(|id| format!("/subscriptions/{id}")).collect()
+        }
+        ("management-group", _) => vec![management_group(world)],
+        (_, Some(("resource-group", name))) => vec![format!("{subscription}/resourceGroups/{name}")],
+        (path, Some(("", _))) => vec![path.to_owned()],
         (other, _) => {
             return Err(format!("`{other}` is no scope: subscription, management-group or resource-group/NAME"));
         }
     };
     let principal = principal(world, grant.principal);
     let role = Role::named(&grant.role)?;
-    if grant.remove {
-        revoke(world, principal, Some(&role), |other| other.eq_ignore_ascii_case(&scope));
-    } else {
-        assign(world, principal, role, &scope);
+    for scope in &scopes {
+        if grant.remove {
+            revoke(world, principal, Some(&role), |other| other.eq_ignore_ascii_case(scope));
+        } else {
+            assign(world, principal, role.clone(), scope);
+        }
     }
-    Ok(json!({ "principal": principal, "role": grant.role, "scope": scope }))
+    Ok(json!({ "principal": principal, "role": grant.role, "scope": scopes.first() }))
 }
 
 /// The path of the tenant's root management group.

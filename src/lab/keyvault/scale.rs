@@ -13,7 +13,10 @@ use crate::lab::fleet::Fleet;
 use crate::lab::keys::PrivateKey;
 use crate::lab::world::World;
 
-/// Where the vaults are, in turn: budgets of Key Vault are those of a region.
+/// So many vaults share a subscription, and with it the budgets of Resource Manager.
+const IN_A_SUBSCRIPTION: u32 = 100;
+
+/// Where the vaults are, a tenth of them in each: budgets of Key Vault are those of a region.
 const REGIONS: [&str; 10] = [
     "westus",
     "westeurope",
@@ -38,11 +41,20 @@ pub(super) struct Generated {
 
 /// Adds the vaults of a fleet, named `scale-00000` and so on.
 pub(crate) fn scale(world: &mut World, fleet: Fleet) {
+    let mut subscription = world.keyvault.subscription();
     for vault in 0..fleet.vaults {
         let name = format!("scale-{vault:05}");
-        let location = REGIONS[vault as usize % REGIONS.len()].to_owned();
-        let diagnostics = Some("allLogs".to_owned());
-        let options = VaultOptions { location, purge_protection: true, diagnostics, ..VaultOptions::default() };
+        if vault > 0 && vault.is_multiple_of(IN_A_SUBSCRIPTION) {
+            subscription = world.guid();
+        }
+        let tenth = vault as usize * REGIONS.len() / fleet.vaults as usize;
+        let options = VaultOptions {
+            subscription,
+            location: REGIONS[tenth].to_owned(),
+            purge_protection: true,
+            diagnostics: Some("allLogs".to_owned()),
+            ..VaultOptions::default()
+        };
         create_vault(world, &name, options);
         if let Some(found) = world.keyvault.vault_mut(&name) {
             found.generated = Some(Generated { vault, fleet, gone: BTreeSet::new() });

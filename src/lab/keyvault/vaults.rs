@@ -1,6 +1,6 @@
 //! The vaults of the lab.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,6 +22,9 @@ pub(crate) struct KeyVault {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct VaultOptions {
+    /// Nil: the lab's own.
+    #[serde(skip)]
+    pub(crate) subscription: Uuid,
     pub(crate) mode: Mode,
     pub(crate) location: String,
     pub(crate) resource_group: String,
@@ -48,6 +51,7 @@ pub(crate) enum Sku {
 impl Default for VaultOptions {
     fn default() -> Self {
         Self {
+            subscription: Uuid::nil(),
             mode: Mode::Rbac,
             location: "westus".to_owned(),
             resource_group: "lab".to_owned(),
@@ -76,9 +80,16 @@ impl KeyVault {
         self.vaults.values()
     }
 
-    /// The subscription that all vaults belong to.
+    /// The lab's own subscription, nil as long as there is no vault.
     pub(crate) fn subscription(&self) -> Uuid {
         self.subscription
+    }
+
+    /// The subscriptions of all vaults, the lab's own first.
+    pub(crate) fn subscriptions(&self) -> Vec<Uuid> {
+        let all: BTreeSet<Uuid> = self.vaults.values().map(|vault| vault.subscription).collect();
+        let others = all.into_iter().filter(|id| *id != self.subscription);
+        Some(self.subscription).filter(|id| !id.is_nil()).into_iter().chain(others).collect()
     }
 }
 
@@ -91,6 +102,10 @@ impl Vault {
     /// The Azure region: `westus`.
     pub(crate) fn location(&self) -> &str {
         &self.location
+    }
+
+    pub(crate) fn subscription(&self) -> Uuid {
+        self.subscription
     }
 
     pub(crate) fn resource_group(&self) -> &str {
@@ -202,7 +217,7 @@ pub(crate) fn create_vault(world: &mut World, name: &str, options: VaultOptions)
         name: name.clone(),
         location: options.location,
         resource_group: options.resource_group,
-        subscription: world.keyvault.subscription,
+        subscription: if options.subscription.is_nil() { world.keyvault.subscription } else { options.subscription },
         tags: options.tags,
         access: Access { mode: options.mode, network: options.network, ..Access::default() },
         sku: options.sku,

@@ -118,6 +118,11 @@ pub(crate) fn sow(world: &mut World, seed: &Seed) -> Result<(), String> {
             world.directory.scale(scale);
             keyvault::scale(world, fleet);
             azure::grant(world, &json!({ "principal": operator.principal, "role": "Key Vault Administrator" }))?;
+            let own = world.keyvault.subscription();
+            for other in world.keyvault.subscriptions().into_iter().filter(|id| *id != own) {
+                let scope = format!("/subscriptions/{other}");
+                azure::grant(world, &json!({ "principal": operator.principal, "role": "Reader", "scope": scope }))?;
+            }
         }
     }
     world.directory.settle();

@@ -1,5 +1,7 @@
 //! What a fresh lab holds, looked at from inside.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use time::Duration;
 use time::OffsetDateTime;
@@ -109,4 +111,21 @@ fn a_seed_is_one_of_three_and_nothing_else() {
     for bad in ["", "large", "scale:", "scale:1,2,3", "scale:1,2,3,x", "scale:1,2,3,4,5"] {
         assert!(bad.parse::<Seed>().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn many_vaults_are_in_many_subscriptions_and_the_operator_sees_them_all() {
+    let world = world(&"scale:10,10,1000,1".parse().unwrap());
+    let subscriptions = world.keyvault.subscriptions();
+    assert_eq!(subscriptions.len(), 10);
+    for id in &subscriptions {
+        let own: Vec<_> = world.keyvault.vaults().filter(|vault| vault.subscription() == *id).collect();
+        // The lab's own vault comes on top.
+        assert!((100..=101).contains(&own.len()));
+        let regions: BTreeSet<_> = own.iter().map(|vault| vault.location()).collect();
+        assert!(regions.len() <= 2, "{regions:?}");
+        let roles = world.azure.assignments().iter().filter(|each| each.scope == format!("/subscriptions/{id}"));
+        assert!(roles.count() > 0);
+    }
+    assert_eq!(self::world(&"scale:10,10,100,1".parse().unwrap()).keyvault.subscriptions().len(), 1);
 }

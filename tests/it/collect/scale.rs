@@ -1,6 +1,8 @@
 //! A larger tenant in simulated time: nothing is lost between its parts, nothing is asked twice, and no
 //! budget is overdrawn.
 
+use std::collections::BTreeSet;
+
 use kvops::domain::Clock as _;
 use kvops::inventory::Plan;
 use kvops::inventory::State;
@@ -45,6 +47,21 @@ fn a_tenant_in_parts_is_whole_and_costs_what_it_must() {
     assert!(last("/federatedIdentityCredentials", "") < last("/v1.0/applications", "keyCredentials"), "side by side");
     let turned_away = log.iter().filter(|entry| entry.status == Some(429)).count();
     assert_eq!(turned_away, 0);
+}
+
+#[test]
+fn vaults_of_several_subscriptions_are_read_with_what_watches_them() {
+    let seed = Seed::Scale { applications: 10, principals: 10, vaults: 101, certificates: 1 };
+    let bench = Bench::with(LabOptions { seed, ..LabOptions::default() });
+    let inventory = bench.collect();
+    let subscriptions: BTreeSet<_> =
+        inventory.vaults.iter().filter_map(|vault| vault.properties.read()).map(|it| &it.subscription).collect();
+    assert_eq!((inventory.vaults.len(), subscriptions.len()), (102, 2));
+    assert!(
+        inventory.vaults.iter().all(|vault| vault.is_logged.read().is_some() && vault.is_defended.read().is_some())
+    );
+    assert!(inventory.vaults.iter().all(|vault| vault.certificates.read().is_some()));
+    assert_eq!(inventory.coverage.gaps, []);
 }
 
 /// A tenant whose service principals are read in parts.
