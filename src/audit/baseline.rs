@@ -15,7 +15,7 @@ use super::manifest::Manifest;
 use super::report::{Delta, Gone, Report};
 use super::severity::Severity;
 use crate::domain::{AppId, CredentialId, TenantId, printable};
-use crate::inventory::{Evidence, Inventory, Seen};
+use crate::inventory::{Evidence, Inventory, Records, Seen};
 
 const KIND: &str = "kvops baseline";
 const SCHEMA_VERSION: &str = "1.0";
@@ -297,7 +297,7 @@ fn history(inventory: &Inventory, manifest: &Manifest, before: Option<&History>)
     let credentials: Vec<(AppId, BTreeSet<CredentialId>)> = credentials.collect();
     history.credentials.extend(credentials);
     for vault in &inventory.vaults {
-        for certificate in vault.certificates.read().into_iter().flatten() {
+        for certificate in vault.certificates.read().into_iter().flat_map(Records::iter) {
             let path = format!("{}/{}", vault.name, certificate.name);
             let policy = certificate.policy.read();
             if policy.is_some_and(|policy| policy.is_hardened()) {

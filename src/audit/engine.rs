@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::facts::{ApplicationFacts, CertificateFacts, Facts, PrincipalFacts, VaultFacts};
+use super::facts::{ApplicationFacts, CertificateFacts, Desk, Facts, Joined, PrincipalFacts, VaultFacts};
 use super::finding::Finding;
 use super::history::History;
 use super::manifest::Manifest;
@@ -13,42 +13,48 @@ use super::rule::{Case, Check, Rule};
 use super::summary::{Collector, Summary};
 use super::text::Texts;
 use super::verdict::{Step, Verdicts};
-use crate::domain::AppId;
+use crate::domain::{AppId, TenantId};
 use crate::inventory::{Inventory, Seen};
 
 /// Judges an inventory by a policy.
 pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, history: &Seen<History>) -> Report {
-    let facts = Facts::new(inventory, manifest, history, &policy.data);
-    let mut run = Run::new(&facts, policy);
-    let mut summary = Collector::new(&facts);
+    let joined = Joined::new(inventory, manifest, history, &policy.data);
+    let mut run = Run::new(policy, &inventory.header.tenant);
+    let mut summary = Collector::new(inventory, &policy.data);
     for app in &inventory.applications {
-        let app = ApplicationFacts::new(app, &facts);
-        run.each(Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
+        let desk = Desk::default();
+        let facts = joined.facts(&desk);
+        let app = ApplicationFacts::new(&app, &facts);
+        run.each(&facts, Some(app.app.app_id), &app.steps, |check, case, verdicts| match check {
             Check::Application(check) | Check::Identity(check, _) => {
                 check(&app, case, verdicts);
                 true
             }
             _ => false,
         });
-        summary.application(&app, &run.case(Some(app.app.app_id)), &facts);
+        summary.application(&app, &run.case(&facts, Some(app.app.app_id)), &facts);
     }
     for principal in &inventory.service_principals {
-        let principal = PrincipalFacts::new(principal, &facts);
-        run.each(Some(principal.principal.app_id), &principal.steps, |check, case, verdicts| match check {
+        let desk = Desk::default();
+        let facts = joined.facts(&desk);
+        let principal = PrincipalFacts::new(&principal, &facts);
+        run.each(&facts, Some(principal.principal.app_id), &principal.steps, |check, case, verdicts| match check {
             Check::ServicePrincipal(check) | Check::Identity(_, check) => {
                 check(&principal, case, verdicts);
                 true
             }
             _ => false,
         });
-        summary.principal(&principal, &run.case(Some(principal.principal.app_id)), &facts);
+        summary.principal(&principal, &run.case(&facts, Some(principal.principal.app_id)), &facts);
     }
     // Of an application, what is behind it: the vaults that hold its keys, and not the tenant.
     let is_narrow = inventory.header.is_narrowed_to_applications;
     for vault in &inventory.vaults {
+        let desk = Desk::default();
+        let facts = joined.facts(&desk);
         let vault = VaultFacts::new(vault, &facts);
         let is_behind = !is_narrow || vault.certificates.iter().any(CertificateFacts::is_trusted);
-        run.each(None, &[], |check, case, verdicts| match check {
+        run.each(&facts, None, &[], |check, case, verdicts| match check {
             Check::Vault(_) if !is_behind => false,
             Check::Vault(check) => {
                 check(&vault, case, verdicts);
@@ -56,12 +62,13 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
             }
             _ => false,
         });
-        summary.vault(&vault, &run.case(None), &facts);
+        summary.vault(&vault, &run.case(&facts, None), &facts);
         for certificate in &vault.certificates {
-            run.certificate(certificate);
+            run.certificate(&facts, certificate);
         }
     }
-    run.each(None, &[], |check, case, verdicts| match check {
+    let desk = Desk::default();
+    run.each(&joined.facts(&desk), None, &[], |check, case, verdicts| match check {
         Check::Tenant(_) if is_narrow => false,
         Check::Tenant(check) => {
             check(case, verdicts);
@@ -73,7 +80,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
 }
 
 struct Run<'a> {
-    facts: &'a Facts<'a>,
+    tenant: &'a TenantId,
     policy: &'a Policy,
     findings: Vec<Finding>,
     texts: Arc<Texts>,
@@ -82,15 +89,15 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(facts: &'a Facts<'a>, policy: &'a Policy) -> Self {
+    fn new(policy: &'a Policy, tenant: &'a TenantId) -> Self {
         let tally = |rule: &&'static Rule| Tally { rule, objects: 0, passed: 0, findings: 0, unknown: 0 };
         let tallies = policy.rules.iter().map(tally).collect();
-        Self { facts, policy, findings: Vec::new(), texts: Arc::default(), unknowns: Unknowns::default(), tallies }
+        Self { tenant, policy, findings: Vec::new(), texts: Arc::default(), unknowns: Unknowns::default(), tallies }
     }
 
-    fn certificate(&mut self, certificate: &CertificateFacts<'_>) {
+    fn certificate(&mut self, facts: &Facts<'_>, certificate: &CertificateFacts<'_>) {
         let first = self.findings.len();
-        self.each(None, &certificate.steps, |check, case, verdicts| match check {
+        self.each(facts, None, &certificate.steps, |check, case, verdicts| match check {
             Check::Certificate(check) => {
                 check(certificate, case, verdicts);
                 true
@@ -103,23 +110,27 @@ impl<'a> Run<'a> {
     }
 
     /// What holds for an application, or for nothing in particular.
-    fn case(&self, app: Option<AppId>) -> Case<'a> {
-        Case { facts: self.facts, params: self.policy.params_for(app), rules: &self.policy.rules }
+    fn case<'f>(&self, facts: &'f Facts<'f>, app: Option<AppId>) -> Case<'f>
+    where
+        'a: 'f,
+    {
+        Case { facts, params: self.policy.params_for(app), rules: &self.policy.rules }
     }
 
     /// Runs the rules that `apply` has a use for on one object; it says whether it had.
     fn each(
         &mut self,
+        facts: &Facts<'_>,
         app: Option<AppId>,
         steps: &[Step],
         apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> bool,
     ) {
-        let case = self.case(app);
+        let case = self.case(facts, app);
         for tally in &mut self.tallies {
             let (found, unknown) = (self.findings.len(), self.unknowns.number());
             let mut verdicts = Verdicts {
                 rule: tally.rule,
-                tenant: &self.facts.inventory.header.tenant,
+                tenant: self.tenant,
                 severity: self.policy.severity_of(tally.rule),
                 steps,
                 findings: &mut self.findings,

@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 
 use self::budget::Budget;
 use super::document::whole;
-use super::facts::Facts;
+use super::facts::Joined;
 use super::finding::{ObjectKind, Subject};
 use super::omitted::Unknowns;
 use super::policy::{File, Policy};
@@ -161,17 +161,17 @@ impl OwnRules {
     }
 
     /// Judges an inventory, and adds what is found to the report. Do it before waivers are applied.
-    pub fn judge<'a>(&self, facts: &'a Facts<'a>, policy: &Policy, report: &mut Report) -> Result<(), RegoError> {
+    pub fn judge(&self, joined: &Joined<'_>, policy: &Policy, report: &mut Report) -> Result<(), RegoError> {
         if self.rules.is_empty() {
             return Ok(());
         }
         let mut engine = self.engine.clone();
         let data = json!({ "kvops": { "params": policy.params, "waivers": [] } });
         engine.add_data(data.into()).map_err(|error| RegoError::Syntax(format!("{error:#}")))?;
-        engine.set_input(whole(facts).into());
+        engine.set_input(whole(joined).into());
         for rule in &self.rules {
             let said = self.evaluated(&mut engine, rule.id, &format!("{PREFIX}{}", rule.id))?;
-            self.report(rule, &said, facts.inventory, policy, report)?;
+            self.report(rule, &said, joined.inventory(), policy, report)?;
         }
         report.sort();
         Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use crate::audit::facts::Facts;
+use crate::audit::facts::Joined;
 use crate::audit::{File, Own, Policy, Report};
 
 /// Rules of a team's own; none without `--policy`.
@@ -58,14 +58,14 @@ impl OwnFiles {
 
     /// Judges by them, and adds what they find to the report.
     #[cfg(feature = "rego")]
-    pub(crate) fn judge<'a>(&self, facts: &'a Facts<'a>, policy: &Policy, report: &mut Report) -> Result<(), Failure> {
-        let judged = self.rules.as_ref().map_or(Ok(()), |rules| rules.judge(facts, policy, report));
+    pub(crate) fn judge(&self, joined: &Joined<'_>, policy: &Policy, report: &mut Report) -> Result<(), Failure> {
+        let judged = self.rules.as_ref().map_or(Ok(()), |rules| rules.judge(joined, policy, report));
         judged.map_err(|error| Failure::from_error(Exit::Usage, &error))
     }
 
     /// There are none to judge by.
     #[cfg(not(feature = "rego"))]
-    pub(crate) fn judge(&self, _: &Facts<'_>, _: &Policy, _: &mut Report) -> Result<(), Failure> {
+    pub(crate) fn judge(&self, _: &Joined<'_>, _: &Policy, _: &mut Report) -> Result<(), Failure> {
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use super::global::{Global, Output};
 use super::view::{Lines, date};
 use crate::audit::Data;
 use crate::audit::ObjectKind;
-use crate::audit::facts::{Claim, Facts, KeptAt, Others, Purpose, TrustedBy, Whereabouts, whereabouts};
+use crate::audit::facts::{Claim, Desk, Joined, KeptAt, Others, Purpose, TrustedBy, Whereabouts, whereabouts};
 use crate::domain::{Environment, Thumbprint, printable};
 use crate::inventory::{Seen, Sought};
 
@@ -50,7 +50,8 @@ pub(crate) async fn run(args: &Args, global: &Global, environment: &Environment)
     let context = Context::new(global, environment, args.output.output).await?;
     let inventory = evidence::of_one_key(args.key, &args.vault, args.input.as_deref(), &context).await?;
     let (manifest, history, data) = (evidence::manifest(&context), Seen::default(), Data::shipped());
-    let facts = Facts::new(&inventory, &manifest, &history, &data);
+    let (joined, desk) = (Joined::new(&inventory, &manifest, &history, &data), Desk::default());
+    let facts = joined.facts(&desk);
     let found = whereabouts(&facts, args.key);
     let answer = Answer { then: found.trusted_by.iter().map(consequence).collect(), next: next(&found), found };
     context.print(&answer, || answer.for_people(facts.now, context.console()))?;

@@ -53,10 +53,10 @@ pub struct Inventory {
     pub header: Header,
     /// Application registrations, by object id.
     #[serde(default)]
-    pub applications: Vec<Application>,
+    pub applications: Records<Application>,
     /// Service principals, by object id: own, foreign and managed identities.
     #[serde(default)]
-    pub service_principals: Vec<ServicePrincipal>,
+    pub service_principals: Records<ServicePrincipal>,
     /// Applications in the recycle bin.
     #[serde(default)]
     pub deleted_applications: Seen<Vec<DeletedApplication>>,
@@ -113,8 +113,8 @@ impl Inventory {
     pub fn empty(header: Header) -> Self {
         Self {
             header,
-            applications: Vec::new(),
-            service_principals: Vec::new(),
+            applications: Records::new(),
+            service_principals: Records::new(),
             deleted_applications: Seen::default(),
             directory_roles: Seen::default(),
             role_resources: Seen::default(),

@@ -54,8 +54,8 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     }
 
     /// Each of them, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = T> + '_ {
-        self.places.iter().map(|place| unpack(&self.chunks, *place))
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter { chunks: &self.chunks, places: self.places.iter(), kind: PhantomData }
     }
 
     /// Puts a record into the place of another. What the other took is free after the next [`Records::change`].
@@ -132,6 +132,37 @@ fn unpack<T: DeserializeOwned>(chunks: &[Vec<u8>], place: Place) -> T {
     #[expect(clippy::expect_used, reason = "the same type has written these bytes, and nothing else touches them")]
     let (record, _) = postcard::take_from_bytes(bytes).expect("what was packed can be unpacked");
     record
+}
+
+/// Unpacks one record after the other.
+#[derive(Debug)]
+pub struct Iter<'r, T> {
+    chunks: &'r [Vec<u8>],
+    places: std::slice::Iter<'r, Place>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.places.next().map(|place| unpack(self.chunks, *place))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.places.size_hint()
+    }
+}
+
+impl<T: DeserializeOwned> ExactSizeIterator for Iter<'_, T> {}
+
+impl<'r, T: Serialize + DeserializeOwned> IntoIterator for &'r Records<T> {
+    type Item = T;
+    type IntoIter = Iter<'r, T>;
+
+    fn into_iter(self) -> Iter<'r, T> {
+        self.iter()
+    }
 }
 
 impl<T: Serialize + DeserializeOwned> Default for Records<T> {

@@ -147,10 +147,10 @@ impl State {
             grants: self.marks.grants.clone().filter(|_| complete(Evidence::DelegatedGrants)),
         };
         let lines = [
-            write(&folder.join(APPLICATIONS), &inventory.applications)?,
-            write(&folder.join(PRINCIPALS), &inventory.service_principals)?,
-            write(&folder.join(GRANTS), &self.grants)?,
-            write(&folder.join(VAULTS), &inventory.vaults)?,
+            write(&folder.join(APPLICATIONS), inventory.applications.iter())?,
+            write(&folder.join(PRINCIPALS), inventory.service_principals.iter())?,
+            write(&folder.join(GRANTS), self.grants.iter())?,
+            write(&folder.join(VAULTS), inventory.vaults.iter())?,
         ];
         let head =
             Head { layout: LAYOUT, tenant: header.tenant.to_string(), cloud: header.cloud.clone(), lines, marks };
@@ -200,15 +200,16 @@ fn lines<T: DeserializeOwned>(path: &Path, expected: usize) -> io::Result<Vec<T>
     Err(io::Error::new(io::ErrorKind::InvalidData, problem))
 }
 
-fn write<T: Serialize>(path: &Path, records: &[T]) -> io::Result<usize> {
+fn write<T: Serialize>(path: &Path, records: impl ExactSizeIterator<Item = T>) -> io::Result<usize> {
+    let number = records.len();
     atomically(path, |file| {
         for record in records {
-            serde_json::to_writer(&mut *file, record)?;
+            serde_json::to_writer(&mut *file, &record)?;
             file.write_all(b"\n")?;
         }
         Ok(())
     })?;
-    Ok(records.len())
+    Ok(number)
 }
 
 /// Writes a file that is there with its whole new content, or as it was.
@@ -243,7 +244,7 @@ mod tests {
             is_narrowed_to_applications: false,
             is_narrowed_to_vaults: false,
         });
-        inventory.applications = vec![serde_json::from_value(json!({ "id": TENANT, "appId": TENANT })).unwrap()];
+        inventory.applications = vec![serde_json::from_value(json!({ "id": TENANT, "appId": TENANT })).unwrap()].into();
         inventory
     }
 
@@ -261,7 +262,7 @@ mod tests {
         saved(folder.path());
         let (state, problem) = State::open(folder.path(), "public");
         assert!(problem.is_none());
-        assert_eq!(state.applications, inventory().applications);
+        assert!(state.applications.into_iter().eq(&inventory().applications));
         assert_eq!(state.marks.applications.unwrap().token, "t");
     }
 

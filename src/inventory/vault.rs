@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::records::Records;
 use super::seen::{Seen, exact};
 use super::x509::{Digest, X509};
 use crate::domain::{CertificateName, VaultName, Version};
@@ -36,7 +37,7 @@ pub struct Vault {
     pub contacts: Seen<u32>,
     /// Its certificates, by name.
     #[serde(default)]
-    pub certificates: Seen<Vec<Certificate>>,
+    pub certificates: Seen<Records<Certificate>>,
     /// Its deleted certificates, by name.
     #[serde(default)]
     pub deleted: Seen<Vec<DeletedCertificate>>,

@@ -34,7 +34,7 @@ pub(super) struct Made {
 pub(super) fn gaps(x: X509, made: Option<Made>) -> Vec<Gap> {
     let now = made.as_ref().map_or(x.not_before, |made| made.created) + Duration::minutes(1);
     let is_external = made.as_ref().is_some_and(|made| made.policy.issuer.as_deref().is_some_and(is_unknown));
-    let mut inventory = Inventory { applications: vec![application(&x)], ..Inventory::empty(header(now)) };
+    let mut inventory = Inventory { applications: vec![application(&x)].into(), ..Inventory::empty(header(now)) };
     inventory.coverage = Coverage::default();
     inventory.coverage.read(Evidence::Vaults, 1);
     inventory.vaults.extend(made.map(|made| vault(x, made)));
@@ -166,7 +166,7 @@ fn vault(x: X509, made: Made) -> Vault {
         is_logged: Seen::default(),
         is_defended: Seen::default(),
         contacts: Seen::Read(1),
-        certificates: Seen::Read(vec![certificate]),
+        certificates: Seen::Read(vec![certificate].into()),
         deleted: Seen::Read(Vec::new()),
     }
 }

@@ -23,7 +23,7 @@ fn small() -> Bench {
     Bench::with(LabOptions { seed: Seed::Small, ..LabOptions::default() })
 }
 
-fn application<'a>(inventory: &'a Inventory, name: &str) -> &'a kvops::inventory::Application {
+fn application(inventory: &Inventory, name: &str) -> kvops::inventory::Application {
     inventory.applications.iter().find(|application| &*application.display_name == name).unwrap()
 }
 
@@ -89,7 +89,7 @@ fn an_older_version_that_an_application_still_trusts_is_found() {
     let inventory = bench.collect();
     let key = &application(&inventory, "billing").keys[0];
     let vault = inventory.vaults.iter().find(|vault| vault.name.as_str() == "contoso-kv").unwrap();
-    let certificate = &vault.certificates.read().unwrap()[0];
+    let certificate = vault.certificates.read().unwrap().get(0).unwrap();
     let versions = certificate.versions.read().unwrap();
     assert_eq!(versions.len(), 2);
     assert_ne!(certificate.x5t.as_ref().unwrap(), &key.x.read().unwrap().sha1);

@@ -173,7 +173,7 @@ fn derived_version(version: &VersionFacts<'_>) -> Json {
     let trusted_by: Vec<Json> = version
         .trusted_by
         .iter()
-        .map(|trust| json!({ "app_id": trust.app_id(), "key_id": trust.key_id(), "active": trust.is_active }))
+        .map(|trust| json!({ "app_id": trust.app_id(), "key_id": trust.key_id(), "active": trust.is_active() }))
         .collect();
     json!({
         "export": version.export,

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
-use super::facts::{ApplicationFacts, Facts, PrincipalFacts, VaultFacts};
-use crate::inventory::{Header, Inventory, SCHEMA_VERSION, Seen};
+use super::facts::{ApplicationFacts, Desk, Joined, PrincipalFacts, VaultFacts};
+use crate::inventory::{Header, Inventory, Records, SCHEMA_VERSION, Seen};
 
 /// An inventory that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -92,14 +92,14 @@ struct Seal {
 }
 
 /// Writes an inventory, with what was derived from it.
-pub fn export<'a>(facts: &'a Facts<'a>, out: &mut dyn Write) -> io::Result<()> {
+pub fn export(joined: &Joined<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut sealed = Sealed { out, hash: Sha256::new(), lines: 0 };
-    each(facts, &mut |object| sealed.line(object))?;
+    each(joined, &mut |object| sealed.line(object))?;
     sealed.seal()
 }
 
 /// The same as one value: what rules of others are given as their input.
-pub fn whole<'a>(facts: &'a Facts<'a>) -> Json {
+pub fn whole(joined: &Joined<'_>) -> Json {
     let mut whole = Map::new();
     let lists = [
         ("application", "applications"),
@@ -110,7 +110,7 @@ pub fn whole<'a>(facts: &'a Facts<'a>) -> Json {
     for (_, list) in lists {
         whole.insert(list.to_owned(), Json::Array(Vec::new()));
     }
-    let gathered = each(facts, &mut |object| {
+    let gathered = each(joined, &mut |object| {
         let kind = object.get("kind").and_then(Json::as_str).unwrap_or_default().to_owned();
         match lists.iter().find(|(one, _)| *one == kind) {
             Some((_, list)) => {
@@ -128,8 +128,8 @@ pub fn whole<'a>(facts: &'a Facts<'a>) -> Json {
 }
 
 /// Hands out one object after the other.
-fn each<'a>(facts: &'a Facts<'a>, out: &mut dyn FnMut(Json) -> io::Result<()>) -> io::Result<()> {
-    let inventory = facts.inventory;
+fn each(joined: &Joined<'_>, out: &mut dyn FnMut(Json) -> io::Result<()>) -> io::Result<()> {
+    let inventory = joined.inventory();
     let mut write = |object: Map<String, Json>| {
         let mut object = Json::Object(object);
         derive::with_nanoseconds(&mut object);
@@ -140,12 +140,18 @@ fn each<'a>(facts: &'a Facts<'a>, out: &mut dyn FnMut(Json) -> io::Result<()>) -
     write(header)?;
     write(tenant(inventory))?;
     for app in &inventory.applications {
-        write(derive::application(&ApplicationFacts::new(app, facts), facts))?;
+        let desk = Desk::default();
+        let facts = &joined.facts(&desk);
+        write(derive::application(&ApplicationFacts::new(&app, facts), facts))?;
     }
     for principal in &inventory.service_principals {
-        write(derive::principal(&PrincipalFacts::new(principal, facts), facts))?;
+        let desk = Desk::default();
+        let facts = &joined.facts(&desk);
+        write(derive::principal(&PrincipalFacts::new(&principal, facts), facts))?;
     }
     for vault in &inventory.vaults {
+        let desk = Desk::default();
+        let facts = &joined.facts(&desk);
         let vault = VaultFacts::new(vault, facts);
         write(derive::vault(&vault))?;
         for certificate in &vault.certificates {
@@ -160,8 +166,8 @@ fn tenant(inventory: &Inventory) -> Map<String, Json> {
     // Every field by name, so that a new one is not forgotten here.
     let shell = Inventory {
         header: inventory.header.clone(),
-        applications: Vec::new(),
-        service_principals: Vec::new(),
+        applications: Records::new(),
+        service_principals: Records::new(),
         vaults: Vec::new(),
         deleted_applications: inventory.deleted_applications.clone(),
         directory_roles: inventory.directory_roles.clone(),
@@ -273,14 +279,14 @@ impl Reader {
                 inventory.service_principals = listed.service_principals;
                 inventory.vaults = listed.vaults;
             }
-            "application" => inventory.applications.push(self.parsed(kind, text)?),
-            "service-principal" => inventory.service_principals.push(self.parsed(kind, text)?),
+            "application" => inventory.applications.push(&self.parsed(kind, text)?),
+            "service-principal" => inventory.service_principals.push(&self.parsed(kind, text)?),
             "vault" => inventory.vaults.push(self.parsed(kind, text)?),
             "certificate" => {
                 let vault = self.parsed::<OfVault>(kind, text)?.vault;
                 let last = inventory.vaults.last_mut().filter(|last| last.name.as_str() == vault);
                 match last.map(|last| &mut last.certificates) {
-                    Some(Seen::Read(certificates)) => certificates.push(self.parsed(kind, text)?),
+                    Some(Seen::Read(certificates)) => certificates.push(&self.parsed(kind, text)?),
                     _ => return Err(ImportError::Vault { line: self.line, vault }),
                 }
             }
@@ -339,7 +345,7 @@ mod tests {
     fn exported(inventory: &Inventory) -> String {
         let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
         let mut out = Vec::new();
-        export(&Facts::new(inventory, &manifest, &history, &data), &mut out).unwrap();
+        export(&Joined::new(inventory, &manifest, &history, &data), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -391,7 +397,7 @@ mod tests {
     fn the_document_says_what_rules_need_and_every_time_twice() {
         let inventory = &inventories()[0];
         let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
-        let whole = whole(&Facts::new(inventory, &manifest, &history, &data));
+        let whole = whole(&Joined::new(inventory, &manifest, &history, &data));
         let password = &whole["applications"][0]["passwords"][0];
         assert_eq!((&password["active"], &password["days_left"]), (&json!(true), &json!(40)), "{password}");
         assert_eq!(password["start_ns"], json!(1_795_132_800_000_000_000_i64));

@@ -22,7 +22,7 @@ pub struct Access<'a> {
     tenant: &'a str,
     rbac: &'a Rbac<'a>,
     assignments: Result<Vec<&'a Placed<'a>>, Missing>,
-    facts: &'a Facts<'a>,
+    facts: Facts<'a>,
 }
 
 /// Everybody who may do one thing, as far as that can be known.
@@ -95,7 +95,7 @@ pub struct Missing {
 }
 
 impl<'a> Access<'a> {
-    pub(super) fn new(vault: &'a Vault, rbac: &'a Rbac<'a>, facts: &'a Facts<'a>) -> Self {
+    pub(super) fn new(vault: &'a Vault, rbac: &'a Rbac<'a>, facts: &Facts<'a>) -> Self {
         let inventory = facts.inventory;
         let id = lower(&vault.resource_id);
         let missing = |evidence, reason, what| Err(Missing { evidence, reason, what });
@@ -107,12 +107,12 @@ impl<'a> Access<'a> {
             }
             None => Ok(rbac.around(&id)),
         };
-        Self { vault, id, tenant: inventory.header.tenant.as_str(), rbac, assignments, facts }
+        Self { vault, id, tenant: inventory.header.tenant.as_str(), rbac, assignments, facts: *facts }
     }
 
     /// The service principal with an object id, if it is one of those that may anything in a vault.
     pub fn service(&self, principal: Uuid) -> Option<&'a ServicePrincipal> {
-        self.rbac.services.get(&principal).copied()
+        self.rbac.services.get(&principal)
     }
 
     /// Whether roles decide what happens in the vault, and not access policies.
@@ -345,6 +345,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::audit::facts::{Desk, Joined};
     use crate::audit::{Data, Manifest};
     use crate::inventory::Inventory;
 
@@ -371,7 +372,8 @@ mod tests {
         }))
         .unwrap();
         let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
-        let facts = Facts::new(&inventory, &manifest, &history, &data);
+        let (joined, desk) = (Joined::new(&inventory, &manifest, &history, &data), Desk::default());
+        let facts = joined.facts(&desk);
         let name: CertificateName = "billing".parse().unwrap();
         let access = facts.access(&inventory.vaults[0]);
         let holders = if act == Act::AssignRoles { access.granters(&name) } else { access.holders(act, Some(&name)) };

@@ -224,8 +224,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::audit::facts::{Desk, Joined};
     use crate::audit::{Data, Manifest};
-    use crate::inventory::Inventory;
+    use crate::inventory::{Inventory, Records};
 
     const VAULT: &str = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-one";
     const APP: u32 = 0xa1;
@@ -297,7 +298,8 @@ mod tests {
 
     fn with<T>(inventory: &Inventory, look: impl FnOnce(Option<Becoming<'_>>) -> T) -> T {
         let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
-        let facts = Facts::new(inventory, &manifest, &history, &data);
+        let (joined, desk) = (Joined::new(inventory, &manifest, &history, &data), Desk::default());
+        let facts = joined.facts(&desk);
         look(who_can_become(&facts, AppId::new(Uuid::from_u128(APP.into()))))
     }
 
@@ -351,8 +353,8 @@ mod tests {
     #[test]
     fn of_an_application_that_is_not_there_nothing_is_said() {
         let mut inventory = tenant(true);
-        inventory.applications.clear();
-        inventory.service_principals.clear();
+        inventory.applications = Records::new();
+        inventory.service_principals = Records::new();
         with(&inventory, |found| assert!(found.is_none()));
     }
 }

@@ -29,7 +29,7 @@ pub struct CertificateFacts<'a> {
     /// Whether an application trusts one of them now, or a tag says that it is for one.
     pub is_app_credential: bool,
     /// Who trusts one of them now, each application once.
-    pub trusting: Vec<&'a Trust<'a>>,
+    pub trusting: Vec<&'a Trust>,
     pub(in crate::audit) steps: Vec<Step>,
 }
 
@@ -49,13 +49,13 @@ pub struct VersionFacts<'a> {
     /// Why it is thought so.
     pub origin_why: String,
     /// Who trusts it.
-    pub trusted_by: &'a [Trust<'a>],
+    pub trusted_by: &'a [Trust],
 }
 
 impl<'a> VaultFacts<'a> {
     /// Derives the facts of one vault.
-    pub fn new(vault: &'a Vault, facts: &'a Facts<'a>) -> Self {
-        let certificates = vault.certificates.read().into_iter().flatten();
+    pub fn new(vault: &'a Vault, facts: &Facts<'a>) -> Self {
+        let certificates = facts.certificates(vault).into_iter();
         Self { vault, certificates: certificates.map(|found| CertificateFacts::new(vault, found, facts)).collect() }
     }
 
@@ -67,12 +67,12 @@ impl<'a> VaultFacts<'a> {
 
 impl<'a> CertificateFacts<'a> {
     /// Derives the facts of one certificate.
-    pub fn new(vault: &'a Vault, certificate: &'a Certificate, facts: &'a Facts<'a>) -> Self {
+    pub fn new(vault: &'a Vault, certificate: &'a Certificate, facts: &Facts<'a>) -> Self {
         let records = certificate.versions.read().map(Vec::as_slice).unwrap_or_default();
         let versions: Vec<_> =
             records.iter().map(|version| VersionFacts::new(vault, certificate, version, facts)).collect();
-        let listed = facts.trust_of_listed(certificate);
-        let mut trusting: Vec<&'a Trust<'a>> = Vec::new();
+        let listed = facts.trust_of_listed(vault, certificate);
+        let mut trusting: Vec<&'a Trust> = Vec::new();
         for trust in versions.iter().flat_map(|version| version.trusted_by).chain(listed) {
             if trust.is_for_sign_in() && !trusting.iter().any(|known| known.app_id() == trust.app_id()) {
                 trusting.push(trust);
@@ -100,12 +100,12 @@ impl<'a> CertificateFacts<'a> {
     /// named, the same of all versions.
     pub fn only_trust(&self, version: Option<&str>) -> Option<(AppId, CredentialId)> {
         let named = self.versions.iter().find(|known| version == Some(known.version.version.as_str()));
-        let trusting: Vec<&Trust<'_>> = match named {
+        let trusting: Vec<&Trust> = match named {
             Some(version) => version.trusted_by.iter().filter(|trust| trust.is_for_sign_in()).collect(),
             None => self.trusting.clone(),
         };
         match trusting.as_slice() {
-            [only] => Some((only.application?.app_id, only.key.key_id)),
+            [only] if only.is_of_application() => Some((only.app_id(), only.key_id())),
             _ => None,
         }
     }
@@ -117,11 +117,11 @@ impl<'a> CertificateFacts<'a> {
 }
 
 impl<'a> VersionFacts<'a> {
-    fn new(vault: &'a Vault, certificate: &'a Certificate, version: &'a VersionRecord, facts: &'a Facts<'a>) -> Self {
+    fn new(vault: &'a Vault, certificate: &'a Certificate, version: &'a VersionRecord, facts: &Facts<'a>) -> Self {
         let name = vault.name.as_str();
         let (export, grade, export_why) = custody_of_version(name, certificate, version, facts.history);
         let (origin, origin_why) = origin_of_version(name, certificate, version, facts.history);
-        let trusted_by = facts.trust(version);
+        let trusted_by = facts.trust(vault, certificate, version);
         Self { version, export, grade, export_why, origin, origin_why, trusted_by }
     }
 
@@ -132,9 +132,9 @@ impl<'a> VersionFacts<'a> {
 }
 
 /// A key is as good as what it opens.
-fn steps(trusting: &[&Trust<'_>], facts: &Facts<'_>) -> Vec<Step> {
+fn steps(trusting: &[&Trust], facts: &Facts<'_>) -> Vec<Step> {
     let is_disabled =
-        |trust: &&Trust<'_>| trust.principal(facts).is_some_and(|principal| principal.account_enabled == Some(false));
+        |trust: &&Trust| trust.principal(facts).is_some_and(|principal| principal.account_enabled == Some(false));
     let mut steps = Vec::new();
     if trusting.iter().any(|trust| trust.tier(facts).is_zero()) {
         steps.push(Step::Raise("an application that can take the whole tenant trusts it"));

@@ -229,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::audit::data::Data;
+    use crate::audit::facts::{Desk, Joined};
     use crate::audit::manifest::Manifest;
     use crate::inventory::{Inventory, Seen};
 
@@ -254,7 +255,8 @@ mod tests {
         }))
         .unwrap();
         let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
-        let facts = Facts::new(&inventory, &manifest, &history, &data);
+        let (joined, desk) = (Joined::new(&inventory, &manifest, &history, &data), Desk::default());
+        let facts = joined.facts(&desk);
         let app = facts.application("00000000-0000-4000-8000-0000000000a1".parse().unwrap()).unwrap();
         let app = crate::audit::facts::ApplicationFacts::new(app, &facts);
         (app.keys[0].custody, app.keys[0].origin)

@@ -10,6 +10,7 @@ mod carried;
 mod certificate;
 mod credential;
 mod custody;
+mod desk;
 mod duration;
 mod federation;
 mod index;
@@ -20,7 +21,6 @@ mod tier;
 mod usage;
 mod whereabouts;
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use time::OffsetDateTime;
@@ -36,6 +36,7 @@ pub use certificate::{CertificateFacts, VaultFacts, VersionFacts};
 pub(super) use credential::is_saml;
 pub use credential::{KeyFacts, PasswordFacts};
 pub use custody::{Custody, Export, Grade, Origin, custody_of_version, origin_of_version};
+pub use desk::Desk;
 pub use duration::{DayRange, InvalidDuration};
 pub use federation::{Expression, Issuer, Scope};
 pub use index::{Level, Match, Place, Trust};
@@ -45,18 +46,40 @@ pub use tier::Tier;
 pub use usage::{beyond_signature, beyond_signing, goes_beyond_everywhere};
 pub use whereabouts::{Claim, KeptAt, Others, Purpose, TrustedBy, Whereabouts, whereabouts};
 
-use self::index::Index;
+use self::index::{Index, certificate_at, path};
+use self::multimap::Multimap;
 use self::rbac::Rbac;
 use super::data::Data;
 use super::history::History;
 use super::manifest::Manifest;
 use crate::domain::{AppId, ObjectId};
 use crate::inventory::{
-    Application, Certificate, Evidence, Inventory, Reason, Seen, ServicePrincipal, Vault, VersionRecord,
+    Application, Certificate, Evidence, Inventory, Reason, Records, Seen, ServicePrincipal, Vault, VersionRecord,
 };
 
-/// A tenant, joined.
+/// A tenant, joined: what holds for all of its objects.
 #[derive(Debug)]
+pub struct Joined<'a> {
+    inventory: &'a Inventory,
+    manifest: &'a Manifest,
+    history: &'a Seen<History>,
+    data: &'a Data,
+    applications: Positions,
+    principals: Positions,
+    roles: HashMap<ObjectId, Vec<Uuid>>,
+    /// The first gap of each kind.
+    gaps: HashMap<Evidence, Reason>,
+    unread_vaults: Vec<&'a str>,
+    every_vault: Result<(), (Evidence, Reason)>,
+    index: Index,
+    rbac: Rbac<'a>,
+}
+
+/// Where objects stand in the inventory, by client id.
+type Positions = Multimap<AppId, u32>;
+
+/// A tenant, joined, with a desk to look at some of its objects.
+#[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The evidence.
     pub inventory: &'a Inventory,
@@ -68,44 +91,55 @@ pub struct Facts<'a> {
     pub history: &'a Seen<History>,
     /// Facts about the world.
     pub data: &'a Data,
-    applications: BTreeMap<AppId, &'a Application>,
-    principals: BTreeMap<AppId, &'a ServicePrincipal>,
-    roles: HashMap<ObjectId, Vec<Uuid>>,
-    /// The first gap of each kind.
-    gaps: HashMap<Evidence, Reason>,
-    unread_vaults: Vec<&'a str>,
-    every_vault: Result<(), (Evidence, Reason)>,
-    index: Index<'a>,
-    rbac: Rbac<'a>,
+    joined: &'a Joined<'a>,
+    desk: &'a Desk,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> Joined<'a> {
     /// Joins an inventory.
     pub fn new(inventory: &'a Inventory, manifest: &'a Manifest, history: &'a Seen<History>, data: &'a Data) -> Self {
-        let applications = inventory.applications.iter().map(|app| (app.app_id, app)).collect();
-        let principals = inventory.service_principals.iter().map(|principal| (principal.app_id, principal)).collect();
-        let now = inventory.header.collected_at;
-        let gaps = inventory.coverage.gaps.iter().rev().map(|gap| (gap.evidence, gap.reason)).collect();
+        let number = |(number, app_id): (usize, AppId)| (app_id, number as u32);
+        let applications = inventory.applications.iter().map(|app| app.app_id).enumerate().map(number);
+        let principals = inventory.service_principals.iter().map(|principal| principal.app_id).enumerate().map(number);
         Self {
             inventory,
-            now,
             manifest,
             history,
             data,
-            applications,
-            principals,
+            applications: applications.collect(),
+            principals: principals.collect(),
             roles: roles(inventory),
-            gaps,
+            gaps: inventory.coverage.gaps.iter().rev().map(|gap| (gap.evidence, gap.reason)).collect(),
             unread_vaults: unread_vaults(inventory),
             every_vault: every_vault(inventory),
-            index: Index::new(inventory, now),
+            index: Index::of_vaults(inventory).join(inventory, inventory.header.collected_at),
             rbac: Rbac::new(inventory),
         }
     }
 
+    /// What was joined.
+    pub fn inventory(&self) -> &'a Inventory {
+        self.inventory
+    }
+
+    /// The facts, with what is looked at on a desk.
+    pub fn facts<'f>(&'f self, desk: &'f Desk) -> Facts<'f> {
+        Facts {
+            inventory: self.inventory,
+            now: self.inventory.header.collected_at,
+            manifest: self.manifest,
+            history: self.history,
+            data: self.data,
+            joined: self,
+            desk,
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
     /// Template ids of the roles that a principal has over the whole directory, as far as roles were read.
-    pub fn roles_of(&self, principal: ObjectId) -> &[Uuid] {
-        self.roles.get(&principal).map(Vec::as_slice).unwrap_or_default()
+    pub fn roles_of(&self, principal: ObjectId) -> &'a [Uuid] {
+        self.joined.roles.get(&principal).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Why a service principal that is not in the inventory may be there all the same.
@@ -115,12 +149,30 @@ impl<'a> Facts<'a> {
 
     /// The application with a client id, if it is registered in this tenant.
     pub fn application(&self, app_id: AppId) -> Option<&'a Application> {
-        self.applications.get(&app_id).copied()
+        self.application_at(*self.joined.applications.get(&app_id).last()?)
     }
 
     /// The service principal of a client id in this tenant.
     pub fn principal(&self, app_id: AppId) -> Option<&'a ServicePrincipal> {
-        self.principals.get(&app_id).copied()
+        self.principal_at(*self.joined.principals.get(&app_id).last()?)
+    }
+
+    fn application_at(&self, number: u32) -> Option<&'a Application> {
+        let number = number as usize;
+        self.desk.applications.record((0, number), || self.inventory.applications.get(number))
+    }
+
+    fn principal_at(&self, number: u32) -> Option<&'a ServicePrincipal> {
+        let number = number as usize;
+        self.desk.principals.record((0, number), || self.inventory.service_principals.get(number))
+    }
+
+    /// The certificates of a vault.
+    pub fn certificates(&self, vault: &Vault) -> Vec<&'a Certificate> {
+        let number = self.inventory.vaults.iter().position(|known| std::ptr::eq(known, vault));
+        let all = vault.certificates.read().map_or(0, Records::len);
+        let found = number.into_iter().flat_map(|number| (0..all).map(move |position| (number, position)));
+        found.filter_map(|from| certificate_at(self.inventory, from, self.desk)).collect()
     }
 
     /// Whether everything of a kind was read.
@@ -130,7 +182,7 @@ impl<'a> Facts<'a> {
 
     /// Why not everything of a kind was read; `None` when all of it was.
     pub fn gap(&self, evidence: Evidence) -> Option<Reason> {
-        self.gaps.get(&evidence).copied()
+        self.joined.gaps.get(&evidence).copied()
     }
 
     /// How much of the tenant an application can take.
@@ -147,48 +199,50 @@ impl<'a> Facts<'a> {
     /// Whether a key that is in none of the vaults is in no vault at all: every vault is known, and
     /// the versions and deleted certificates of each were read.
     pub fn knows_every_vault(&self) -> Result<(), (Evidence, Reason)> {
-        self.every_vault
+        self.joined.every_vault
     }
 
     /// Names of the vaults of which something could not be read.
-    pub fn unread_vaults(&self) -> &[&'a str] {
-        &self.unread_vaults
+    pub fn unread_vaults(&self) -> &'a [&'a str] {
+        &self.joined.unread_vaults
     }
 
     /// Who may do what in a vault.
     pub fn access<'f>(&'f self, vault: &'f Vault) -> Access<'f> {
-        Access::new(vault, &self.rbac, self)
+        Access::new(vault, &self.joined.rbac, self)
     }
 
     /// What trusts the key or the certificate of a vault's version.
-    pub fn trust(&self, version: &VersionRecord) -> &[Trust<'a>] {
-        self.index.trust(version)
+    pub fn trust(&self, vault: &Vault, certificate: &Certificate, version: &VersionRecord) -> &'a [Trust] {
+        self.joined.index.trust(&path(vault, certificate.name.as_str(), Some(version)))
     }
 
     /// What trusts the current version of a certificate of which only the list was read.
-    pub(in crate::audit) fn trust_of_listed(&self, certificate: &Certificate) -> &[Trust<'a>] {
-        self.index.trust_of_listed(certificate)
+    pub(in crate::audit) fn trust_of_listed(&self, vault: &Vault, certificate: &Certificate) -> &'a [Trust] {
+        self.joined.index.trust(&path(vault, certificate.name.as_str(), None))
     }
 
-    /// The applications and service principals that hold a key, by SHA-256 of its `SubjectPublicKeyInfo`.
-    pub fn holders(&self, spki: &str) -> &[Trust<'a>] {
-        self.index.holders(spki)
+    /// The applications and service principals that hold a key which others hold too, by SHA-256 of its
+    /// `SubjectPublicKeyInfo`.
+    pub fn holders(&self, spki: &str) -> &'a [Trust] {
+        self.joined.index.holders(spki)
     }
 
-    /// The different keys that carry one SHA-1 label, by SHA-256 of their `SubjectPublicKeyInfo`.
-    pub fn keys_labelled(&self, label: &str) -> Vec<&'a str> {
-        self.index.keys_labelled(label)
+    /// How many keys beside one carry the same SHA-1 label. The key is named by SHA-256 of its
+    /// `SubjectPublicKeyInfo`.
+    pub fn others_labelled(&self, label: &str, spki: &str) -> usize {
+        self.joined.index.others_labelled(label, spki)
     }
 
     /// Why the bytes of a credential that is labelled with a SHA-1 thumbprint were not read; `None` when
     /// there is no such credential.
     pub fn unread_label(&self, thumbprint: &str) -> Option<Reason> {
-        self.index.unread_label(thumbprint)
+        self.joined.index.unread_label(thumbprint)
     }
 
     /// Where in the vaults a credential's key is.
     pub(super) fn matches(&self, key: &crate::inventory::KeyCredential) -> Vec<Match<'a>> {
-        self.index.matches(key)
+        self.joined.index.matches(key, self.inventory, self.desk)
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) struct Rbac<'a> {
     pub(super) groups: HashSet<Uuid>,
     pub(super) people: HashSet<Uuid>,
     /// Those service principals that any of this is about.
-    pub(super) services: HashMap<Uuid, &'a ServicePrincipal>,
+    pub(super) services: HashMap<Uuid, ServicePrincipal>,
 }
 
 /// An assignment, with its scope in lower case.
@@ -190,7 +190,7 @@ impl<'a> Rbac<'a> {
     }
 }
 
-fn services(inventory: &Inventory) -> HashMap<Uuid, &ServicePrincipal> {
+fn services(inventory: &Inventory) -> HashMap<Uuid, ServicePrincipal> {
     let assignments = inventory.assignments.read().into_iter().flatten();
     let properties = inventory.vaults.iter().filter_map(|vault| vault.properties.read());
     let policies = properties.flat_map(|properties| &properties.access_policies);

@@ -10,10 +10,12 @@ use super::access::Missing;
 use super::application::{ApplicationFacts, PrincipalFacts};
 use super::credential::{is_saml, judge};
 use super::custody::Custody;
-use super::index::{Level, Match, Place};
+use super::index::{Level, Match, Place, certificate_at, sha1_of};
 use crate::audit::finding::ObjectKind;
 use crate::domain::{AppId, CertificateName, CredentialId, ObjectId, VaultName, Version};
-use crate::inventory::{Evidence, KeyCredential, Moment, PasswordCredential, Reason, Seen, Sought, X509};
+use crate::inventory::{
+    Certificate, Evidence, KeyCredential, Moment, PasswordCredential, Reason, Seen, Sought, Vault, X509,
+};
 
 /// What is known of a key, and what is not.
 #[derive(Clone, Debug, Serialize)]
@@ -175,29 +177,26 @@ impl<'a> Search<'_, 'a> {
         {
             self.sha1.insert(thumbprint.hex());
         }
-        for holder in self.holders() {
-            for key in holder.keys {
-                let is_meant = match self.sought {
-                    Sought::KeyId(key_id) => key.key_id == key_id,
-                    Sought::Thumbprint(thumbprint) => key.x.read().is_some_and(|x| x.has(&thumbprint)),
-                };
-                if is_meant {
-                    let label = key.thumbprint().filter(|_| key.x.read().is_none());
-                    self.sha1.extend(label.map(|label| label.hex()));
-                    self.know(key.x.read().map(Box::as_ref));
-                }
+        let sought = self.sought;
+        let is_meant = |key: &KeyCredential| match sought {
+            Sought::KeyId(key_id) => key.key_id == key_id,
+            Sought::Thumbprint(thumbprint) => key.x.read().is_some_and(|x| x.has(&thumbprint)),
+        };
+        for holder in self.holders(|keys, _| keys.iter().any(is_meant)) {
+            for key in holder.keys.iter().filter(|key| is_meant(key)) {
+                let label = key.thumbprint().filter(|_| key.x.read().is_none());
+                self.sha1.extend(label.map(|label| label.hex()));
+                self.know(key.x.read().map(Box::as_ref));
             }
         }
-        for found in self.everywhere() {
-            let x = bytes(&found);
+        let found = self.everywhere(|found| {
             let is_meant = match self.sought {
-                Sought::Thumbprint(thumbprint) => x.is_some_and(|x| x.has(&thumbprint)),
+                Sought::Thumbprint(thumbprint) => bytes(found).is_some_and(|x| x.has(&thumbprint)),
                 Sought::KeyId(_) => false,
             };
-            if is_meant || sha1(&found).is_some_and(|sha1| self.sha1.contains(sha1)) {
-                self.know(x);
-            }
-        }
+            is_meant || self.has_sha1(found)
+        });
+        found.iter().for_each(|found| self.know(bytes(found)));
     }
 
     fn know(&mut self, x: Option<&'a X509>) {
@@ -207,9 +206,16 @@ impl<'a> Search<'_, 'a> {
         self.certificate.get_or_insert(x);
     }
 
-    fn holders(&self) -> Vec<Holder<'a>> {
+    fn has_sha1(&self, found: &Match<'_>) -> bool {
+        sha1_of(found.place, found.certificate).is_some_and(|sha1| self.sha1.contains(sha1))
+    }
+
+    /// Those whose keys and secrets are meant.
+    fn holders(&self, is_meant: impl Fn(&[KeyCredential], &[PasswordCredential]) -> bool) -> Vec<Holder<'a>> {
         let inventory = self.facts.inventory;
-        let applications = inventory.applications.iter().map(|app| Holder {
+        let applications = inventory.applications.iter().zip(0..);
+        let applications = applications.filter(|(app, _)| is_meant(&app.keys, &app.passwords));
+        let applications = applications.filter_map(|(_, number)| self.facts.application_at(number)).map(|app| Holder {
             kind: ObjectKind::Application,
             id: app.id,
             app_id: app.app_id,
@@ -217,7 +223,9 @@ impl<'a> Search<'_, 'a> {
             keys: &app.keys,
             passwords: &app.passwords,
         });
-        let principals = inventory.service_principals.iter().map(|principal| Holder {
+        let principals = inventory.service_principals.iter().zip(0..);
+        let principals = principals.filter(|(principal, _)| is_meant(&principal.keys, &principal.passwords));
+        let principals = principals.filter_map(|(_, number)| self.facts.principal_at(number)).map(|principal| Holder {
             kind: ObjectKind::ServicePrincipal,
             id: principal.id,
             app_id: principal.app_id,
@@ -228,36 +236,39 @@ impl<'a> Search<'_, 'a> {
         applications.chain(principals).collect()
     }
 
-    /// Every version and every deleted certificate that was seen.
-    fn everywhere(&self) -> Vec<Match<'a>> {
+    /// The versions and deleted certificates that are meant, of all that were seen.
+    fn everywhere(&self, is_meant: impl Fn(&Match<'_>) -> bool) -> Vec<Match<'a>> {
         let mut all = Vec::new();
-        for vault in &self.facts.inventory.vaults {
-            for certificate in vault.certificates.read().into_iter().flatten() {
-                let at = |place| Match { level: Level::Label, vault, certificate: Some(certificate), place };
-                let versions = certificate.versions.read().map(Vec::as_slice).unwrap_or_default();
-                all.extend(versions.iter().map(|version| at(Place::Version(version))));
-                if !versions.iter().any(|version| version.x5t == certificate.x5t) {
-                    all.push(at(Place::Listed));
+        for (number, vault) in self.facts.inventory.vaults.iter().enumerate() {
+            for (position, certificate) in vault.certificates.read().into_iter().flatten().enumerate() {
+                if !versions_of(vault, &certificate).iter().any(&is_meant) {
+                    continue;
                 }
+                let certificate = certificate_at(self.facts.inventory, (number, position), self.facts.desk);
+                let found = certificate.into_iter().flat_map(|certificate| versions_of(vault, certificate));
+                all.extend(found.filter(&is_meant));
             }
             let deleted = vault.deleted.read().into_iter().flatten();
             let at = |place| Match { level: Level::Label, vault, certificate: None, place };
-            all.extend(deleted.map(|deleted| at(Place::Deleted(deleted))));
+            all.extend(deleted.map(|deleted| at(Place::Deleted(deleted))).filter(&is_meant));
         }
         all
     }
 
     fn places(&self) -> Vec<KeptAt<'a>> {
-        let mut places: Vec<_> = self.everywhere().into_iter().filter_map(|found| self.kept_at(found)).collect();
+        let is_meant = |found: &Match<'_>| self.has_sha1(found) || self.has_key(found);
+        let mut places: Vec<_> =
+            self.everywhere(is_meant).into_iter().filter_map(|found| self.kept_at(found)).collect();
         places.sort_by_key(|place| (!place.is_same_certificate, place.is_deleted));
         places
     }
 
+    fn has_key(&self, found: &Match<'_>) -> bool {
+        bytes(found).is_some_and(|x| self.spki.contains(&*x.spki.0))
+    }
+
     fn kept_at(&self, found: Match<'a>) -> Option<KeptAt<'a>> {
-        let is_same_certificate = sha1(&found).is_some_and(|sha1| self.sha1.contains(sha1));
-        if !is_same_certificate && !bytes(&found).is_some_and(|x| self.spki.contains(&*x.spki.0)) {
-            return None;
-        }
+        let is_same_certificate = self.has_sha1(&found);
         let (custody, custody_why, ..) = judge(&found, self.facts);
         let current = found.certificate.and_then(|certificate| certificate.x5t.as_ref());
         let (name, enabled, purge_at) = match (found.place, found.certificate) {
@@ -273,7 +284,7 @@ impl<'a> Search<'_, 'a> {
             name,
             version: found.version().map(|version| &version.version),
             is_same_certificate,
-            is_current: current.is_some_and(|current| sha1(&found) == Some(&*current.0)),
+            is_current: current.is_some_and(|current| sha1_of(found.place, found.certificate) == Some(&*current.0)),
             enabled,
             custody,
             custody_why,
@@ -284,7 +295,11 @@ impl<'a> Search<'_, 'a> {
 
     fn credentials(&self) -> Vec<TrustedBy<'a>> {
         let mut found = Vec::new();
-        for holder in self.holders() {
+        let is_meant = |keys: &[KeyCredential], secrets: &[PasswordCredential]| {
+            keys.iter().any(|key| self.claim(key).is_some())
+                || secrets.iter().any(|secret| self.sought == Sought::KeyId(secret.key_id))
+        };
+        for holder in self.holders(is_meant) {
             let keys = holder.keys.iter().filter_map(|key| Some((key, self.claim(key)?)));
             found.extend(keys.map(|(key, claim)| holder.trusts(key, claim, self.facts.now)));
             let secrets = holder.passwords.iter().filter(|secret| self.sought == Sought::KeyId(secret.key_id));
@@ -436,12 +451,11 @@ fn bytes<'a>(found: &Match<'a>) -> Option<&'a X509> {
     }
 }
 
-/// SHA-1 of the certificate at a place, by its bytes or by what the vault states.
-fn sha1<'a>(found: &Match<'a>) -> Option<&'a str> {
-    let stated = match found.place {
-        Place::Version(version) => version.x5t.as_ref(),
-        Place::Deleted(deleted) => deleted.x5t.as_ref(),
-        Place::Listed => found.certificate.and_then(|certificate| certificate.x5t.as_ref()),
-    };
-    bytes(found).map(|x| &*x.sha1.0).or_else(|| stated.map(|digest| &*digest.0))
+/// Every version of a certificate that was seen, and the current one where only the list names it.
+fn versions_of<'c>(vault: &'c Vault, certificate: &'c Certificate) -> Vec<Match<'c>> {
+    let at = |place| Match { level: Level::Label, vault, certificate: Some(certificate), place };
+    let versions = certificate.versions.read().map(Vec::as_slice).unwrap_or_default();
+    let is_listed_only = !versions.iter().any(|version| version.x5t == certificate.x5t);
+    let all = versions.iter().map(|version| at(Place::Version(version)));
+    all.chain(is_listed_only.then(|| at(Place::Listed))).collect()
 }

@@ -1,4 +1,4 @@
-//! ScubaGear's own policy about app management policies, run on what kvops exports: the engine and the export carry
+//! `ScubaGear`'s own policy about app management policies, run on what kvops exports: the engine and the export carry
 //! rules that others wrote, and where both judge the same thing kvops is never the milder one.
 //!
 //! It needs a copy of <https://github.com/cisagov/ScubaGear> (CC0), which is not kept here: `scripts/scubagear` runs it
@@ -14,12 +14,12 @@ use serde_json::{Value as Json, json};
 use crate::audit::data::Data;
 use crate::audit::document::whole;
 use crate::audit::engine::judge;
-use crate::audit::facts::Facts;
+use crate::audit::facts::Joined;
 use crate::audit::manifest::Manifest;
 use crate::audit::policy::Policy;
 use crate::inventory::{Inventory, Seen};
 
-/// Tenants of `tests/rules/differential`, and the controls that ScubaGear takes for met there. `docs/differential.md`
+/// Tenants of `tests/rules/differential`, and the controls that `ScubaGear` takes for met there. `docs/differential.md`
 /// says why some of them are not.
 const TENANTS: [(&str, &[&str]); 6] = [
     ("D01", &["MS.AAD.5.5v1", "MS.AAD.5.6v1", "MS.AAD.5.7v1"]),
@@ -30,7 +30,7 @@ const TENANTS: [(&str, &[&str]); 6] = [
     ("D26", &["MS.AAD.5.5v1", "MS.AAD.5.6v1", "MS.AAD.5.7v1"]),
 ];
 
-/// ScubaGear's controls, and the rules that ask for the same.
+/// `ScubaGear`'s controls, and the rules that ask for the same.
 const CONTROLS: [(&str, &[&str]); 3] = [
     ("MS.AAD.5.5v1", &["KVO602", "KVO605"]),
     ("MS.AAD.5.6v1", &["KVO603", "KVO605"]),
@@ -64,7 +64,7 @@ fn tenant_of(name: &str) -> Inventory {
     serde_json::from_value(case["inventory"].clone()).unwrap()
 }
 
-/// The controls that ScubaGear takes for met. Its engine is lax: a built-in that fails is silence.
+/// The controls that `ScubaGear` takes for met. Its engine is lax: a built-in that fails is silence.
 fn met(folder: &Path, inventory: &Inventory) -> BTreeSet<String> {
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(false);
@@ -73,7 +73,7 @@ fn met(folder: &Path, inventory: &Inventory) -> BTreeSet<String> {
         engine.add_policy(path.display().to_string(), fs::read_to_string(&path).unwrap()).unwrap();
     }
     let (manifest, history, data) = (Manifest::default(), Seen::default(), Data::shipped());
-    engine.set_input(translated(&whole(&Facts::new(inventory, &manifest, &history, &data))).into());
+    engine.set_input(translated(&whole(&Joined::new(inventory, &manifest, &history, &data))).into());
     let tests = serde_json::to_value(engine.eval_rule("data.aad.tests".to_owned()).unwrap()).unwrap();
     let control = |name: &str| CONTROLS.iter().any(|(control, _)| *control == name);
     let verdicts: Vec<(String, bool)> = tests
@@ -87,7 +87,7 @@ fn met(folder: &Path, inventory: &Inventory) -> BTreeSet<String> {
     verdicts.into_iter().filter(|(_, is_met)| *is_met).map(|(name, _)| name).collect()
 }
 
-/// The export in ScubaGear's words.
+/// The export in `ScubaGear`'s words.
 fn translated(export: &Json) -> Json {
     let policies = &export["policies"];
     let default = &policies["appManagement"];

@@ -31,7 +31,7 @@ fn judged(rest: &str) -> Result<Report, RegoError> {
 fn judged_by(own: &OwnRules) -> Result<Report, RegoError> {
     let (inventory, manifest, history, data) = (inventory(), Manifest::default(), Seen::default(), Data::shipped());
     let mut report = Report::new(inventory.header.clone());
-    let facts = Facts::new(&inventory, &manifest, &history, &data);
+    let facts = Joined::new(&inventory, &manifest, &history, &data);
     own.judge(&facts, &Policy::default(), &mut report)?;
     Ok(report)
 }
@@ -158,7 +158,7 @@ fn the_examples_hold_their_tests_strictly_and_laxly() {
     let report = {
         let (inventory, manifest, history, data) = (inventory(), Manifest::default(), Seen::default(), Data::shipped());
         let mut report = Report::new(inventory.header.clone());
-        own.judge(&Facts::new(&inventory, &manifest, &history, &data), &Policy::default(), &mut report).unwrap();
+        own.judge(&Joined::new(&inventory, &manifest, &history, &data), &Policy::default(), &mut report).unwrap();
         report
     };
     assert_eq!(report.tallies.len(), 2);

@@ -18,10 +18,11 @@ pub use expiry::{Expiry, Week};
 pub use risk::Points;
 
 use self::risk::Privileges;
+use super::data::Data;
 use super::facts::{ApplicationFacts, Custody, Facts, KeyFacts, PasswordFacts, PrincipalFacts, VaultFacts};
 use super::finding::Subject;
 use super::rule::Case;
-use crate::inventory::{Application, DirectoryRole, ServicePrincipal};
+use crate::inventory::{Application, DirectoryRole, Inventory, ServicePrincipal};
 
 /// How many applications are ranked. Those beyond are counted.
 const RANKED: usize = 1_000;
@@ -150,17 +151,17 @@ impl CustodyCounts {
 }
 
 impl<'a> Collector<'a> {
-    pub(super) fn new(facts: &Facts<'a>) -> Self {
+    pub(super) fn new(inventory: &'a Inventory, data: &'a Data) -> Self {
         let mut roles: HashMap<_, Vec<&DirectoryRole>> = HashMap::new();
-        for role in facts.inventory.directory_roles.read().into_iter().flatten() {
+        for role in inventory.directory_roles.read().into_iter().flatten() {
             roles.entry(role.principal).or_default().push(role);
         }
-        let privileges = Privileges { roles, data: facts.data };
+        let privileges = Privileges { roles, data };
         Self { summary: Summary::default(), kept: BinaryHeap::new(), privileges }
     }
 
     /// Takes note of an application, and of the credentials on its service principal.
-    pub(super) fn application(&mut self, app: &ApplicationFacts<'a>, case: &Case<'_>, facts: &Facts<'a>) {
+    pub(super) fn application(&mut self, app: &ApplicationFacts<'_>, case: &Case<'_>, facts: &Facts<'_>) {
         self.summary.applications += 1;
         let principal = app.principal.map(|principal| PrincipalFacts::new(principal, facts));
         let identity = Identity {
@@ -176,7 +177,7 @@ impl<'a> Collector<'a> {
 
     /// Takes note of a service principal. What the platform looks after is left to it, and what is
     /// registered here was noted with its application.
-    pub(super) fn principal(&mut self, principal: &PrincipalFacts<'a>, case: &Case<'_>, facts: &Facts<'a>) {
+    pub(super) fn principal(&mut self, principal: &PrincipalFacts<'_>, case: &Case<'_>, facts: &Facts<'_>) {
         self.summary.service_principals += 1;
         let has_credential = !principal.keys.is_empty() || !principal.passwords.is_empty();
         if principal.app.is_some() || principal.is_managed_identity() || principal.is_first_party && !has_credential {
@@ -217,7 +218,7 @@ impl<'a> Collector<'a> {
         self.summary
     }
 
-    fn identity(&mut self, identity: &Identity<'_, 'a>, subject: Subject, case: &Case<'_>, facts: &Facts<'a>) {
+    fn identity(&mut self, identity: &Identity<'_, '_>, subject: Subject, case: &Case<'_>, facts: &Facts<'_>) {
         self.summary.expiring_days = case.params.warn_days;
         for key in identity.keys.iter().filter(|key| key.is_sign_in()) {
             self.summary.custody.add(key.custody);

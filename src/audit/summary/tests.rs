@@ -115,12 +115,12 @@ fn role_assignments_that_were_not_read_are_no_small_number_of_signers() {
 #[test]
 fn the_ranking_is_bounded_and_says_how_many_it_left_out() {
     let mut inventory = tenant();
-    let model = inventory.applications[1].clone();
+    let model = inventory.applications.get(1).unwrap();
     for number in 0..3_000_u32 {
         let mut app = model.clone();
         app.id = format!("00000001-0000-4000-9000-{number:012x}").parse().unwrap();
         app.app_id = format!("00000002-0000-4000-9000-{number:012x}").parse().unwrap();
-        inventory.applications.push(app);
+        inventory.applications.push(&app);
     }
     let summary = summary(&inventory);
     assert_eq!(summary.ranked.len(), super::RANKED);

@@ -10,7 +10,7 @@ use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::rules::Loaded;
 use crate::audit::Manifest;
-use crate::audit::facts::{AdderBy, Becoming, Facts, Holders, KeyWay, who_can_become};
+use crate::audit::facts::{AdderBy, Becoming, Desk, Facts, Holders, Joined, KeyWay, who_can_become};
 use crate::domain::{AppId, printable};
 use crate::inventory::Inventory;
 
@@ -23,7 +23,8 @@ pub(super) fn show(
     context: &Context,
 ) -> Result<Exit, Failure> {
     let history = rules.history();
-    let facts = Facts::new(inventory, manifest, &history, &rules.policy.data);
+    let (joined, desk) = (Joined::new(inventory, manifest, &history, &rules.policy.data), Desk::default());
+    let facts = joined.facts(&desk);
     let app_id = app_id(reference, inventory, context);
     let found = app_id.and_then(|app_id| who_can_become(&facts, app_id));
     let Some(found) = found else {
@@ -51,12 +52,12 @@ pub(super) fn app_id(reference: &str, inventory: &Inventory, context: &Context) 
 }
 
 /// What principals are called, as far as the inventory knows.
-struct Names<'a>(BTreeMap<Uuid, &'a str>);
+struct Names(BTreeMap<Uuid, Box<str>>);
 
-impl<'a> Names<'a> {
-    fn of(inventory: &'a Inventory) -> Self {
+impl Names {
+    fn of(inventory: &Inventory) -> Self {
         let principals = &inventory.service_principals;
-        Self(principals.iter().map(|known| (known.id.uuid(), &*known.display_name)).collect())
+        Self(principals.iter().map(|known| (known.id.uuid(), known.display_name)).collect())
     }
 
     fn name(&self, principal: Uuid) -> String {

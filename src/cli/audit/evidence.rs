@@ -11,7 +11,7 @@ use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::rules::Loaded;
 use super::{Activity, Scope, become_view, outputs};
-use crate::audit::facts::Facts;
+use crate::audit::facts::Joined;
 use crate::audit::{self, InputFile, Manifest, ManifestEntry};
 use crate::domain::{Chain, ObjectId, Vault};
 use crate::inventory::{self, Clients, Inventory, Plan, Sought, State, collect};
@@ -181,8 +181,8 @@ pub(in crate::cli) fn manifest(context: &Context) -> Manifest {
 /// Writes the evidence down, with what was derived from it.
 pub(super) fn export(path: &Path, inventory: &Inventory, manifest: &Manifest, rules: &Loaded) -> Result<(), Failure> {
     let history = rules.history();
-    let facts = Facts::new(inventory, manifest, &history, &rules.policy.data);
-    outputs::whole(path, |out| audit::export(&facts, out))
+    let joined = Joined::new(inventory, manifest, &history, &rules.policy.data);
+    outputs::whole(path, |out| audit::export(&joined, out))
 }
 
 impl inventory::Watcher for Onlooker {

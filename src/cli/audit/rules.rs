@@ -12,7 +12,7 @@ use super::evidence::Seen;
 use super::outputs;
 use super::record;
 use super::sign;
-use crate::audit::facts::Facts;
+use crate::audit::facts::Joined;
 use crate::audit::{
     self, Baseline, BaselineSignature, Choice, DeadRules, Error, File, Ground, Manifest, Policy, Report, check_canary,
     judge,
@@ -85,8 +85,8 @@ impl Loaded {
         let history = self.history();
         let mut report = judge(&seen.inventory, &self.policy, manifest, &history);
         if !self.policy.own.is_empty() {
-            let facts = Facts::new(&seen.inventory, manifest, &history, &self.policy.data);
-            self.own.judge(&facts, &self.policy, &mut report)?;
+            let joined = Joined::new(&seen.inventory, manifest, &history, &self.policy.data);
+            self.own.judge(&joined, &self.policy, &mut report)?;
         }
         let now = match &seen.file {
             Some(_) => context.http().clock().now(),

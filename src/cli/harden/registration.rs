@@ -17,7 +17,7 @@ use super::super::manifest::Manifest;
 use super::super::saved::{Asked, Prepared, Saved, hash_of};
 use super::Args;
 use crate::audit::Data;
-use crate::audit::facts::{ApplicationFacts as Facts, Daemon, Facts as Tenant};
+use crate::audit::facts::{ApplicationFacts as Facts, Daemon, Desk, Joined};
 use crate::detach::{self, Detacher, Detachment, Kind, Subject, Target, Wish};
 use crate::domain::{Application, Environment, printable};
 use crate::graph;
@@ -121,7 +121,8 @@ async fn decide(
 ) -> Result<(Decided, Value), Failure> {
     let inventory = evidence::of_one_application(application.id, context).await?;
     let (manifest, history, data) = (evidence::manifest(context), inventory::Seen::default(), Data::shipped());
-    let tenant = Tenant::new(&inventory, &manifest, &history, &data);
+    let (joined, desk) = (Joined::new(&inventory, &manifest, &history, &data), Desk::default());
+    let tenant = joined.facts(&desk);
     let Some(app) = tenant.application(application.app_id) else {
         return Err(Failure::new(Exit::Partial, "the application could not be read as an audit reads it")
             .hint("run `kvops audit` for it, which says what may not be read"));

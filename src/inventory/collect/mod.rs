@@ -140,8 +140,8 @@ pub async fn collect(
     });
 
     let mut inventory = Inventory {
-        applications: directory.applications,
-        service_principals: directory.service_principals,
+        applications: directory.applications.into(),
+        service_principals: directory.service_principals.into(),
         deleted_applications: directory.deleted,
         directory_roles: directory.roles,
         role_resources: directory.role_resources,

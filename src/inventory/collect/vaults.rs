@@ -37,7 +37,7 @@ async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Re
             // A certificate that was deleted or made in between may show twice.
             certificates.dedup_by(|one, other| one.name == other.name);
             run.read(Evidence::Certificates, certificates.len());
-            vault.certificates = Seen::Read(certificates);
+            vault.certificates = Seen::Read(certificates.into());
         }
         Err(error) => {
             let refusal = refusal::of_vault(&error)?;

@@ -15,9 +15,12 @@ use super::refusal::NotSignedIn;
 use super::run::Run;
 use super::vaults::unread;
 use crate::domain::{self, CertificateName, CertificateVersion, VaultName};
-use crate::inventory::{BackingKey, Certificate, Digest, Evidence, Policy, Reason, Seen, VersionRecord, X509};
+use crate::inventory::{BackingKey, Certificate, Digest, Evidence, Policy, Reason, Records, Seen, VersionRecord, X509};
 use crate::keyvault::{self, ListedCertificate};
 use crate::pki;
+
+/// Vaults with their certificates unpacked.
+type Open = Vec<(domain::Vault, Seen<Vec<Certificate>>)>;
 
 /// So many requests to vaults are under way at once.
 const READINGS_AT_ONCE: usize = 256;
@@ -47,7 +50,8 @@ pub(super) fn known(vaults: Vec<crate::inventory::Vault>) -> Known {
     });
     certificates
         .flat_map(|(vault, certificates)| {
-            certificates.into_iter().map(move |certificate| ((vault.clone(), certificate.name.clone()), certificate))
+            let of_one = |certificate: Certificate| ((vault.clone(), certificate.name.clone()), certificate);
+            certificates.iter().map(of_one).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -56,9 +60,35 @@ pub(super) fn known(vaults: Vec<crate::inventory::Vault>) -> Known {
 pub(super) async fn read(
     run: &Run<'_>,
     vaults: &mut Found,
-    mut listener: Listener,
+    listener: Listener,
     known: &Known,
 ) -> Result<(), NotSignedIn> {
+    let unpack = |certificates: &mut Seen<Records<Certificate>>| match std::mem::take(certificates) {
+        Seen::Read(certificates) => Seen::Read(certificates.iter().collect()),
+        Seen::Unread { unread } => Seen::unread(unread),
+    };
+    let mut open: Open =
+        vaults.iter_mut().map(|(place, vault)| (place.clone(), unpack(&mut vault.certificates))).collect();
+    let wanted = contents(run, &mut open, listener, known).await?;
+    for ((_, vault), (_, certificates)) in vaults.iter_mut().zip(open) {
+        vault.certificates = match certificates {
+            Seen::Read(certificates) => Seen::Read(certificates.into()),
+            Seen::Unread { unread } => Seen::unread(unread),
+        };
+    }
+    match wanted {
+        Some(wanted) => read_deleted(run, vaults, &wanted).await,
+        None => Ok(()),
+    }
+}
+
+/// Reads what certificates hold. The answer is what the directory has told of.
+async fn contents(
+    run: &Run<'_>,
+    vaults: &mut Open,
+    mut listener: Listener,
+    known: &Known,
+) -> Result<Option<Wanted>, NotSignedIn> {
     let listed = current(vaults);
     // The bytes of credentials take longest, and what they could change is rare: that what a label
     // does not name is there all the same.
@@ -66,8 +96,8 @@ pub(super) async fn read(
         let unknown = places_in(vaults, |vault, certificate| before(known, vault, certificate).is_none());
         list_versions(run, vaults, &unknown, &Wanted::default(), known).await?;
     }
-    let Some(wanted) = listener.wanted().await else { return Ok(()) };
-    let wanted = &wanted;
+    let Some(told) = listener.wanted().await else { return Ok(None) };
+    let wanted = &told;
 
     let every = run.plan.all_certificates || wanted.has_stranger(&listed);
     let to_list = places(vaults, |certificate| {
@@ -83,22 +113,22 @@ pub(super) async fn read(
 
     let (versions, keys) = all_versions(vaults);
     if !wanted.has_issued_stranger(&versions, &keys) {
-        return read_deleted(run, vaults, wanted).await;
+        return Ok(Some(told));
     }
     let rest = places(vaults, |certificate| has(certificate, |version| version.x.read().is_none()));
     look_into(run, vaults, &rest, Depth::Certificates, wanted).await?;
     let found = places(vaults, |certificate| has(certificate, |version| is_unread_key(version, wanted)));
     look_into(run, vaults, &found, Depth::Named, wanted).await?;
-    read_deleted(run, vaults, wanted).await
+    Ok(Some(told))
 }
 
 /// The certificates that are listed as current.
-fn current(vaults: &Found) -> HashSet<Sha1> {
+fn current(vaults: &Open) -> HashSet<Sha1> {
     certificates(vaults).filter_map(|(_, certificate)| join::of(certificate.x5t.as_ref()?)).collect()
 }
 
 /// All certificates and keys that were seen.
-fn all_versions(vaults: &Found) -> (HashSet<Sha1>, HashSet<Digest>) {
+fn all_versions(vaults: &Open) -> (HashSet<Sha1>, HashSet<Digest>) {
     let (mut digests, mut keys) = (HashSet::new(), HashSet::new());
     for (_, certificate) in certificates(vaults) {
         digests.extend(certificate.x5t.as_ref().and_then(join::of));
@@ -128,20 +158,20 @@ fn is_unread_key(version: &VersionRecord, wanted: &Wanted) -> bool {
     version.x.read().is_some_and(|x| wanted.has_key(&x.spki)) && version.key.read().is_none()
 }
 
-fn certificates(vaults: &Found) -> impl Iterator<Item = (Place, &Certificate)> {
+fn certificates(vaults: &Open) -> impl Iterator<Item = (Place, &Certificate)> {
     vaults.iter().enumerate().flat_map(|(vault, (_, record))| {
-        let certificates = record.certificates.read().into_iter().flatten().enumerate();
+        let certificates = record.read().into_iter().flatten().enumerate();
         certificates.map(move |(index, certificate)| ((vault, index), certificate))
     })
 }
 
 /// The certificates that fulfil a condition, one of each vault after the other: so that no vault is
 /// asked for everything at once.
-fn places(vaults: &Found, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
+fn places(vaults: &Open, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
     places_in(vaults, |_, certificate| is_meant(certificate))
 }
 
-fn places_in(vaults: &Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
+fn places_in(vaults: &Open, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
     let meant = certificates(vaults)
         .filter(|((vault, _), certificate)| vaults.get(*vault).is_some_and(|(vault, _)| is_meant(vault, certificate)));
     let mut places: Vec<_> = meant.map(|(place, _)| place).collect();
@@ -149,21 +179,21 @@ fn places_in(vaults: &Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> 
     places
 }
 
-fn at(vaults: &mut Found, (vault, index): Place) -> Option<&mut Certificate> {
-    match &mut vaults.get_mut(vault)?.1.certificates {
+fn at(vaults: &mut Open, (vault, index): Place) -> Option<&mut Certificate> {
+    match &mut vaults.get_mut(vault)?.1 {
         Seen::Read(certificates) => certificates.get_mut(index),
         Seen::Unread { .. } => None,
     }
 }
 
-fn name_at(vaults: &Found, (vault, index): Place) -> Option<(&domain::Vault, &Certificate)> {
+fn name_at(vaults: &Open, (vault, index): Place) -> Option<(&domain::Vault, &Certificate)> {
     let (place, record) = vaults.get(vault)?;
-    Some((place, record.certificates.read()?.get(index)?))
+    Some((place, record.read()?.get(index)?))
 }
 
 async fn list_versions(
     run: &Run<'_>,
-    vaults: &mut Found,
+    vaults: &mut Open,
     places: &[Place],
     wanted: &Wanted,
     known: &Known,
@@ -255,7 +285,7 @@ fn version(listed: ListedCertificate) -> Option<VersionRecord> {
 
 async fn look_into(
     run: &Run<'_>,
-    vaults: &mut Found,
+    vaults: &mut Open,
     places: &[Place],
     depth: Depth,
     wanted: &Wanted,

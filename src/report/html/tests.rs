@@ -7,7 +7,7 @@ use crate::audit::rules::RULES;
 use crate::audit::{
     Delta, Details, Finding, Gone, Manifest, Policy, Severity, State, Subject, WaiverState, WaiverUse, judge,
 };
-use crate::inventory::{Coverage, Evidence, Inventory, Seen};
+use crate::inventory::{Application, Coverage, Evidence, Inventory, Records, Seen};
 
 /// The tenant of twelve applications that the summary is tested with.
 fn tenant() -> Inventory {
@@ -81,7 +81,7 @@ fn decided() -> Report {
 fn clean() -> Report {
     let mut inventory = tenant();
     inventory.applications.retain(|app| ["billing-api", "deploy-website"].contains(&&*app.display_name));
-    inventory.service_principals.clear();
+    inventory.service_principals = Records::new();
     inventory.vaults.remove(1);
     inventory.coverage = Coverage::default();
     inventory.coverage.read(Evidence::Applications, 2);
@@ -255,10 +255,15 @@ fn what_the_page_holds_of_a_finding_is_what_the_report_says() {
     }
 }
 
+fn rename(inventory: &mut Inventory, name: &str) {
+    let app = Application { display_name: name.into(), ..inventory.applications.get(1).unwrap() };
+    inventory.applications.set(1, &app);
+}
+
 #[test]
 fn a_name_of_ten_megabytes_makes_no_page_of_ten_megabytes() {
     let mut inventory = tenant();
-    inventory.applications[1].display_name = "A".repeat(10_000_000).into();
+    rename(&mut inventory, &"A".repeat(10_000_000));
     assert!(page(&judged(&inventory)).len() < 1_000_000);
 }
 
@@ -276,6 +281,6 @@ fn the_pages_for_the_browser_are_written() {
     write("tenant.html", &decided());
     write("clean.html", &clean());
     write("large.html", &large(100_000));
-    inventory.applications[1].display_name = format!("{}<script>alert(2)</script>", "W".repeat(10_000_000)).into();
+    rename(&mut inventory, &format!("{}<script>alert(2)</script>", "W".repeat(10_000_000)));
     write("long.html", &judged(&inventory));
 }

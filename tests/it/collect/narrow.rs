@@ -30,13 +30,13 @@ fn one_application_is_read_without_the_others() {
     let own = all.service_principals.iter().find(|principal| principal.app_id == wanted.app_id).unwrap();
     let only = |inventory: &Inventory, principal: &ServicePrincipal| {
         let mut one = Inventory::empty(inventory.header.clone());
-        one.applications =
-            inventory.applications.iter().filter(|one| one.app_id == principal.app_id).cloned().collect();
-        one.service_principals = vec![principal.clone()];
+        one.applications = inventory.applications.iter().filter(|one| one.app_id == principal.app_id).collect();
+        one.service_principals = vec![principal.clone()].into();
         shown(&one)
     };
-    assert_same(&only(&some, &some.service_principals[0])["applications"], &only(&all, own)["applications"]);
-    assert_same(&only(&some, &some.service_principals[0])["servicePrincipals"], &only(&all, own)["servicePrincipals"]);
+    let (some, all) = (only(&some, &some.service_principals.get(0).unwrap()), only(&all, &own));
+    assert_same(&some["applications"], &all["applications"]);
+    assert_same(&some["servicePrincipals"], &all["servicePrincipals"]);
     let routes = bench.routes(mark);
     assert_eq!(routes.get("GET /v1.0/servicePrincipals"), None, "{routes:#?}");
     assert_eq!(routes.get("GET /v1.0/applications"), Some(&1), "{routes:#?}");

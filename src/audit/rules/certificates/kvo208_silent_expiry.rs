@@ -80,6 +80,6 @@ fn is_told_otherwise(certificate: &CertificateFacts<'_>, case: &Case<'_>) -> boo
         });
         is_vault && entry.certificate.as_deref() == Some(certificate.certificate.name.as_str())
     };
-    let of_apps = certificate.trusting.iter().filter_map(|trust| entries.get(&trust.app_id()?));
+    let of_apps = certificate.trusting.iter().filter_map(|trust| entries.get(&trust.app_id()));
     of_apps.chain(entries.values().filter(|entry| is_of_it(entry))).any(|entry| entry.notify.is_some())
 }

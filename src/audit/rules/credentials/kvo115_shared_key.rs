@@ -63,7 +63,7 @@ fn first_of_each<'f, 'a>(keys: &'f [KeyFacts<'a>], subject: &Subject, out: &mut 
 fn report(key: &KeyFacts<'_>, own: AppId, subject: Subject, facts: &Facts<'_>, out: &mut Verdicts<'_>) {
     let Some(x) = key.key.x.read() else { return };
     let holders = facts.holders(&x.spki.0).iter().filter(|trust| trust.is_for_sign_in());
-    let others: BTreeSet<AppId> = holders.filter_map(|trust| trust.app_id()).filter(|other| *other != own).collect();
+    let others: BTreeSet<AppId> = holders.map(|trust| trust.app_id()).filter(|other| *other != own).collect();
     if others.is_empty() {
         return;
     }

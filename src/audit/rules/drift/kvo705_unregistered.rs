@@ -31,7 +31,9 @@ pub(super) const RULE: Rule = Rule {
 fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     if let Some(reason) = certificate.certificate.versions.reason() {
         // What trusts the current version, by the list, is up to date.
-        if certificate.is_app_credential && case.facts.trust_of_listed(certificate.certificate).is_empty() {
+        if certificate.is_app_credential
+            && case.facts.trust_of_listed(certificate.vault, certificate.certificate).is_empty()
+        {
             let why = "which of its versions are trusted was not read";
             out.unknown(certificate.subject(), Evidence::CertificateVersions, reason, why);
         }
@@ -58,7 +60,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
         finding = finding.evidence(Evidence::Applications, format!("{app} keyCredentials"), trust.key_id());
     }
     // The applications whose last registered version ends first.
-    let left = late.values().filter_map(|trust| Some((trust.key.end? - case.facts.now).whole_days())).min();
+    let left = late.values().filter_map(|trust| Some((trust.end()? - case.facts.now).whole_days())).min();
     let is_critical = left.is_some_and(|days| days <= i64::from(case.params.crit_days));
     if let Some(days) = left.filter(|_| is_critical) {
         finding = finding.severity(Severity::Critical, &format!("the registered one ends in {}", counted(days, "day")));
@@ -67,17 +69,17 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
 }
 
 /// The applications that trust older versions, and not this one, each with the credential that lasts longest.
-fn late<'f, 'a>(newest: &VersionFacts<'a>, certificate: &'f CertificateFacts<'a>) -> BTreeMap<AppId, &'f Trust<'a>> {
+fn late<'a>(newest: &VersionFacts<'a>, certificate: &CertificateFacts<'a>) -> BTreeMap<AppId, &'a Trust> {
     let others = certificate.versions.iter().filter(|other| !std::ptr::eq(other.version, newest.version));
-    let mut late: BTreeMap<AppId, &Trust<'_>> = BTreeMap::new();
+    let mut late: BTreeMap<AppId, &Trust> = BTreeMap::new();
     for trust in others.flat_map(|other| other.trusted_by).filter(|trust| trust.is_for_sign_in()) {
-        let Some(app) = trust.app_id() else { continue };
-        if newest.trusted_by.iter().any(|known| known.is_for_sign_in() && known.app_id() == Some(app)) {
+        let app = trust.app_id();
+        if newest.trusted_by.iter().any(|known| known.is_for_sign_in() && known.app_id() == app) {
             continue;
         }
         let best = late.entry(app).or_insert(trust);
         // Without end it lasts longest.
-        let end = |trust: &Trust<'_>| (trust.key.end.is_none(), trust.key.end);
+        let end = |trust: &Trust| (trust.end().is_none(), trust.end());
         if end(trust) > end(best) {
             *best = trust;
         }
@@ -89,7 +91,7 @@ fn late<'f, 'a>(newest: &VersionFacts<'a>, certificate: &'f CertificateFacts<'a>
 /// not read. Says what is missing if none is left.
 fn unread(
     newest: &VersionFacts<'_>,
-    late: &mut BTreeMap<AppId, &Trust<'_>>,
+    late: &mut BTreeMap<AppId, &Trust>,
     facts: &Facts<'_>,
 ) -> Option<(Evidence, Reason)> {
     if late.is_empty() {
@@ -100,8 +102,7 @@ fn unread(
     }
     let mut missing = None;
     late.retain(|_, trust| {
-        let keys = trust.application.map(|app| &app.keys).or_else(|| trust.principal.map(|principal| &principal.keys));
-        let active = keys.into_iter().flatten().filter(|key| key.is_active(facts.now) && key.is_for_sign_in());
+        let active = trust.keys(facts).iter().filter(|key| key.is_active(facts.now) && key.is_for_sign_in());
         let unread = active.filter_map(|key| key.x.reason()).next();
         missing = missing.or(unread);
         unread.is_none()

@@ -38,9 +38,9 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
     if entries.any(|entry| is_elsewhere(entry, case.facts)) {
         return;
     }
-    let is_trusted = |trust: &Trust<'_>| !trust.key.has_ended(case.facts.now);
+    let is_trusted = |trust: &Trust| trust.end().is_none_or(|end| case.facts.now < end);
     let mut trust = certificate.versions.iter().flat_map(|version| version.trusted_by);
-    if trust.any(is_trusted) || case.facts.trust_of_listed(record).iter().any(is_trusted) {
+    if trust.any(is_trusted) || case.facts.trust_of_listed(certificate.vault, record).iter().any(is_trusted) {
         return;
     }
     let limit = case.params.orphan_days;

@@ -68,21 +68,19 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
             }
         }
         for trust in trust {
-            let app = trust.app_id().map_or(String::new(), |app| format!("{app} "));
-            finding = finding.evidence(Evidence::Applications, format!("{app}keyCredentials"), trust.key_id());
+            let field = format!("{} keyCredentials", trust.app_id());
+            finding = finding.evidence(Evidence::Applications, field, trust.key_id());
         }
         unless_settling(finding, version.version.created, case).report();
     }
 }
 
 /// Whether a tag names who trusts: by object id, as kvops writes it, or by client id.
-fn is_of(trust: &Trust<'_>, tag: &str, facts: &Facts<'_>) -> bool {
-    let Some(app_id) = trust.app_id() else { return false };
-    let application = trust.application.or_else(|| facts.application(app_id));
-    let object_id = application.map(|application| application.id.to_string());
-    tag.eq_ignore_ascii_case(&app_id.to_string()) || object_id.is_some_and(|id| tag.eq_ignore_ascii_case(&id))
+fn is_of(trust: &Trust, tag: &str, facts: &Facts<'_>) -> bool {
+    let object_id = facts.application(trust.app_id()).map(|application| application.id.to_string());
+    tag.eq_ignore_ascii_case(&trust.app_id().to_string()) || object_id.is_some_and(|id| tag.eq_ignore_ascii_case(&id))
 }
 
-fn is_entry(trust: &Trust<'_>, tag: &str) -> bool {
+fn is_entry(trust: &Trust, tag: &str) -> bool {
     tag.eq_ignore_ascii_case(&trust.key_id().to_string())
 }

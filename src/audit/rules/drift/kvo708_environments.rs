@@ -31,12 +31,8 @@ const TAGS: [&str; 2] = ["environment", "env"];
 
 fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     for version in &certificate.versions {
-        let apps: BTreeSet<_> = version
-            .trusted_by
-            .iter()
-            .filter(|trust| trust.is_for_sign_in())
-            .filter_map(|trust| trust.app_id())
-            .collect();
+        let apps: BTreeSet<_> =
+            version.trusted_by.iter().filter(|trust| trust.is_for_sign_in()).map(|trust| trust.app_id()).collect();
         let of_apps: BTreeMap<_, _> =
             apps.into_iter().filter_map(|app| Some((app, case.facts.environment(app)?))).collect();
         if of_apps.is_empty() {

@@ -50,7 +50,7 @@ fn report(keys: &[KeyFacts<'_>], subject: &Subject, evidence: Evidence, case: &C
                 continue;
             }
         };
-        let others = case.facts.keys_labelled(&label).into_iter().filter(|spki| **spki != *x.spki.0).count();
+        let others = case.facts.others_labelled(&label, &x.spki.0);
         // The one whose thumbprint it is did not borrow it.
         if others == 0 || key.is_label_true == Some(true) {
             continue;

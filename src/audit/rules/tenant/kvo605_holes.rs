@@ -123,7 +123,7 @@ fn judge_own(own: &CustomAppManagementPolicy, policy: &AppManagementPolicy, case
     let mut finding = out.finding(subject, message);
     for id in own.applies_to.iter().take(MOST_NAMED) {
         let app = case.facts.inventory.applications.iter().find(|app| app.id == *id);
-        let name = app.map_or("", |app| &app.display_name);
+        let name = app.map(|app| app.display_name).unwrap_or_default();
         finding = finding.evidence(Evidence::AppManagementPolicies, format!("appliesTo[{id}]"), name);
     }
     finding.report();

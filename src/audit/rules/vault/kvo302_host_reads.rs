@@ -46,7 +46,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
     let access = case.facts.access(certificate.vault);
     let readers = access.readers(&certificate.certificate.name);
     let mut is_some_host_unknown = false;
-    for app_id in certificate.trusting.iter().filter_map(|trust| trust.app_id()) {
+    for app_id in certificate.trusting.iter().map(|trust| trust.app_id()) {
         let entry = case.facts.manifest.entries.get(&app_id);
         match entry.and_then(|entry| entry.host.as_deref()) {
             Some(host) => known(host, app_id, &readers, certificate, case, out),

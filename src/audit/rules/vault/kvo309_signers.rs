@@ -42,7 +42,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
     if count > max {
         let who = counted(count, "principal");
         let draft = out.finding(certificate.subject(), format!("{who} can sign with the key, past the limit of {max}"));
-        let app = certificate.trusting.iter().find_map(|trust| trust.app_id());
+        let app = certificate.trusting.first().map(|trust| trust.app_id());
         let draft = match app {
             Some(app) => draft.fix(format!(
                 "kvops audit --who-can-become {app}, which shows them all; assign the role on the key in place of the vault or what is above it"

@@ -34,7 +34,7 @@ fn check(vault: &VaultFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
     }
     let (mut tiers, mut environments) = (BTreeMap::new(), BTreeSet::new());
     for certificate in &vault.certificates {
-        for app_id in certificate.trusting.iter().filter_map(|trust| trust.app_id()) {
+        for app_id in certificate.trusting.iter().map(|trust| trust.app_id()) {
             tiers.insert(app_id, case.facts.tier(app_id));
             environments.extend(case.facts.environment(app_id).or_else(|| environment_tag(certificate)));
         }
