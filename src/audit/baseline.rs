@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
 
 use super::day;
-use super::finding::{Finding, Fingerprint, ObjectKind, State, Subject};
+use super::finding::{Fingerprint, ObjectKind, State, Subject};
+use super::findings::Entry;
 use super::history::History;
 use super::manifest::Manifest;
 use super::report::{Delta, Gone, Report};
@@ -113,8 +114,8 @@ impl Baseline {
     pub fn after(report: &Report, inventory: &Inventory, manifest: &Manifest, before: Option<&Self>) -> Self {
         let today = report.header.collected_at.date();
         let since: BTreeMap<Fingerprint, Date> = before.map(Self::first_seen).unwrap_or_default();
-        let lasting = report.findings.iter().filter(|finding| finding.subject.kind != ObjectKind::Audit);
-        let mut findings: Vec<Known> = lasting.map(|finding| Known::of(finding, &since, today)).collect();
+        let lasting = report.findings.entries().filter(|finding| finding.kind() != ObjectKind::Audit);
+        let mut findings: Vec<Known> = lasting.map(|finding| Known::of(&finding, &since, today)).collect();
         if let (Some(before), Some(delta)) = (before, &report.delta) {
             // What could not be looked at again stays known.
             let undecided: BTreeSet<_> = delta.undecided.iter().map(|gone| gone.fingerprint).collect();
@@ -146,18 +147,19 @@ impl Baseline {
     /// The findings that tell of something it recorded and that is no longer so: a credential more, a policy
     /// that is weaker. One line each, for a baseline that is signed.
     pub fn drift(&self, report: &Report) -> Vec<String> {
-        let has_recorded = |finding: &&Finding| match (finding.rule, finding.subject.app_id) {
-            ("KVO709", Some(app)) => self.history.credentials.contains_key(&app),
-            ("KVO712", _) => self.history.hardened.contains(&*finding.subject.id),
+        let has_recorded = |finding: &Entry<'_>| match finding.rule() {
+            "KVO709" => finding.subject().app_id.is_some_and(|app| self.history.credentials.contains_key(&app)),
+            "KVO712" => self.history.hardened.contains(&*finding.subject().id),
             _ => false,
         };
-        let active = report.findings.iter().filter(|finding| !finding.is_waived());
-        let line = |finding: &Finding| {
+        let active = report.findings.entries().filter(|finding| !finding.is_waived());
+        let line = |finding: Entry<'_>| {
+            let finding = finding.finding();
             let subject = &finding.subject;
             let object = subject.app_id.map_or_else(|| printable(&subject.id), |app| app.to_string());
             format!(
                 "not as in the signed baseline: {object}: {} ({})",
-                printable(&finding.details().message),
+                printable(&finding.details.message),
                 finding.rule
             )
         };
@@ -190,19 +192,16 @@ impl Baseline {
             undecided: Vec::new(),
         };
         let mut found = BTreeSet::new();
-        for finding in &mut report.findings {
-            found.insert(finding.fingerprint);
-            match since.get(&finding.fingerprint) {
-                Some(first_seen) => {
-                    delta.existing += 1;
-                    if !finding.is_waived() {
-                        finding.state = State::Existing { first_seen: *first_seen };
-                    }
-                }
-                None if finding.subject.kind == ObjectKind::Audit => {}
-                None => delta.new += 1,
-            }
-        }
+        report.findings.restate(|finding| {
+            let fingerprint = finding.fingerprint();
+            let Some(first_seen) = since.get(&fingerprint) else {
+                delta.new += u64::from(finding.kind() != ObjectKind::Audit);
+                return None;
+            };
+            found.insert(fingerprint);
+            delta.existing += 1;
+            (!finding.is_waived()).then_some(State::Existing { first_seen: *first_seen })
+        });
         let scope = Scope::of(report, inventory);
         for known in self.findings.iter().filter(|known| !found.contains(&known.fingerprint)) {
             let into = if scope.decided(known) { &mut delta.fixed } else { &mut delta.undecided };
@@ -213,14 +212,15 @@ impl Baseline {
 }
 
 impl Known {
-    fn of(finding: &Finding, since: &BTreeMap<Fingerprint, Date>, today: Date) -> Self {
+    fn of(finding: &Entry<'_>, since: &BTreeMap<Fingerprint, Date>, today: Date) -> Self {
+        let fingerprint = finding.fingerprint();
         Self {
-            fingerprint: finding.fingerprint,
-            rule: finding.rule.into(),
-            severity: finding.severity,
+            fingerprint,
+            rule: finding.rule().into(),
+            severity: finding.severity(),
             // People rename things, and a file of names would change with each of them.
-            subject: Subject { name: Box::default(), ..finding.subject.clone() },
-            first_seen: since.get(&finding.fingerprint).copied().unwrap_or(today),
+            subject: Subject { name: Box::default(), ..finding.subject() },
+            first_seen: since.get(&fingerprint).copied().unwrap_or(today),
         }
     }
 

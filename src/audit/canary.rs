@@ -100,7 +100,7 @@ impl Planted {
         let is_about_the_run = self.rules.iter().any(|id| rule(id).is_some_and(|rule| rule.group == Group::Audit));
         if !is_about_the_run {
             let report = judge(&self.inventory, &policy, &manifest, &history);
-            return report.findings.into_iter().map(|finding| finding.rule.into()).collect();
+            return report.findings.entries().map(|finding| finding.rule().into()).collect();
         }
         // A waiver and a baseline need a finding to be about, whatever the profile.
         policy.rules.extend(rule("KVO101").filter(|first| policy.rules.iter().all(|rule| rule.id != first.id)));
@@ -115,7 +115,7 @@ impl Planted {
         let mut report = judge(&self.inventory, &policy, &manifest, &history);
         let ground = Ground { policy: &policy, baseline: baseline.as_ref(), input: Some(&input), now };
         report.conclude(&ground, &self.inventory);
-        report.findings.into_iter().map(|finding| finding.rule.into()).collect()
+        report.findings.entries().map(|finding| finding.rule().into()).collect()
     }
 
     fn manifest(&self) -> Manifest {

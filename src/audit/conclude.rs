@@ -1,12 +1,11 @@
 //! The last part of an audit: what is accepted and what was known is laid over the findings, and the
 //! run itself is judged.
 
-use std::sync::Arc;
-
 use time::{Date, OffsetDateTime};
 
 use super::baseline::Baseline;
 use super::finding::{ObjectKind, Subject};
+use super::findings::Findings;
 use super::omitted::Unknowns;
 use super::policy::Policy;
 use super::report::Report;
@@ -69,14 +68,13 @@ impl Report {
 
     fn decide(&mut self, rule: &Rule, decide: fn(&Ground<'_>, &Self, &mut Verdicts<'_>), ground: &Ground<'_>) {
         let Some(index) = self.tallies.iter().position(|tally| tally.rule.id == rule.id) else { return };
-        let (mut findings, mut unknowns, texts) = (Vec::new(), Unknowns::default(), Arc::default());
+        let (mut findings, mut unknowns) = (Findings::new(self.header.tenant.clone()), Unknowns::default());
         let mut verdicts = Verdicts {
             rule: self.tallies[index].rule,
-            tenant: &self.header.tenant,
             severity: ground.policy.severity_of(rule),
             steps: &[],
+            certificate: None,
             findings: &mut findings,
-            texts: &texts,
             unknowns: &mut unknowns,
         };
         decide(ground, self, &mut verdicts);
@@ -84,7 +82,7 @@ impl Report {
         tally.objects += 1;
         tally.findings += findings.len() as u64;
         tally.passed += u64::from(findings.is_empty());
-        self.findings.append(&mut findings);
+        self.findings.append(&findings);
     }
 }
 
@@ -137,7 +135,7 @@ mod tests {
     }
 
     fn of(report: &Report, id: &str) -> Vec<String> {
-        report.findings.iter().filter(|found| found.rule == id).map(|found| found.details().message.into()).collect()
+        report.findings.iter().filter(|found| found.rule == id).map(|found| found.details.message.into()).collect()
     }
 
     fn baseline(secrets: usize) -> Baseline {
@@ -164,9 +162,9 @@ mod tests {
         inventory.coverage.read(Evidence::Certificates, 2);
         let report = concluded(&inventory, None, None, Duration::ZERO);
         assert_eq!(of(&report, "KVO901"), ["2 of 4 certificates could not be read: 1 rbac, 1 firewall"]);
-        let finding = &report.findings[0];
-        assert_eq!(finding.details().fix(&finding.subject), "grant Key Vault Reader, then audit again");
-        assert_eq!(finding.details().evidence.len(), 2);
+        let finding = report.findings.iter().next().unwrap();
+        assert_eq!(finding.details.fix(&finding.subject), "grant Key Vault Reader, then audit again");
+        assert_eq!(finding.details.evidence.len(), 2);
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Runs every rule over every object, once.
 
-use std::sync::Arc;
-
 use super::facts::{ApplicationFacts, CertificateFacts, Desk, Facts, Joined, PrincipalFacts, VaultFacts};
-use super::finding::Finding;
+use super::findings::Findings;
 use super::history::History;
 use super::manifest::Manifest;
 use super::omitted::Unknowns;
@@ -11,7 +9,6 @@ use super::policy::Policy;
 use super::report::{Report, Tally};
 use super::rule::{Case, Check, Rule};
 use super::summary::{Collector, Summary};
-use super::text::Texts;
 use super::verdict::{Step, Verdicts};
 use crate::domain::{AppId, TenantId};
 use crate::inventory::{Inventory, Seen};
@@ -80,33 +77,28 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
 }
 
 struct Run<'a> {
-    tenant: &'a TenantId,
     policy: &'a Policy,
-    findings: Vec<Finding>,
-    texts: Arc<Texts>,
+    findings: Findings,
     unknowns: Unknowns,
     tallies: Vec<Tally>,
 }
 
 impl<'a> Run<'a> {
-    fn new(policy: &'a Policy, tenant: &'a TenantId) -> Self {
+    fn new(policy: &'a Policy, tenant: &TenantId) -> Self {
         let tally = |rule: &&'static Rule| Tally { rule, objects: 0, passed: 0, findings: 0, unknown: 0 };
         let tallies = policy.rules.iter().map(tally).collect();
-        Self { tenant, policy, findings: Vec::new(), texts: Arc::default(), unknowns: Unknowns::default(), tallies }
+        let findings = Findings::new(tenant.clone());
+        Self { policy, findings, unknowns: Unknowns::default(), tallies }
     }
 
     fn certificate(&mut self, facts: &Facts<'_>, certificate: &CertificateFacts<'_>) {
-        let first = self.findings.len();
-        self.each(facts, None, &certificate.steps, |check, case, verdicts| match check {
+        self.each_of(facts, None, &certificate.steps, Some(certificate), |check, case, verdicts| match check {
             Check::Certificate(check) => {
                 check(certificate, case, verdicts);
                 true
             }
             _ => false,
         });
-        for finding in self.findings.iter_mut().skip(first) {
-            finding.trusted_by = certificate.only_trust(finding.subject.part.as_deref()).map(Box::new);
-        }
     }
 
     /// What holds for an application, or for nothing in particular.
@@ -125,16 +117,26 @@ impl<'a> Run<'a> {
         steps: &[Step],
         apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> bool,
     ) {
+        self.each_of(facts, app, steps, None, apply);
+    }
+
+    fn each_of(
+        &mut self,
+        facts: &Facts<'_>,
+        app: Option<AppId>,
+        steps: &[Step],
+        certificate: Option<&CertificateFacts<'_>>,
+        apply: impl Fn(&Check, &Case<'_>, &mut Verdicts<'_>) -> bool,
+    ) {
         let case = self.case(facts, app);
         for tally in &mut self.tallies {
             let (found, unknown) = (self.findings.len(), self.unknowns.number());
             let mut verdicts = Verdicts {
                 rule: tally.rule,
-                tenant: self.tenant,
                 severity: self.policy.severity_of(tally.rule),
                 steps,
+                certificate,
                 findings: &mut self.findings,
-                texts: &self.texts,
                 unknowns: &mut self.unknowns,
             };
             let parts = tally.rule.check.parts().iter();

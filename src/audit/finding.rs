@@ -1,7 +1,6 @@
 //! What a rule says of an object.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -9,15 +8,11 @@ use time::Date;
 
 use super::day;
 use super::severity::Severity;
-use super::text::{Packed, Texts};
-use crate::domain::{AppId, CredentialId, ObjectId, TenantId, sha256_of_hex, write_hex};
+use crate::domain::{AppId, ObjectId, TenantId, sha256_of_hex, write_hex};
 use crate::inventory::{Evidence, Reason};
 
 /// A fault of an object.
-///
-/// A large tenant has as many as objects, and all of them are kept: what can be told from elsewhere is not
-/// in here, and what it says is packed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Finding {
     /// `KVO101`, or the id of a rule that somebody added.
     pub rule: &'static str,
@@ -25,13 +20,12 @@ pub struct Finding {
     pub severity: Severity,
     /// What has the fault.
     pub subject: Subject,
-    /// Of a certificate: the application that trusts it, if there is just one, and its credential.
-    pub trusted_by: Option<Box<(AppId, CredentialId)>>,
     /// The same for the same fault in every run.
     pub fingerprint: Fingerprint,
     /// How it stands to what is known and accepted.
     pub state: State,
-    packed: Packed,
+    /// What it says.
+    pub details: Details,
 }
 
 /// What a finding says.
@@ -122,7 +116,7 @@ pub struct Fact {
 }
 
 /// How a finding stands to what is known and accepted.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum State {
     /// Nothing is known of it.
@@ -157,14 +151,7 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// The fingerprint of a rule's finding about a subject.
     pub fn of(rule: &str, tenant: &TenantId, subject: &Subject) -> Self {
-        let kind = serde_json::to_value(subject.kind).unwrap_or_default();
-        let parts = [
-            rule,
-            tenant.as_str(),
-            kind.as_str().unwrap_or_default(),
-            &subject.id,
-            subject.part.as_deref().unwrap_or(""),
-        ];
+        let parts = [rule, tenant.as_str(), subject.kind.name(), &subject.id, subject.part.as_deref().unwrap_or("")];
         let mut hash = Sha256::new();
         for (index, part) in parts.iter().enumerate() {
             if index > 0 {
@@ -226,18 +213,21 @@ impl Subject {
     }
 }
 
-impl Finding {
-    pub(super) fn new(
-        (rule, severity): (&'static str, Severity),
-        fingerprint: Fingerprint,
-        subject: Subject,
-        details: &Details,
-        texts: &Arc<Texts>,
-    ) -> Self {
-        let packed = Packed::of(details, &subject, texts);
-        Self { rule, severity, subject, trusted_by: None, fingerprint, state: State::New, packed }
+impl ObjectKind {
+    /// As in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::ServicePrincipal => "service-principal",
+            Self::Certificate => "certificate",
+            Self::Vault => "vault",
+            Self::Tenant => "tenant",
+            Self::Audit => "audit",
+        }
     }
+}
 
+impl Finding {
     /// A finding by itself, for tests of what is done with findings.
     #[cfg(test)]
     pub(crate) fn alone(
@@ -245,28 +235,10 @@ impl Finding {
         severity: Severity,
         tenant: &TenantId,
         subject: Subject,
-        details: &Details,
+        details: Details,
     ) -> Self {
-        Self::new((rule, severity), Fingerprint::of(rule, tenant, &subject), subject, details, &Arc::default())
-    }
-
-    /// The same with other details.
-    #[cfg(test)]
-    #[must_use]
-    pub(crate) fn saying(self, change: impl FnOnce(&mut Details)) -> Self {
-        let mut details = self.details();
-        change(&mut details);
-        Self { packed: Packed::of(&details, &self.subject, &Arc::default()), ..self }
-    }
-
-    /// What it says.
-    pub fn details(&self) -> Details {
-        let mut details = self.packed.details(&self.subject);
-        if let Some((app, key)) = self.trusted_by.as_deref() {
-            let remedy = details.remedy.replace("--app APP", &format!("--app {app}"));
-            details.remedy = remedy.replace("--key KEYID", &format!("--key {key}"));
-        }
-        details
+        let fingerprint = Fingerprint::of(rule, tenant, &subject);
+        Self { rule, severity, subject, fingerprint, state: State::New, details }
     }
 
     /// Whether somebody accepted it for now.

@@ -9,7 +9,6 @@ mod budget;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use regorus::Engine;
@@ -21,6 +20,7 @@ use self::budget::Budget;
 use super::document::whole;
 use super::facts::Joined;
 use super::finding::{ObjectKind, Subject};
+use super::findings::Findings;
 use super::omitted::Unknowns;
 use super::policy::{File, Policy};
 use super::report::{Report, Tally};
@@ -185,14 +185,13 @@ impl OwnRules {
         policy: &Policy,
         report: &mut Report,
     ) -> Result<(), RegoError> {
-        let (mut findings, mut unknowns, texts) = (Vec::new(), Unknowns::default(), Arc::default());
+        let (mut findings, mut unknowns) = (Findings::new(report.header.tenant.clone()), Unknowns::default());
         let mut out = Verdicts {
             rule,
-            tenant: &report.header.tenant,
             severity: policy.severity_of(rule),
             steps: &[],
+            certificate: None,
             findings: &mut findings,
-            texts: &texts,
             unknowns: &mut unknowns,
         };
         for denied in members(rule, said, "deny")? {
@@ -218,12 +217,13 @@ impl OwnRules {
         }
         let (found, unknown) = (findings.len() as u64, unknowns.number());
         let (mut unknowns, omitted) = unknowns.finish();
-        let objects: BTreeSet<&Subject> =
-            findings.iter().map(|found| &found.subject).chain(unknowns.iter().map(|found| &found.subject)).collect();
+        let of_findings = findings.entries().map(|found| found.subject());
+        let objects: BTreeSet<Subject> =
+            of_findings.chain(unknowns.iter().map(|found| found.subject.clone())).collect();
         // How many objects a rule of somebody else looked at is its own affair.
         let objects = objects.len() as u64;
         report.tallies.push(Tally { rule, objects, passed: 0, findings: found, unknown });
-        report.findings.append(&mut findings);
+        report.findings.append(&findings);
         report.unknowns.append(&mut unknowns);
         report.omitted.add(omitted);
         Ok(())

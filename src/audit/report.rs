@@ -4,7 +4,8 @@ use serde::Serialize;
 use time::Date;
 
 use super::day;
-use super::finding::{Finding, Fingerprint, Subject, Unknown};
+use super::finding::{Fingerprint, Subject, Unknown};
+use super::findings::Findings;
 use super::omitted::Omitted;
 use super::rule::Rule;
 use super::severity::Severity;
@@ -24,7 +25,7 @@ pub struct Report {
     /// What was read, and what was not.
     pub coverage: Coverage,
     /// Faults: worst first, then by rule and object.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
     /// What could not be decided, by rule and object: the first of each kind.
     pub unknowns: Vec<Unknown>,
     /// The rest of it.
@@ -141,11 +142,11 @@ impl Report {
     /// A report that says nothing yet.
     pub fn new(header: Header) -> Self {
         Self {
+            findings: Findings::new(header.tenant.clone()),
             header,
             profile: String::new(),
             policy_hash: String::new(),
             coverage: Coverage::default(),
-            findings: Vec::new(),
             unknowns: Vec::new(),
             omitted: Omitted::default(),
             tallies: Vec::new(),
@@ -158,11 +159,7 @@ impl Report {
 
     /// Puts findings and unknowns into the order of every report.
     pub(super) fn sort(&mut self) {
-        // In place: half as many again would have to fit beside all findings of a large tenant.
-        self.findings.sort_unstable_by(|a, b| {
-            let order = (b.severity, a.rule, &a.subject).cmp(&(a.severity, b.rule, &b.subject));
-            order.then_with(|| a.details().message.cmp(&b.details().message))
-        });
+        self.findings.sort();
         self.unknowns.sort_by(|a, b| (&a.rule, &a.subject).cmp(&(&b.rule, &b.subject)));
     }
 

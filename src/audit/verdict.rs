@@ -2,27 +2,26 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
-use super::finding::{Adjustment, Details, Fact, Finding, Fingerprint, Subject, Unknown};
+use super::facts::CertificateFacts;
+use super::finding::{Adjustment, Subject, Unknown};
+use super::findings::{Findings, Said};
 use super::omitted::Unknowns;
 use super::rule::Rule;
 use super::severity::Severity;
-use super::text::Texts;
-use crate::domain::TenantId;
 use crate::inventory::{Evidence, Reason};
 
 /// The verdicts of one rule on one object.
 #[derive(Debug)]
 pub struct Verdicts<'a> {
     pub(super) rule: &'static Rule,
-    pub(super) tenant: &'a TenantId,
     /// The severity to start from: the rule's, or what the policy says in its place.
     pub(super) severity: Severity,
     /// Steps that hold for the object, whatever the rule.
     pub(super) steps: &'a [Step],
-    pub(super) findings: &'a mut Vec<Finding>,
-    pub(super) texts: &'a Arc<Texts>,
+    /// The certificate, if the object is one: whoever trusts it is named in what to do.
+    pub(super) certificate: Option<&'a CertificateFacts<'a>>,
+    pub(super) findings: &'a mut Findings,
     pub(super) unknowns: &'a mut Unknowns,
 }
 
@@ -43,7 +42,6 @@ pub struct Draft<'v, 'a> {
     adjustments: Vec<Adjustment>,
     subject: Option<Subject>,
     message: String,
-    evidence: Vec<Fact>,
     fix: Option<Cow<'static, str>>,
     is_never_raised: bool,
     is_never_lowered: bool,
@@ -59,7 +57,6 @@ impl<'a> Verdicts<'a> {
             adjustments: Vec::new(),
             subject: Some(subject),
             message: message.into(),
-            evidence: Vec::new(),
             fix: None,
             is_never_raised: false,
             is_never_lowered: false,
@@ -113,8 +110,10 @@ impl Draft<'_, '_> {
 
     /// Where the fact was seen.
     #[must_use]
-    pub fn evidence(mut self, evidence: Evidence, field: impl fmt::Display, value: impl fmt::Display) -> Self {
-        self.evidence.push(Fact { evidence, field: field.to_string().into(), value: value.to_string().into() });
+    pub fn evidence(self, evidence: Evidence, field: impl fmt::Display, value: impl fmt::Display) -> Self {
+        if let Some(subject) = &self.subject {
+            self.verdicts.findings.fact(subject, evidence, field, value);
+        }
         self
     }
 
@@ -145,14 +144,13 @@ impl Drop for Draft<'_, '_> {
             }
         }
         let rule = self.verdicts.rule;
-        let details = Details {
-            adjustments: std::mem::take(&mut self.adjustments),
-            message: std::mem::take(&mut self.message).into(),
-            evidence: std::mem::take(&mut self.evidence).into(),
-            remedy: self.fix.take().unwrap_or(Cow::Borrowed(rule.fix)).into_owned(),
-        };
-        let fingerprint = Fingerprint::of(rule.id, self.verdicts.tenant, &subject);
-        let texts = self.verdicts.texts;
-        self.verdicts.findings.push(Finding::new((rule.id, self.severity), fingerprint, subject, &details, texts));
+        let mut remedy = self.fix.take().unwrap_or(Cow::Borrowed(rule.fix));
+        let trust = self.verdicts.certificate.and_then(|found| found.only_trust(subject.part.as_deref()));
+        if let Some((app, key)) = trust {
+            let named = remedy.replace("--app APP", &format!("--app {app}"));
+            remedy = named.replace("--key KEYID", &format!("--key {key}")).into();
+        }
+        let said = Said { message: &self.message, remedy, adjustments: &self.adjustments };
+        self.verdicts.findings.add((rule.id, self.severity), subject, said);
     }
 }

@@ -3,7 +3,7 @@
 //! A waiver names one rule and exact ids, has an owner, a reason and a last day, and what it waives
 //! stays in every report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -11,6 +11,7 @@ use time::Date;
 
 use super::day;
 use super::finding::{Finding, ObjectKind, State, Subject};
+use super::findings::Findings;
 use super::params::Params;
 use super::policy::{File, Problems, Reader, Table, Value, meant};
 use super::report::{Report, WaiverState, WaiverUse};
@@ -104,17 +105,10 @@ impl Waivers {
     /// Waives what they are about in a report, and writes down what each did.
     pub(super) fn apply(&self, report: &mut Report, today: Date) {
         let seen: BTreeSet<&str> = report.tallies.iter().map(|tally| tally.rule.id).collect();
+        let counts = self.waive(&mut report.findings, today);
         let mut uses = Vec::new();
-        for waiver in &self.entries {
+        for (waiver, count) in self.entries.iter().zip(counts) {
             let has_expired = waiver.expires < today;
-            let mut count = 0;
-            for finding in report.findings.iter_mut().filter(|finding| waiver.is_about(finding.rule, &finding.subject))
-            {
-                count += 1;
-                if !has_expired {
-                    finding.state = waiver.state();
-                }
-            }
             let is_open = |rule: &str, subject: &Subject| {
                 rule == &*waiver.rule && waiver.subjects.iter().any(|target| target.object.is(subject))
             };
@@ -135,14 +129,37 @@ impl Waivers {
         report.waivers = uses;
     }
 
+    /// Waives findings, and says of how many each waiver is about.
+    fn waive(&self, findings: &mut Findings, today: Date) -> Vec<u64> {
+        let mut by_rule: BTreeMap<&str, Vec<(usize, &Waiver)>> = BTreeMap::new();
+        for (index, waiver) in self.entries.iter().enumerate() {
+            by_rule.entry(&waiver.rule).or_default().push((index, waiver));
+        }
+        let mut counts = vec![0; self.entries.len()];
+        findings.restate(|finding| {
+            let waivers = by_rule.get(finding.rule())?;
+            let (subject, mut state) = (finding.subject(), None);
+            for (index, waiver) in waivers.iter().filter(|(_, waiver)| waiver.is_about(&subject)) {
+                counts[*index] += 1;
+                if waiver.expires >= today {
+                    state = Some(waiver.state());
+                }
+            }
+            state
+        });
+        counts
+    }
+
     /// The findings that a waiver covered once, each with the last day of that waiver.
-    pub(super) fn expired<'r>(&'r self, findings: &'r [Finding], today: Date) -> Vec<(&'r Finding, Date)> {
+    pub(super) fn expired(&self, findings: &Findings, today: Date) -> Vec<(Finding, Date)> {
         let is_over = |waiver: &&Waiver| waiver.expires < today;
-        let of = |waiver: &'r Waiver| {
+        let of = |waiver: &Waiver| {
+            let (rule, expires) = (waiver.rule.clone(), waiver.expires);
+            let waiver = waiver.clone();
             findings
-                .iter()
-                .filter(|finding| waiver.is_about(finding.rule, &finding.subject))
-                .map(|finding| (finding, waiver.expires))
+                .entries()
+                .filter(move |finding| *finding.rule() == *rule && waiver.is_about(&finding.subject()))
+                .map(move |finding| (finding.finding(), expires))
         };
         self.entries.iter().filter(is_over).flat_map(of).collect()
     }
@@ -191,8 +208,9 @@ impl Waiver {
         })
     }
 
-    fn is_about(&self, rule: &str, subject: &Subject) -> bool {
-        rule == &*self.rule && self.subjects.iter().any(|target| target.is(subject))
+    /// Whether it is about a finding of its rule.
+    fn is_about(&self, subject: &Subject) -> bool {
+        self.subjects.iter().any(|target| target.is(subject))
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -357,12 +375,17 @@ mod tests {
         report.findings.iter().map(|finding| finding.rule).collect()
     }
 
+    /// The state of the first finding.
+    fn state(report: &Report) -> State {
+        report.findings.iter().next().unwrap().state
+    }
+
     #[test]
     fn a_waived_finding_stays_in_the_report_with_who_answers_for_it() {
         for id in [APP, OBJECT] {
             let report = judged(&waiver("KVO101", &format!("{{ app = \"{id}\" }}"), "2026-11-21"));
             assert_eq!(rules_of(&report), ["KVO101"]);
-            assert!(matches!(&report.findings[0].state, State::Waived { owner, .. } if &**owner == "jane"));
+            assert!(matches!(state(&report), State::Waived { owner, .. } if &*owner == "jane"));
             let used = &report.waivers[0];
             assert_eq!((used.state, used.findings, used.days_left, used.line), (WaiverState::Active, 1, 0, 1));
         }
@@ -373,9 +396,10 @@ mod tests {
         let report = judged(&waiver("KVO101", &format!("{{ app = \"{APP}\" }}"), "2026-11-20"));
         assert_eq!(rules_of(&report), ["KVO101", "KVO902"]);
         assert!(report.findings.iter().all(|finding| !finding.is_waived()));
-        let expired = &report.findings[1];
-        assert_eq!(expired.severity, report.findings[0].severity);
-        let message = expired.details().message;
+        let findings: Vec<_> = report.findings.iter().collect();
+        let expired = &findings[1];
+        assert_eq!(expired.severity, findings[0].severity);
+        let message = &expired.details.message;
         assert!(message.contains("until 2026-11-20, 1 day ago"), "{message}");
         assert_eq!(report.waivers[0].state, WaiverState::Expired);
     }
@@ -387,7 +411,7 @@ mod tests {
         for subject in [other, &one_key, "{ vault = \"billing\" }", "{ tenant = true }"] {
             let report = judged(&waiver("KVO101", subject, "2027-01-01"));
             assert_eq!(rules_of(&report), ["KVO101", "KVO903"], "{subject}");
-            assert!(!report.findings[0].is_waived(), "{subject}");
+            assert!(!matches!(state(&report), State::Waived { .. }), "{subject}");
             assert_eq!(report.waivers[0].state, WaiverState::Dead);
         }
     }

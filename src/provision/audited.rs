@@ -49,7 +49,7 @@ pub(super) fn gaps(x: X509, made: Option<Made>) -> Vec<Gap> {
         .findings
         .iter()
         .filter(|finding| counts(finding, is_external))
-        .map(|finding| Gap { rule: known(finding.rule), fact: with_evidence(finding) });
+        .map(|finding| Gap { rule: known(finding.rule), fact: with_evidence(&finding) });
     let open = report
         .unknowns
         .iter()
@@ -68,9 +68,9 @@ fn with_evidence(finding: &Finding) -> String {
     // The credential is made up: of its fields only the last part means anything.
     let field = |field: &str| field.rsplit("].").next().unwrap_or_default().to_owned();
     let said = |fact: &crate::audit::Fact| format!("{} is {}", field(&fact.field), fact.value);
-    let details = finding.details();
+    let details = &finding.details;
     let facts: Vec<String> = details.evidence.iter().map(said).collect();
-    if facts.is_empty() { details.message.into() } else { format!("{} ({})", details.message, facts.join("; ")) }
+    if facts.is_empty() { details.message.to_string() } else { format!("{} ({})", details.message, facts.join("; ")) }
 }
 
 fn known(id: &str) -> &'static str {

@@ -40,14 +40,14 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
         table.row(note("audit", wrong, grants.join("; ")))?;
     }
     for finding in active(report) {
-        table.row(row(report, options, finding))?;
+        table.row(row(report, options, &finding.finding()))?;
     }
     table.end()
 }
 
 fn row<'a>(report: &Report, options: &Options, finding: &'a Finding) -> [Cow<'a, str>; COLUMNS.len()] {
     let owner = options.entry(&finding.subject).and_then(|entry| entry.owner.clone()).unwrap_or_default();
-    let details = finding.details();
+    let details = &finding.details;
     let due = days_to_mend(finding.severity)
         .and_then(|days| report.header.collected_at.date().checked_add(Duration::days(days)))
         .map(|day| day.to_string());
@@ -57,7 +57,7 @@ fn row<'a>(report: &Report, options: &Options, finding: &'a Finding) -> [Cow<'a,
         kind_id(finding.subject.kind).into(),
         label(&finding.subject).into(),
         finding.subject.part.as_deref().unwrap_or_default().into(),
-        String::from(details.message.clone()).into(),
+        (&*details.message).into(),
         details.fix(&finding.subject).into(),
         owner.into(),
         due.unwrap_or_default().into(),

@@ -20,11 +20,11 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
         writeln!(out, "##vso[task.logissue type=warning]{}", escaped(&first))?;
     }
     for level in ["error", "warning"] {
-        let findings: Vec<_> = active(report).filter(|finding| level_of(finding.severity) == level).collect();
-        for finding in findings.iter().take(MAX_OF_A_KIND) {
-            issue(options, level, finding, out)?;
+        let of_level = || active(report).filter(|finding| level_of(finding.severity()) == level);
+        for finding in of_level().take(MAX_OF_A_KIND) {
+            issue(options, level, &finding.finding(), out)?;
         }
-        let more = findings.len().saturating_sub(MAX_OF_A_KIND);
+        let more = of_level().count().saturating_sub(MAX_OF_A_KIND);
         if more > 0 {
             writeln!(out, "##vso[task.logissue type={level}]{more} more findings are in the report")?;
         }
@@ -40,7 +40,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
 
 fn issue(options: &Options, level: &str, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let location = options.locations.of(&finding.subject);
-    let details = finding.details();
+    let details = &finding.details;
     let message = format!(
         "{}: {}: {}. {}",
         finding.severity,

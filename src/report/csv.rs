@@ -33,8 +33,8 @@ pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Re
     let mut coverage = [const { Cow::Borrowed("") }; COLUMNS.len()];
     (coverage[0], coverage[9]) = ("coverage".into(), coverage_sentence(&report.coverage).into());
     table.row(coverage)?;
-    for finding in &report.findings {
-        table.row(finding_row(finding))?;
+    for finding in report.findings.iter() {
+        table.row(finding_row(&finding))?;
     }
     for unknown in &report.unknowns {
         table.row(unknown_row(unknown))?;
@@ -46,7 +46,7 @@ pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Re
 }
 
 fn finding_row(finding: &Finding) -> [Cow<'_, str>; COLUMNS.len()] {
-    let details = finding.details();
+    let details = &finding.details;
     let evidence: Vec<_> = details.evidence.iter().map(|fact| format!("{} = {}", fact.field, fact.value)).collect();
     let (state, owner, expires, reason) = match &finding.state {
         State::New => ("new", "", String::new(), ""),
@@ -64,7 +64,7 @@ fn finding_row(finding: &Finding) -> [Cow<'_, str>; COLUMNS.len()] {
         app,
         name,
         part,
-        String::from(details.message.clone()).into(),
+        (&*details.message).into(),
         evidence.join("; ").into(),
         details.fix(&finding.subject).into(),
         owner.into(),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::overview::{Overview, active, percent};
-use crate::audit::{Finding, Report, Severity, State};
+use crate::audit::{Entry, Report, Severity, State};
 
 /// When an audit fails.
 #[derive(Clone, Debug)]
@@ -109,12 +109,12 @@ impl Default for Thresholds {
 
 impl Thresholds {
     /// Whether a finding that nobody waived fails the audit.
-    fn fails(&self, finding: &Finding) -> bool {
-        let is_known = matches!(finding.state, State::Existing { .. }) && finding.severity < Severity::Critical;
+    fn fails(&self, finding: &Entry<'_>) -> bool {
+        let is_known = matches!(finding.state(), State::Existing { .. }) && finding.severity() < Severity::Critical;
         match self.fail_on {
             FailOn::Nothing => false,
             FailOn::New => !is_known,
-            FailOn::Severity(least) => finding.severity >= least && !(self.new_since && is_known),
+            FailOn::Severity(least) => finding.severity() >= least && !(self.new_since && is_known),
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let mut report = sample::clean();
         let mut finding = sample::finding();
         (finding.severity, finding.state) = (severity, state);
-        report.findings = vec![finding];
+        report.findings.replace([finding]);
         report
     }
 
@@ -246,7 +246,7 @@ mod tests {
         let found = verdict(&report, &all);
         assert_eq!(found.outcome, Outcome::Findings);
         assert_eq!(found.reasons.len(), 3, "{:?}", found.reasons);
-        report.findings.clear();
+        report.findings.replace([]);
         assert_eq!(outcome(&report, &all), Outcome::Changed);
         assert_eq!(outcome(&report, &Thresholds { drift: vec![], ..all.clone() }), Outcome::Partial);
         let zero = verdict(&sample::report(), &Thresholds { exit_zero: true, ..all });

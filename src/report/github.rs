@@ -16,14 +16,15 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
     let kind = if is_complete(&report.coverage) { "notice" } else { "warning" };
     writeln!(out, "::{kind} title={}::{}", property("kvops audit"), data(&first_line(report)))?;
     for level in ["error", "warning", "notice"] {
-        let findings: Vec<_> = active(report).filter(|finding| level_of(finding.severity) == level).collect();
+        let of_level = || active(report).filter(|finding| level_of(finding.severity()) == level);
+        let number = of_level().count();
         let room = MAX_OF_A_KIND - usize::from(level == kind);
         // The last place tells how many there is no place for.
-        let shown = if findings.len() > room { room - 1 } else { findings.len() };
-        for finding in findings.iter().take(shown) {
-            annotate(report, options, level, finding, out)?;
+        let shown = if number > room { room - 1 } else { number };
+        for finding in of_level().take(shown) {
+            annotate(report, options, level, &finding.finding(), out)?;
         }
-        let more = findings.len() - shown;
+        let more = number - shown;
         if more > 0 {
             writeln!(out, "::{level} title={}::{more} more findings are in the report", property("kvops audit"))?;
         }
@@ -35,7 +36,7 @@ fn annotate(report: &Report, options: &Options, level: &str, finding: &Finding, 
     let location = options.locations.of(&finding.subject);
     let title = report.rule(finding.rule).map_or("", |rule| rule.title);
     let title = format!("{} {} {title}", finding.severity, finding.rule);
-    let details = finding.details();
+    let details = &finding.details;
     let message = format!("{}: {}. {}", label(&finding.subject), details.message, details.fix(&finding.subject));
     writeln!(
         out,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer as _};
 use sha2::{Digest as _, Sha256};
 
 use super::Options;
@@ -33,24 +33,24 @@ struct Lines {
 }
 
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let mut issues = Vec::new();
+    let mut notes = Vec::new();
     if !is_complete(&report.coverage) {
-        issues.push(note(report, options, "coverage", "", coverage_sentence(&report.coverage), "major"));
+        notes.push(note(report, options, "coverage", "", coverage_sentence(&report.coverage), "major"));
     }
     for ((evidence, reason), missing) in missing(report) {
         let grants: Vec<_> = missing.grants.iter().map(|grant| printable(grant)).collect();
         let severity = if is_outside(reason) { "info" } else { "minor" };
         let what = format!("{evidence} not read ({reason}): {} not evaluated", some(missing.objects, "object"));
         let what = if grants.is_empty() { what } else { format!("{what}. Grant: {}", grants.join(", ")) };
-        issues.push(note(report, options, "not-evaluated", &format!("{evidence}/{reason}"), what, severity));
+        notes.push(note(report, options, "not-evaluated", &format!("{evidence}/{reason}"), what, severity));
     }
-    issues.extend(report.findings.iter().map(|finding| issue(options, finding)));
-    serde_json::to_writer_pretty(&mut *out, &issues)?;
+    let issues = report.findings.iter().map(|finding| issue(options, &finding));
+    serde_json::Serializer::pretty(&mut *out).collect_seq(notes.into_iter().chain(issues))?;
     out.write_all(b"\n")
 }
 
-fn issue<'a>(options: &Options, finding: &'a Finding) -> Issue<'a> {
-    let details = finding.details();
+fn issue(options: &Options, finding: &Finding) -> Issue<'static> {
+    let details = &finding.details;
     let what = format!(
         "{}: {}. {}",
         label(&finding.subject),

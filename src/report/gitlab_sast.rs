@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::Options;
 use super::markdown::text;
-use super::overview::{Overview, coverage_sentence, is_complete, is_outside, missing, some};
+use super::overview::{Overview, active, coverage_sentence, is_complete, is_outside, missing, some};
 use super::subject::label;
 use crate::audit::{Finding, Report, Severity};
 use crate::domain::printable;
@@ -25,7 +25,13 @@ struct Document<'a> {
     schema: &'static str,
     version: &'static str,
     scan: Scan,
-    vulnerabilities: Vec<Vulnerability<'a>>,
+    vulnerabilities: Vulnerabilities<'a>,
+}
+
+/// Written one after the other.
+struct Vulnerabilities<'a> {
+    report: &'a Report,
+    options: &'a Options,
 }
 
 #[derive(Serialize)]
@@ -107,13 +113,11 @@ struct Signature {
 }
 
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    // GitLab keeps its own account of what is dismissed, and takes everything that is listed for open.
-    let findings = report.findings.iter().filter(|finding| !finding.is_waived());
     let document = Document {
         schema: SCHEMA,
         version: VERSION,
         scan: scan(report),
-        vulnerabilities: findings.map(|finding| vulnerability(report, options, finding)).collect(),
+        vulnerabilities: Vulnerabilities { report, options },
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     out.write_all(b"\n")
@@ -153,7 +157,15 @@ fn scan(report: &Report) -> Scan {
     }
 }
 
-fn vulnerability<'a>(report: &'a Report, options: &Options, finding: &'a Finding) -> Vulnerability<'a> {
+impl Serialize for Vulnerabilities<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // GitLab keeps its own account of what is dismissed, and takes everything that is listed for open.
+        let findings = active(self.report).map(|finding| finding.finding());
+        serializer.collect_seq(findings.map(|finding| vulnerability(self.report, self.options, &finding)))
+    }
+}
+
+fn vulnerability(report: &Report, options: &Options, finding: &Finding) -> Vulnerability<'static> {
     let known = report.tallies.iter().map(|tally| tally.rule).find(|rule| rule.id == finding.rule);
     let rule = Identifier {
         r#type: "kvops_rule",
@@ -167,7 +179,7 @@ fn vulnerability<'a>(report: &'a Report, options: &Options, finding: &'a Finding
         value: technique,
         url: Some(format!("https://attack.mitre.org/techniques/{}/", technique.replace('.', "/"))),
     });
-    let details = finding.details();
+    let details = &finding.details;
     let steps: String = details
         .adjustments
         .iter()

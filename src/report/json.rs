@@ -11,8 +11,8 @@ use super::Options;
 use super::overview::{Overview, is_complete, total};
 use super::visible::Visible;
 use crate::audit::{
-    Adjustment, Delta, Details, Fact, Finding, Fingerprint, Gone, Group, OmittedKind, Report, Severity, State, Subject,
-    Tally, Unknown, WaiverUse,
+    Adjustment, Delta, Fact, Finding, Findings, Fingerprint, Gone, Group, OmittedKind, Report, Severity, State,
+    Subject, Tally, Unknown, WaiverUse,
 };
 use crate::domain::TenantId;
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
@@ -37,7 +37,7 @@ struct Document<'a> {
     rules: Vec<RuleTally<'a>>,
     /// One after the other: a large tenant has more of them than fit into memory twice.
     #[serde(serialize_with = "each")]
-    findings: &'a [Finding],
+    findings: &'a Findings,
     unknown: Vec<Undecided<'a>>,
     unknown_omitted: Vec<Unnamed<'a>>,
 }
@@ -221,10 +221,10 @@ impl<'a> Document<'a> {
     }
 }
 
-fn each<S: Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
+fn each<S: Serializer>(findings: &Findings, serializer: S) -> Result<S::Ok, S::Error> {
     let mut items = serializer.serialize_seq(Some(findings.len()))?;
-    for finding in findings {
-        items.serialize_element(&Item::of(finding, &finding.details()))?;
+    for finding in findings.iter() {
+        items.serialize_element(&Item::of(&finding))?;
     }
     items.end()
 }
@@ -281,7 +281,8 @@ impl<'a> RuleTally<'a> {
 }
 
 impl<'a> Item<'a> {
-    pub(super) fn of(finding: &'a Finding, details: &'a Details) -> Self {
+    pub(super) fn of(finding: &'a Finding) -> Self {
+        let details = &finding.details;
         let (state, first_seen, waiver) = match &finding.state {
             State::New => ("new", None, None),
             State::Existing { first_seen } => ("existing", Some(first_seen.to_string()), None),

@@ -33,7 +33,16 @@ struct Suite<'a> {
     name: String,
     class: String,
     properties: Vec<(&'static str, &'a str)>,
+    /// Its first cases: there may be more of them than fit into memory.
+    findings: Option<Findings<'a>>,
     cases: Vec<Case>,
+}
+
+/// The findings of a rule.
+#[derive(Clone, Copy)]
+struct Findings<'a> {
+    report: &'a Report,
+    rule: &'a str,
 }
 
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -41,7 +50,7 @@ pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Re
     suites.extend(rules(report));
     let mut xml: Xml<'_> = Writer::new_with_indent(out, b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let total = Numbers::of(suites.iter().flat_map(|suite| &suite.cases));
+    let total = suites.iter().fold(Numbers::default(), |total, suite| total.and(&suite.numbers()));
     xml.create_element("testsuites")
         .with_attribute(("name", "kvops audit"))
         .with_attributes(total.attributes().iter().map(|(name, number)| (*name, number.as_str())))
@@ -85,6 +94,7 @@ fn coverage(report: &Report) -> Suite<'_> {
             ("profile", &report.profile),
             ("policyHash", &report.policy_hash),
         ],
+        findings: None,
         cases: cases.collect(),
     }
 }
@@ -92,8 +102,8 @@ fn coverage(report: &Report) -> Suite<'_> {
 /// The findings and what is undecided, by rule: first the rules that ran, then those that somebody added.
 fn rules(report: &Report) -> impl Iterator<Item = Suite<'_>> {
     let mut cases: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
-    for finding in &report.findings {
-        cases.entry(finding.rule).or_default().push(Case::of_finding(finding));
+    for finding in report.findings.entries() {
+        cases.entry(finding.rule()).or_default();
     }
     for unknown in &report.unknowns {
         cases.entry(&unknown.rule).or_default().push(Case::of_unknown(unknown));
@@ -112,12 +122,13 @@ fn rules(report: &Report) -> impl Iterator<Item = Suite<'_>> {
             name: format!("{} {}", tally.rule.id, tally.rule.title),
             class: format!("kvops.{}", tally.rule.id),
             properties: vec![("severity", tally.rule.severity.name())],
+            findings: Some(Findings { report, rule: tally.rule.id }),
             cases,
         });
     }
     suites.extend(cases.into_iter().map(|(rule, cases)| {
         let (name, class) = (rule.to_owned(), format!("kvops.{rule}"));
-        Suite { name, class, properties: vec![], cases }
+        Suite { name, class, properties: vec![], findings: Some(Findings { report, rule }), cases }
     }));
     suites.into_iter()
 }
@@ -143,7 +154,7 @@ impl Case {
             }
             State::New | State::Existing { .. } => {
                 let severity = finding.severity.name();
-                let details = finding.details();
+                let details = &finding.details;
                 let mut lines = vec![details.fix(&finding.subject)];
                 lines.extend(
                     details.adjustments.iter().map(|step| format!("{} from {}: {}", step.to, step.from, step.why)),
@@ -195,14 +206,35 @@ impl Case {
     }
 }
 
+impl Findings<'_> {
+    fn cases(&self) -> impl Iterator<Item = Case> {
+        self.report.findings.of_rule(self.rule).map(|finding| Case::of_finding(&finding.finding()))
+    }
+
+    fn numbers(&self) -> Numbers {
+        self.report.findings.of_rule(self.rule).fold(Numbers::default(), |mut numbers, finding| {
+            numbers.tests += 1;
+            if finding.is_waived() {
+                numbers.skipped += 1;
+            } else {
+                numbers.failures += 1;
+            }
+            numbers
+        })
+    }
+}
+
 impl Suite<'_> {
+    fn numbers(&self) -> Numbers {
+        let findings = self.findings.map(|findings| findings.numbers()).unwrap_or_default();
+        findings.and(&Numbers::of(&self.cases))
+    }
+
     fn write(&self, xml: &mut Xml<'_>) -> io::Result<()> {
         let (name, class) = (legal(&self.name), legal(&self.class));
         xml.create_element("testsuite")
             .with_attribute(("name", name.as_str()))
-            .with_attributes(
-                Numbers::of(&self.cases).attributes().iter().map(|(name, number)| (*name, number.as_str())),
-            )
+            .with_attributes(self.numbers().attributes().iter().map(|(name, number)| (*name, number.as_str())))
             .write_inner_content(|xml| {
                 if !self.properties.is_empty() {
                     xml.create_element("properties").write_inner_content(|xml| {
@@ -214,6 +246,8 @@ impl Suite<'_> {
                         })
                     })?;
                 }
+                let mut findings = self.findings.iter().flat_map(Findings::cases);
+                findings.try_for_each(|case| case.write(&class, xml))?;
                 self.cases.iter().try_for_each(|case| case.write(&class, xml))
             })?;
         Ok(())
@@ -241,6 +275,15 @@ impl Numbers {
             }
             numbers
         })
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        Self {
+            tests: self.tests + other.tests,
+            failures: self.failures + other.failures,
+            errors: self.errors + other.errors,
+            skipped: self.skipped + other.skipped,
+        }
     }
 
     fn attributes(&self) -> [(&'static str, String); 4] {

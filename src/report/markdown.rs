@@ -92,14 +92,14 @@ fn findings(page: &mut Page, report: &Report, size: Size) {
         return;
     }
     page.add("\n## Findings\n\n| Severity | Rule | Object | What is wrong | What to do |\n|---|---|---|---|---|\n");
-    let rows = active(report).take(size.findings).map(finding_row);
+    let rows = active(report).take(size.findings).map(|finding| finding_row(&finding.finding()));
     // Waivers and what is undecided must find a place too.
     let shown = page.rows(rows, size.bytes / 2);
     page.add(&more(number - shown, "findings"));
 }
 
 fn finding_row(finding: &Finding) -> String {
-    let details = finding.details();
+    let details = &finding.details;
     let new = if matches!(finding.state, State::Existing { .. }) { " (known)" } else { "" };
     format!(
         "| **{}**{new} | {} | {} | {} | {} |\n",
@@ -118,10 +118,10 @@ fn waivers(page: &mut Page, report: &Report, size: Size) {
     }
     page.add("\n## Waived\n\n| Until | Severity | Rule | Object | Owner | Reason |\n|---|---|---|---|---|---|\n");
     let rows = waived(report).take(size.others).filter_map(|finding| {
-        let State::Waived { owner, reason, expires, ticket } = &finding.state else { return None };
+        let State::Waived { owner, reason, expires, ticket } = finding.state() else { return None };
         let ticket = ticket.as_deref().map(|ticket| format!(" ({})", code(ticket))).unwrap_or_default();
-        let (rule, object) = (code(finding.rule), object(&finding.subject));
-        let (severity, owner, reason) = (finding.severity, code(owner), text(reason));
+        let (rule, object) = (code(finding.rule()), object(&finding.subject()));
+        let (severity, owner, reason) = (finding.severity(), code(owner), text(reason));
         Some(format!("| {expires} | {severity} | {rule} | {object} | {owner} | {reason}{ticket} |\n"))
     });
     let shown = page.rows(rows, size.bytes / 4);
@@ -317,11 +317,11 @@ mod tests {
     fn pages_stay_within_their_sizes_however_much_there_is() {
         let mut report = sample::large(100_000);
         let long = "|`<@".repeat(5_000);
-        for finding in report.findings.iter_mut().take(200) {
-            *finding = finding.clone().saying(|details| {
-                (details.message, details.remedy) = (long.as_str().into(), long.clone());
-            });
+        let mut findings: Vec<_> = report.findings.iter().collect();
+        for finding in findings.iter_mut().take(200) {
+            (finding.details.message, finding.details.remedy) = (long.as_str().into(), long.clone());
         }
+        report.findings.replace(findings);
         report.unknowns = vec![sample::unknown(); 100_000];
         let comment = sample::written_of(&report, Format::MarkdownComment);
         assert!(comment.len() <= COMMENT.bytes, "{}", comment.len());

@@ -39,8 +39,8 @@ enum Body<'a> {
 
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
     line(report, "coverage", Body::Coverage { coverage: Cover::of(&report.coverage) }, out)?;
-    for finding in &report.findings {
-        line(report, "finding", Body::Finding(Box::new(Item::of(finding, &finding.details()))), out)?;
+    for finding in report.findings.iter() {
+        line(report, "finding", Body::Finding(Box::new(Item::of(&finding))), out)?;
     }
     for unknown in &report.unknowns {
         line(report, "unknown", Body::Unknown(Undecided::of(unknown)), out)?;

@@ -165,7 +165,7 @@ fn of_coverage(report: &Report) -> Statement<'_> {
     }
 }
 
-fn of_finding<'a>(report: &Report, finding: &'a Finding) -> Statement<'a> {
+fn of_finding(report: &Report, finding: Finding) -> Statement<'static> {
     let (status, detail) = match &finding.state {
         State::New => ((1, "New"), String::new()),
         State::Existing { first_seen } => ((2, "In Progress"), format!("in the baseline since {first_seen}")),
@@ -173,7 +173,7 @@ fn of_finding<'a>(report: &Report, finding: &'a Finding) -> Statement<'a> {
             ((3, "Suppressed"), printable(&format!("waived until {expires} by {owner}: {reason}")))
         }
     };
-    let details = finding.details();
+    let details = finding.details;
     Statement {
         rule: finding.rule,
         uid: finding.fingerprint.to_string(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{Finding, ObjectKind, OmittedKind, Report, Severity, State};
+use crate::audit::{Entry, Finding, ObjectKind, OmittedKind, Report, Severity, State};
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
 
 /// The numbers of a report.
@@ -25,11 +25,13 @@ pub(super) struct Overview {
 impl Overview {
     pub(super) fn of(report: &Report) -> Self {
         let mut this = Self::default();
-        for (slot, severity) in this.by_severity.iter_mut().zip(Severity::ALL) {
-            *slot = active(report).filter(|finding| finding.severity == severity).count() as u64;
+        for finding in active(report) {
+            for (number, severity) in this.by_severity.iter_mut().zip(Severity::ALL) {
+                *number += u64::from(severity == finding.severity());
+            }
+            this.findings += 1;
+            this.existing += u64::from(matches!(finding.state(), State::Existing { .. }));
         }
-        this.findings = active(report).count() as u64;
-        this.existing = active(report).filter(|finding| matches!(finding.state, State::Existing { .. })).count() as u64;
         this.waived = report.findings.len() as u64 - this.findings;
         this.unknown = report.unknowns.len() as u64 + report.omitted.number();
         let named = report.unknowns.iter().filter(|unknown| is_outside(unknown.reason)).count() as u64;
@@ -73,13 +75,13 @@ pub(super) fn first_line(report: &Report) -> String {
 }
 
 /// Findings that count: nobody waived them.
-pub(super) fn active(report: &Report) -> impl Iterator<Item = &Finding> {
-    report.findings.iter().filter(|finding| !finding.is_waived())
+pub(super) fn active(report: &Report) -> impl Iterator<Item = Entry<'_>> {
+    report.findings.entries().filter(|finding| !finding.is_waived())
 }
 
 /// Findings that somebody answers for.
-pub(super) fn waived(report: &Report) -> impl Iterator<Item = &Finding> {
-    report.findings.iter().filter(|finding| finding.is_waived())
+pub(super) fn waived(report: &Report) -> impl Iterator<Item = Entry<'_>> {
+    report.findings.entries().filter(|finding| finding.is_waived())
 }
 
 /// Whether something was not read because nobody asked for it, or because there is no such thing

@@ -28,7 +28,7 @@ pub(super) fn report() -> Report {
         detail: "Client address is not authorized".to_owned(),
         grant: "network access to kv-private".to_owned(),
     });
-    report.findings = vec![finding(), waived(), existing()];
+    report.findings.replace([finding(), waived(), existing()]);
     report.unknowns = vec![unknown(), outside()];
     report.waivers = vec![waiver()];
     report.delta = Some(delta());
@@ -81,7 +81,7 @@ pub(super) fn finding() -> Finding {
         .into(),
         remedy: format!("kvops provision --app {APP} --vault VAULT --name NAME"),
     };
-    Finding::alone("KVO101", Severity::Critical, &tenant(), subject, &details)
+    Finding::alone("KVO101", Severity::Critical, &tenant(), subject, details)
 }
 
 /// An undecided certificate, in a vault behind a firewall.
@@ -109,14 +109,12 @@ pub(super) fn waived_state() -> State {
 pub(super) fn large(findings: usize) -> Report {
     let mut report = report();
     let template = finding();
-    let details = template.details();
-    report.findings = (0..findings)
-        .map(|index| {
-            let subject = Subject { id: format!("object-{index:06}").into(), ..template.subject.clone() };
-            let severity = if index < findings / 10 { Severity::Critical } else { Severity::Medium };
-            Finding::alone("KVO101", severity, &tenant(), subject, &details)
-        })
-        .collect();
+    let details = template.details.clone();
+    report.findings.replace((0..findings).map(|index| {
+        let subject = Subject { id: format!("object-{index:06}").into(), ..template.subject.clone() };
+        let severity = if index < findings / 10 { Severity::Critical } else { Severity::Medium };
+        Finding::alone("KVO101", severity, &tenant(), subject, details.clone())
+    }));
     report
 }
 
@@ -139,8 +137,8 @@ pub(super) fn written_with(report: &Report, format: Format, options: &Options) -
 
 fn waived() -> Finding {
     let subject = application("Invoices").part("aaaa0000-0000-4000-8000-000000000002");
-    let details = Details { adjustments: Vec::new(), ..finding().details() };
-    let mut finding = Finding::alone("KVO101", Severity::High, &tenant(), subject, &details);
+    let details = Details { adjustments: Vec::new(), ..finding().details };
+    let mut finding = Finding::alone("KVO101", Severity::High, &tenant(), subject, details);
     finding.state = waived_state();
     finding
 }
@@ -162,7 +160,7 @@ fn existing() -> Finding {
         .into(),
         remedy: "kvops provision --vault kv-billing --name billing --app APP makes a new version".into(),
     };
-    let mut finding = Finding::alone("KVO201", Severity::Medium, &tenant(), subject, &details);
+    let mut finding = Finding::alone("KVO201", Severity::Medium, &tenant(), subject, details);
     finding.state = State::Existing { first_seen: date!(2026 - 10 - 01) };
     finding
 }

@@ -86,7 +86,8 @@ fn findings(page: &mut Page, report: &Report) {
     let mut index: BTreeMap<(ObjectKind, &str), usize> = BTreeMap::new();
     let number = active(report).count();
     // Findings come worst first, and so do the groups that they open.
-    for finding in active(report).take(MAX_FINDINGS) {
+    let shown: Vec<_> = active(report).take(MAX_FINDINGS).map(|finding| finding.finding()).collect();
+    for finding in &shown {
         let at = *index.entry(place(finding)).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
@@ -123,7 +124,7 @@ fn title(finding: &Finding) -> String {
 
 /// Whether two findings of a place differ in nothing but the part that they are about.
 fn is_alike(one: &Finding, other: &Finding) -> bool {
-    let (these, those) = (one.details(), other.details());
+    let (these, those) = (&one.details, &other.details);
     (&one.rule, one.severity, &one.state) == (&other.rule, other.severity, &other.state)
         && (&these.message, &these.adjustments) == (&those.message, &those.adjustments)
         && these.fix(&one.subject) == those.fix(&other.subject)
@@ -133,7 +134,7 @@ fn is_alike(one: &Finding, other: &Finding) -> bool {
 fn several(page: &mut Page, finding: &Finding, alike: &[&Finding]) {
     let severity = format!("{:8}", finding.severity.name());
     let known = if matches!(finding.state, State::Existing { .. }) { "known: " } else { "" };
-    let details = finding.details();
+    let details = &finding.details;
     let text = format!("{known}{}", short(&details.message));
     page.wrapped(&[(tone_of(finding.severity), &severity), (Tone::Faint, finding.rule)], &text, 2);
     let indent = 2 + severity.len() + 1 + finding.rule.len() + 1;
@@ -175,11 +176,11 @@ fn waivers(page: &mut Page, report: &Report) {
     page.blank();
     page.heading("waived", &some(number as u64, "finding"));
     for finding in waived(report).take(MAX_WAIVED) {
-        let State::Waived { owner, reason, expires, ticket } = &finding.state else { continue };
+        let State::Waived { owner, reason, expires, ticket } = finding.state() else { continue };
         let ticket = ticket.as_deref().map(|ticket| format!(" ({})", short(ticket))).unwrap_or_default();
-        let text = format!("{} {}, until {expires}", finding.severity, label(&finding.subject));
-        page.wrapped(&[(Tone::Faint, finding.rule)], &text, 2);
-        let indent = 2 + finding.rule.len() + 1;
+        let text = format!("{} {}, until {expires}", finding.severity(), label(&finding.subject()));
+        page.wrapped(&[(Tone::Faint, finding.rule())], &text, 2);
+        let indent = 2 + finding.rule().len() + 1;
         page.faint(&format!("{}: {}{ticket}", short(owner), short(reason)), indent);
     }
     if number > MAX_WAIVED {
@@ -312,15 +313,18 @@ mod tests {
     #[test]
     fn the_same_fault_of_several_parts_is_told_once() {
         let mut report = sample::large(3);
-        for (index, finding) in report.findings.iter_mut().enumerate() {
+        let mut findings: Vec<_> = report.findings.iter().collect();
+        for (index, finding) in findings.iter_mut().enumerate() {
             finding.severity = Severity::High;
             finding.subject.id = "one".into();
             finding.subject.part = Some(format!("part-{index}").into());
         }
+        report.findings.replace(findings.clone());
         let text = sample::written_of(&report, Format::Table);
         assert_eq!(text.matches("a client secret lives").count(), 1, "{text}");
         assert!(text.contains("part-0; part-1; part-2"), "{text}");
-        report.findings[1] = report.findings[1].clone().saying(|details| details.message = "something else".into());
+        findings[1].details.message = "something else".into();
+        report.findings.replace(findings);
         assert_eq!(sample::written_of(&report, Format::Table).matches("a client secret lives").count(), 2);
     }
 
@@ -338,7 +342,7 @@ mod tests {
     #[test]
     fn nothing_found_in_a_part_is_not_painted_as_good_news() {
         let mut report = sample::report();
-        report.findings.clear();
+        report.findings.replace([]);
         let options = Options { has_colour: true, ..Options::default() };
         let text = sample::written_with(&report, Format::Table, &options);
         assert!(!text.contains("\u{1b}[32m"), "{text}");

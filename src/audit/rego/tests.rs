@@ -47,9 +47,9 @@ fn what_a_rule_denies_is_a_finding_with_its_severity_and_object() {
          f := {\"subject\": a.appId, \"part\": \"p\", \"msg\": \"m\", \"fix\": \"rename it\"} }\n",
     )
     .unwrap();
-    let finding = &report.findings[0];
+    let finding = report.findings.iter().next().unwrap();
     assert_eq!(
-        (finding.rule, finding.severity, &*finding.details().fix(&finding.subject)),
+        (finding.rule, finding.severity, &*finding.details.fix(&finding.subject)),
         ("names", Severity::Low, "rename it")
     );
     assert_eq!(finding.subject.kind, ObjectKind::Application);

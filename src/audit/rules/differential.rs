@@ -138,7 +138,7 @@ fn judged(mut case: Case) -> Result<(), String> {
                 && *found.subject.id == *expected.subject
                 && found.subject.part.as_deref() == expected.part.as_deref()
                 && found.severity == expected.severity
-                && found.details().message.contains(&expected.says)
+                && found.details.message.contains(&expected.says)
         })
     });
     let has_unknowns = expected.unknown.iter().all(|expected| {

@@ -159,12 +159,12 @@ fn differences(rule: &'static Rule, table: Table) -> Vec<String> {
     let mut wrong = Vec::new();
     for expected in &expect.findings {
         let found = report.findings.iter().any(|finding| {
-            let details = finding.details();
+            let details = &finding.details;
             *finding.subject.id == *expected.subject
                 && finding.subject.part.as_deref() == expected.part.as_deref()
                 && finding.severity == expected.severity
                 && details.message.contains(&expected.says)
-                && shows(finding, &details, &expected.shows)
+                && shows(&finding, details, &expected.shows)
         });
         if !found {
             wrong.push(format!(
@@ -205,7 +205,7 @@ fn judged(rule: &'static Rule, table: Table) -> (Report, Expected) {
     let manifest = Manifest { entries, is_complete: table.manifest_is_complete, file: None };
     let history = table.history.map_or_else(Seen::default, Seen::Read);
     let mut report = judge(&inventory, &policy, &manifest, &history);
-    report.findings.retain(|finding| *finding.rule == *rule.id);
+    report.findings.retain_rule(rule.id);
     report.unknowns.retain(|unknown| *unknown.rule == *rule.id);
     (report, table.expect)
 }

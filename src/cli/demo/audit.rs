@@ -22,13 +22,13 @@ impl Stage {
         let report = self.audited().await?;
         let mut lines = Lines::default();
         lines.add("read", format!("{:.0} % of what there is", report.coverage.percent()));
-        let count = |severity: Severity| report.findings.iter().filter(|found| found.severity == severity).count();
+        let count = |severity: Severity| report.findings.entries().filter(|found| found.severity() == severity).count();
         let counts: Vec<_> =
             Severity::ALL.into_iter().filter(|s| count(*s) > 0).map(|s| format!("{} {s}", count(s))).collect();
         lines.add("findings", counts.join(", "));
         scene.show(&lines)?;
         for finding in report.findings.iter().take(TOLD) {
-            scene.say(&self.told(finding))?;
+            scene.say(&self.told(&finding))?;
         }
         let others = report.findings.len().saturating_sub(TOLD);
         scene.say(&format!("… and {others} more. Each names what to do next."))?;
@@ -92,7 +92,7 @@ impl Stage {
             "{severity} {} {}: {}",
             finding.rule,
             printable(&finding.subject.name),
-            printable(&finding.details().message)
+            printable(&finding.details.message)
         )
     }
 }

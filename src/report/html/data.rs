@@ -158,7 +158,7 @@ struct Builder<'a> {
     by_rule: HashMap<&'a str, usize>,
     texts: Table<String>,
     subjects: Vec<(&'static str, String, String, String)>,
-    by_subject: HashMap<(ObjectKind, &'a str), usize>,
+    by_subject: HashMap<(ObjectKind, Box<str>), usize>,
     states: Table<StateRow>,
     adjustments: Table<Vec<(u8, u8, String)>>,
 }
@@ -168,7 +168,7 @@ impl<'a> Data<'a> {
         let mut builder = Builder::new(report);
         let mut findings = Columns::default();
         for finding in report.findings.iter().take(FINDINGS) {
-            builder.finding(finding, &mut findings);
+            builder.finding(&finding, &mut findings);
         }
         let ranked = report.summary.ranked.iter().map(|ranked| RankedRow::of(ranked, &mut builder)).collect();
         Self {
@@ -202,13 +202,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn finding(&mut self, finding: &'a Finding, columns: &mut Columns) {
+    fn finding(&mut self, finding: &Finding, columns: &mut Columns) {
         let subject = &finding.subject;
         columns.rule.push(self.rule(finding.rule));
         columns.severity.push(rank(finding.severity));
         columns.subject.push(self.subject(subject));
         columns.part.push(subject.part.as_deref().map(shown).unwrap_or_default());
-        let details = finding.details();
+        let details = &finding.details;
         columns.message.push(self.texts.number(templated(&details.message, subject)));
         columns.fix.push(self.texts.number(templated(&details.fix(subject), subject)));
         columns.state.push(self.states.number(StateRow::of(&finding.state)));
@@ -233,9 +233,9 @@ impl<'a> Builder<'a> {
         self.rules.len() - 1
     }
 
-    fn subject(&mut self, subject: &'a Subject) -> usize {
+    fn subject(&mut self, subject: &Subject) -> usize {
         let subjects = &mut self.subjects;
-        *self.by_subject.entry((subject.kind, &subject.id)).or_insert_with(|| {
+        *self.by_subject.entry((subject.kind, subject.id.clone())).or_insert_with(|| {
             let app = subject.app_id.map(|app| app.to_string()).unwrap_or_default();
             subjects.push((subject_kind(subject.kind), shown(&subject.id), app, shown(&subject.name)));
             subjects.len() - 1

@@ -36,7 +36,7 @@ pub(super) fn first(report: &Report) -> String {
         "<div class=\"scroll\"><table><thead><tr><th>Severity<th>Rule<th>Object<th>Finding</tr></thead><tbody>",
     );
     for finding in report.findings.iter().take(WITHOUT_SCRIPT) {
-        out.push_str(&row(finding));
+        out.push_str(&row(&finding));
     }
     out.push_str("</tbody></table></div>");
     out
@@ -52,7 +52,7 @@ fn row(finding: &Finding) -> String {
         finding.severity,
         escaped(finding.rule),
         subject(&finding.subject),
-        isolated(&finding.details().message),
+        isolated(&finding.details.message),
     )
 }
 

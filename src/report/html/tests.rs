@@ -45,7 +45,8 @@ fn decided() -> Report {
         waiver("KVO201", "contoso-prod-kv/hr-export", date!(2026 - 11 - 02), -19, WaiverState::Expired, 1),
         waiver("KVO106", "app 00000b11, key *", date!(2026 - 12 - 24), 33, WaiverState::Dead, 0),
     ];
-    for finding in &mut report.findings {
+    let mut findings: Vec<_> = report.findings.iter().collect();
+    for finding in &mut findings {
         if finding.rule == "KVO101" && finding.subject.name.starts_with("payroll") {
             finding.state = State::Waived {
                 owner: "jane@contoso.example".into(),
@@ -57,11 +58,12 @@ fn decided() -> Report {
             finding.state = State::Existing { first_seen: date!(2026 - 10 - 01) };
         }
     }
-    let gone = |finding: &Finding| Gone {
+    report.findings.replace(findings);
+    let gone = |finding: Finding| Gone {
         fingerprint: finding.fingerprint,
         rule: "KVO104".into(),
         severity: Severity::Low,
-        subject: finding.subject.clone(),
+        subject: finding.subject,
         first_seen: date!(2026 - 09 - 01),
     };
     report.delta = Some(Delta {
@@ -87,7 +89,7 @@ fn clean() -> Report {
     inventory.coverage.read(Evidence::Applications, 2);
     inventory.coverage.read(Evidence::Vaults, 2);
     let mut report = judged(&inventory);
-    report.findings.clear();
+    report.findings.replace([]);
     report.unknowns.clear();
     report
 }
@@ -96,7 +98,7 @@ fn clean() -> Report {
 fn large(findings: usize) -> Report {
     let mut report = judged(&tenant());
     let names = ["svc-import", "erp-bridge", "portal", "<script>alert(1)</script>", "crm\u{202e}fdp", "mailer", "=1+1"];
-    report.findings = (0..findings)
+    let findings = (0..findings)
         .map(|number| {
             let app = number / 2;
             let id = |kind: u32, number: usize| format!("{kind:08x}-0000-4000-9000-{number:012x}");
@@ -117,7 +119,7 @@ fn large(findings: usize) -> Report {
                 remedy: format!("kvops provision --app {app} --vault VAULT --name NAME"),
             };
             let severity = Severity::ALL[number * 7 / findings.max(1) % 5];
-            let mut finding = Finding::alone(rule.id, severity, &report.header.tenant, subject, &details);
+            let mut finding = Finding::alone(rule.id, severity, &report.header.tenant, subject, details);
             if number % 50 == 7 {
                 finding.state = State::Waived {
                     owner: "jane@contoso.example".into(),
@@ -128,8 +130,9 @@ fn large(findings: usize) -> Report {
             }
             finding
         })
-        .collect();
-    report.findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
+        .collect::<Vec<_>>();
+    report.findings.replace(findings);
+    report.findings.sort();
     report
 }
 
@@ -185,7 +188,7 @@ fn the_page_has_no_place_that_nothing_fills() {
 #[test]
 fn what_was_not_read_is_said_first_and_never_looks_like_a_pass() {
     let mut report = judged(&tenant());
-    report.findings.clear();
+    report.findings.replace([]);
     let page = page(&report);
     assert!(page.contains("class=\"coverage partial\""));
     assert!(page.find("class=\"coverage").unwrap() < page.find("class=\"verdict").unwrap());
@@ -250,8 +253,8 @@ fn what_the_page_holds_of_a_finding_is_what_the_report_says() {
     };
     assert!(!report.findings.is_empty());
     for (row, finding) in report.findings.iter().enumerate() {
-        assert_eq!(text("message", row), crate::domain::printable(&finding.details().message));
-        assert_eq!(text("fix", row), crate::domain::printable(&finding.details().fix(&finding.subject)));
+        assert_eq!(text("message", row), crate::domain::printable(&finding.details.message));
+        assert_eq!(text("fix", row), crate::domain::printable(&finding.details.fix(&finding.subject)));
     }
 }
 

@@ -21,7 +21,7 @@ use text::{link, markdown, plain, uri};
 use super::Options;
 use super::overview::{Overview, coverage_sentence, is_complete, is_outside, missing, some};
 use super::subject::{label, portal, qualified};
-use crate::audit::{Details, Finding, ObjectKind, Report, Severity, State, Subject};
+use crate::audit::{Details, Entry, Finding, ObjectKind, Report, Severity, State, Subject};
 
 /// GitHub shows the first 5,000 results of a run.
 const MAX_RESULTS: usize = 5_000;
@@ -86,8 +86,10 @@ impl<'a> Rules<'a> {
         for tally in &report.tallies {
             rules.add(shipped(tally.rule));
         }
-        for finding in &report.findings {
-            rules.add(added(finding.rule, finding.severity));
+        for finding in report.findings.entries() {
+            if !rules.index.contains_key(finding.rule()) {
+                rules.add(added(finding.rule(), finding.severity()));
+            }
         }
         if listed(report, options).count() > MAX_RESULTS {
             rules.add(more());
@@ -157,18 +159,18 @@ fn properties(severity: Severity, tags: Vec<&str>) -> RuleProperties<'_> {
 }
 
 /// The findings that are asked for: GitHub takes what is suppressed for open.
-fn listed<'a>(report: &'a Report, options: &Options) -> impl Iterator<Item = &'a Finding> {
+fn listed<'a>(report: &'a Report, options: &Options) -> impl Iterator<Item = Entry<'a>> {
     let with_waived = options.sarif_include_suppressed;
-    report.findings.iter().filter(move |finding| with_waived || !finding.is_waived())
+    report.findings.entries().filter(move |finding| with_waived || !finding.is_waived())
 }
 
 /// The results that there is room for, worst first; the last one says how many are left out.
 fn results<'a>(report: &'a Report, options: &Options, rules: &Rules<'a>) -> Vec<ResultItem<'a>> {
-    let findings: Vec<_> = listed(report, options).collect();
-    let shown = if findings.len() > MAX_RESULTS { MAX_RESULTS - 1 } else { findings.len() };
-    let more = findings.len() - shown;
-    let mut results: Vec<_> =
-        findings.iter().take(shown).map(|finding| result(report, options, rules, finding)).collect();
+    let number = listed(report, options).count();
+    let shown = if number > MAX_RESULTS { MAX_RESULTS - 1 } else { number };
+    let more = number - shown;
+    let findings = listed(report, options).take(shown).map(|finding| finding.finding());
+    let mut results: Vec<_> = findings.map(|finding| result(report, options, rules, &finding)).collect();
     if more > 0 {
         let message = format!("{more} more findings are not listed here, none of them worse than those that are.");
         results.push(ResultItem {
@@ -188,9 +190,9 @@ fn results<'a>(report: &'a Report, options: &Options, rules: &Rules<'a>) -> Vec<
     results
 }
 
-fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &'a Finding) -> ResultItem<'a> {
+fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &Finding) -> ResultItem<'a> {
     let subject = &finding.subject;
-    let details = finding.details();
+    let details = &finding.details;
     let object = qualified(&report.header.tenant, subject, &details.evidence);
     let (state, suppressions) = match &finding.state {
         State::New => ("new", vec![]),
@@ -205,7 +207,7 @@ fn result<'a>(report: &Report, options: &Options, rules: &Rules<'a>, finding: &'
         rule_id: finding.rule,
         rule_index: rules.index(finding.rule),
         level: level(finding.severity),
-        message: message(report, subject, &details),
+        message: message(report, subject, details),
         locations: [location(&options.locations.of(subject), object)],
         related_locations: related(options, finding),
         partial_fingerprints: Fingerprints { primary_location_line_hash: finding.fingerprint.to_string() },

@@ -41,7 +41,7 @@ pub(in crate::audit) fn check(ground: &Ground<'_>, report: &Report, out: &mut Ve
         out.finding(subject, message)
             .severity(finding.severity, "it is as bad as what was waived")
             .evidence(Evidence::History, "waiver.expires", day::text(expired))
-            .fix(finding.details().fix(&finding.subject))
+            .fix(finding.details.fix(&finding.subject))
             .report();
     }
 }

@@ -1,0 +1,70 @@
+//! The order of findings: worst first, then by rule, subject and message.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::record::read_details;
+use super::{Findings, Row};
+
+impl Findings {
+    /// Puts the findings into the order of every report. Those that came since the last time are put between the
+    /// others, which are not compared again.
+    pub(crate) fn sort(&mut self) {
+        let mut added = self.rows.split_off(self.sorted.min(self.rows.len()));
+        self.sort_rows(&mut added);
+        match (self.rows.is_empty(), added.is_empty()) {
+            (_, true) => {}
+            (true, _) => self.rows = added,
+            _ => self.rows = self.merged(&added),
+        }
+        self.sorted = self.rows.len();
+    }
+
+    /// With others between them.
+    fn merged(&self, added: &[Row]) -> Vec<Row> {
+        let ranks = self.ranks();
+        let mut merged = Vec::with_capacity(self.rows.len() + added.len());
+        let mut rest = self.rows.as_slice();
+        for row in added {
+            let (before, behind) = rest.split_at(rest.partition_point(|other| self.order(&ranks, other, row).is_le()));
+            merged.extend_from_slice(before);
+            merged.push(*row);
+            rest = behind;
+        }
+        merged.extend_from_slice(rest);
+        merged
+    }
+
+    /// Rule by rule: what is remembered of subjects while they are compared is never that of all findings.
+    fn sort_rows(&self, rows: &mut [Row]) {
+        let ranks = self.ranks();
+        let group = |row: &Row| (Reverse(row.severity()), ranks[row.rule()]);
+        rows.sort_unstable_by_key(|row| (group(row), row.place()));
+        for rows in rows.chunk_by_mut(|one, two| group(one) == group(two)) {
+            let mut keyed: Vec<(u128, Row)> = rows.iter().map(|row| (self.about(row).0.key(), *row)).collect();
+            keyed.sort_unstable_by(|(one, a), (two, b)| one.cmp(two).then_with(|| self.order_in_group(a, b)));
+            rows.iter_mut().zip(keyed).for_each(|(row, (_, sorted))| *row = sorted);
+        }
+    }
+
+    /// The place of each rule among all by their ids.
+    fn ranks(&self) -> Vec<usize> {
+        let mut sorted = self.rules.clone();
+        sorted.sort_unstable();
+        self.rules.iter().map(|rule| sorted.partition_point(|other| other < rule)).collect()
+    }
+
+    fn order(&self, ranks: &[usize], one: &Row, two: &Row) -> Ordering {
+        let group = |row: &Row| (Reverse(row.severity()), ranks[row.rule()]);
+        group(one).cmp(&group(two)).then_with(|| self.order_in_group(one, two))
+    }
+
+    fn order_in_group(&self, one: &Row, two: &Row) -> Ordering {
+        let message = |row: &Row| {
+            let (about, mut from) = self.about(row);
+            read_details(&about.ids, &self.texts, &mut from).message
+        };
+        let subjects = self.about(one).0.order(&self.about(two).0);
+        let messages = || message(one).cmp(&message(two));
+        subjects.then_with(messages).then_with(|| one.place().cmp(&two.place()))
+    }
+}
