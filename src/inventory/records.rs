@@ -99,6 +99,12 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
         self.change(|record| is_kept(record));
     }
 
+    /// Leaves those at some positions, in the order of these. Memory of the others is free after the next
+    /// [`Records::change`].
+    pub fn pick(&mut self, positions: impl IntoIterator<Item = usize>) {
+        self.places = positions.into_iter().filter_map(|position| self.places.get(position).copied()).collect();
+    }
+
     /// Adds those of another list behind these, without unpacking them.
     pub fn append(&mut self, mut other: Self) {
         let base = self.chunks.len() as u32;
@@ -327,6 +333,9 @@ mod tests {
             *key % 2 == 0
         });
         assert_eq!((records.len(), records.get(1)), (5_000, Some((4, "three".to_owned()))));
+        let mut some = records.clone();
+        some.pick([2, 0, 5_000]);
+        assert_eq!((some.len(), some.get(0), some.get(1)), (2, records.get(2), records.get(0)));
         let mut more: Records<_> = vec![(0, String::new())].into();
         more.append(records.clone());
         assert_eq!((more.len(), more.get(2), more.get(5_001)), (5_001, records.get(1), None));

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use super::application::{Application, ServicePrincipal};
 use super::vault::Vault;
-use super::{Evidence, Inventory};
+use super::{Evidence, Inventory, Records};
 use crate::graph::Grant;
 
 /// Another number is another layout, and is not read.
@@ -31,9 +31,9 @@ const VAULTS: &str = "vaults.ndjson";
 pub struct State {
     folder: Option<PathBuf>,
     tenant: Option<String>,
-    pub(super) applications: Vec<Application>,
-    pub(super) service_principals: Vec<ServicePrincipal>,
-    pub(super) grants: Vec<Grant>,
+    pub(super) applications: Records<Application>,
+    pub(super) service_principals: Records<ServicePrincipal>,
+    pub(super) grants: Records<Grant>,
     pub(super) vaults: Vec<Vault>,
     pub(super) marks: Marks,
 }
@@ -185,14 +185,14 @@ fn read(folder: &Path, cloud: &str) -> Result<Option<State>, Unusable> {
         applications: lines(&folder.join(APPLICATIONS), applications).map_err(damaged(APPLICATIONS))?,
         service_principals: lines(&folder.join(PRINCIPALS), principals).map_err(damaged(PRINCIPALS))?,
         grants: lines(&folder.join(GRANTS), grants).map_err(damaged(GRANTS))?,
-        vaults: lines(&folder.join(VAULTS), vaults).map_err(damaged(VAULTS))?,
+        vaults: lines::<Vault>(&folder.join(VAULTS), vaults).map_err(damaged(VAULTS))?.iter().collect(),
         marks: head.marks,
     }))
 }
 
-fn lines<T: DeserializeOwned>(path: &Path, expected: usize) -> io::Result<Vec<T>> {
+fn lines<T: Serialize + DeserializeOwned>(path: &Path, expected: usize) -> io::Result<Records<T>> {
     let lines = BufReader::new(File::open(path)?).lines();
-    let records: Vec<T> = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<_>>()?;
+    let records: Records<T> = lines.map(|line| Ok(serde_json::from_str(&line?)?)).collect::<io::Result<_>>()?;
     if records.len() == expected {
         return Ok(records);
     }
@@ -262,7 +262,7 @@ mod tests {
         saved(folder.path());
         let (state, problem) = State::open(folder.path(), "public");
         assert!(problem.is_none());
-        assert!(state.applications.into_iter().eq(&inventory().applications));
+        assert_eq!(state.applications, inventory().applications);
         assert_eq!(state.marks.applications.unwrap().token, "t");
     }
 

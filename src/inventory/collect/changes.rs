@@ -1,20 +1,23 @@
 //! What has changed since an earlier run, in place of everything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures::future::join;
 use serde::de::DeserializeOwned;
 use time::Duration;
+use tokio::sync::oneshot;
 
-use super::bytes;
+use super::gathered::Gathered;
+use super::join::Wanted;
+use super::news::Pointed;
 use super::objects::{self, Listed, Objects};
 use super::record::{self, Facts};
 use super::refusal::{self, NotSignedIn, Refusal};
 use super::run::Run;
 use crate::domain::ObjectId;
 use crate::graph::{Class, List};
-use crate::inventory::Reason;
 use crate::inventory::state::Mark;
+use crate::inventory::{Reason, Records};
 
 /// The directory keeps the moment of a mark for seven days.
 pub(super) const LIFETIME: Duration = Duration::days(7);
@@ -40,23 +43,24 @@ pub(super) async fn latest<T: DeserializeOwned>(mut list: List<'_, T>) -> Option
 }
 
 /// The records of an earlier run, brought up to date, with the next mark. `None`: there is no way but
-/// to read everything.
+/// to read everything. Tells what the credentials point at, as far as it is known by now.
 pub(super) async fn since<T: Listed>(
     run: &Run<'_>,
-    before: Vec<T>,
+    before: Records<T>,
     mark: &Mark,
+    listed: &mut Option<oneshot::Sender<Pointed>>,
 ) -> Result<Option<(Objects<T>, Mark)>, NotSignedIn> {
     if run.now - mark.at >= LIFETIME {
         return Ok(None);
     }
     let (all, keys) = join(changed::<T>(run, before, mark), changed_keys(run, T::CLASS, mark.keys.as_deref())).await;
-    let (Some((mut objects, mut next)), (mut facts, keys)) = (all?, keys) else { return Ok(None) };
+    let (Some((records, mut next, wanted)), (facts, keys)) = (all?, keys) else { return Ok(None) };
     next.keys = keys;
-    for record in &mut objects.records {
-        bytes::put(record, |which| facts.remove(which), run.now);
+    if let Some(listed) = listed.take() {
+        // Nobody need listen.
+        listed.send(wanted.pointed()).ok();
     }
-    objects.unproven = objects::unproven(&mut objects.records, run.now);
-    Ok(Some((objects, next)))
+    Ok(Some((Objects::new(records, facts, run.now), next)))
 }
 
 /// The bytes of certificates that are new, and the next mark. That something has not come this way
@@ -74,11 +78,14 @@ async fn changed_keys(run: &Run<'_>, class: Class, mark: Option<&str>) -> (Facts
     }
 }
 
+/// Records, the next mark, and what the credentials point at.
+type Changed<T> = (Gathered<ObjectId, T>, Mark, Wanted);
+
 async fn changed<T: Listed>(
     run: &Run<'_>,
-    before: Vec<T>,
+    mut before: Records<T>,
     mark: &Mark,
-) -> Result<Option<(Objects<T>, Mark)>, NotSignedIn> {
+) -> Result<Option<Changed<T>>, NotSignedIn> {
     let (mut changed, mut gone) = (BTreeSet::new(), BTreeSet::new());
     let mut list = run.graph.changes(T::CLASS, Some(&mark.token));
     loop {
@@ -108,26 +115,30 @@ async fn changed<T: Listed>(
     let mut next = Mark { token, keys: None, at: run.now };
     let ids: Vec<ObjectId> = changed.iter().copied().collect();
     let read = objects::some::<T>(run, &ids).await?;
-    let mut records: BTreeMap<ObjectId, T> = before
-        .into_iter()
-        .filter(|record| !gone.contains(&record.id()) && !changed.contains(&record.id()))
-        .map(|mut record| {
+    let (mut kept, mut wanted) = (Vec::new(), Wanted::default());
+    before.change(|record| {
+        let is_kept = !gone.contains(&record.id()) && !changed.contains(&record.id());
+        if is_kept {
             record.forget(run.now);
-            (record.id(), record)
-        })
-        .collect();
+            wanted.note(record.keys(), run.now);
+            kept.push(record.id());
+        }
+        is_kept
+    });
+    let mut records = Gathered::of(kept, before);
     run.read(T::EVIDENCE, records.len());
-    for record in read.records {
+    for mut record in read.values() {
+        wanted.note(record.keys(), run.now);
         changed.remove(&record.id());
-        records.insert(record.id(), record);
     }
+    records.append(read);
     for id in &changed {
         // Not everywhere yet, or gone since: the old mark will name it again.
         next = mark.clone();
         let refusal = Refusal::new(Reason::Failed, "it has changed, and could not be read again yet");
         run.gap(refusal.gap(T::EVIDENCE, id.to_string()));
     }
-    Ok(Some((Objects { records: records.into_values().collect(), unproven: Vec::new() }, next)))
+    Ok(Some((records, next, wanted)))
 }
 
 /// The token of a delta link: the rest of the link is ours to build.

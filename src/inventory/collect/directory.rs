@@ -8,14 +8,16 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::changes;
+use super::gathered::Gathered;
 use super::grants::{self, Grants};
 use super::join::Wanted;
 use super::news::{Pointed, Teller};
 use super::objects::{self, Listed, Objects};
 use super::parts;
 use super::record;
+use super::record::Facts;
 use super::refusal::NotSignedIn;
-use super::relations;
+use super::relations::{self, Federation, Homes, Owners};
 use super::roles;
 use super::run::Run;
 use super::tenant;
@@ -23,14 +25,14 @@ use crate::domain::{AppId, ObjectId};
 use crate::graph::Class;
 use crate::inventory::state::{Mark, State};
 use crate::inventory::{
-    Application, DeletedApplication, DirectoryRole, Evidence, Header, Policies, Reason, Seen, ServicePrincipal,
+    Application, DeletedApplication, DirectoryRole, Evidence, Header, Policies, Reason, Records, Seen, ServicePrincipal,
 };
 
 /// What was read of the directory.
 #[derive(Debug)]
 pub(super) struct Directory {
-    pub(super) applications: Vec<Application>,
-    pub(super) service_principals: Vec<ServicePrincipal>,
+    pub(super) applications: Records<Application>,
+    pub(super) service_principals: Records<ServicePrincipal>,
     pub(super) deleted: Seen<Vec<DeletedApplication>>,
     pub(super) roles: Seen<Vec<DirectoryRole>>,
     pub(super) role_resources: Seen<Vec<AppId>>,
@@ -38,9 +40,8 @@ pub(super) struct Directory {
 }
 
 /// What an earlier run left of a class.
-#[derive(Debug)]
 struct Before<T> {
-    records: Vec<T>,
+    records: Records<T>,
     mark: Option<Mark>,
     /// Whether there will be a next run.
     is_kept: bool,
@@ -53,16 +54,17 @@ pub(super) async fn read(
     state: &mut State,
     teller: Teller,
 ) -> Result<Directory, NotSignedIn> {
-    let read = match run.plan.applications.is_empty() {
-        true => Box::pin(all(run, header.tenant_created_at, state, teller)).await?,
-        false => Box::pin(some(run, teller.wanted)).await?,
-    };
-    Ok(finished(run, read, Uuid::try_parse(header.tenant.as_str()).ok()))
+    let tenant = Uuid::try_parse(header.tenant.as_str()).ok();
+    match run.plan.applications.is_empty() {
+        true => Box::pin(all(run, header.tenant_created_at, tenant, state, teller)).await,
+        false => Box::pin(some(run, tenant, teller.wanted)).await,
+    }
 }
 
 async fn all(
     run: &Run<'_>,
     created: Option<OffsetDateTime>,
+    tenant: Option<Uuid>,
     state: &mut State,
     teller: Teller,
 ) -> Result<Directory, NotSignedIn> {
@@ -86,9 +88,8 @@ async fn all(
         );
         let (applications, principals) = Box::pin(both).await;
         let (applications, principals) = (applications?, principals?);
-        let has_all_bytes = applications.0.unproven.is_empty() && principals.0.unproven.is_empty();
-        let wanted = match has_all_bytes {
-            true => tell_wanted(run, &applications.0.records, &principals.0.records, teller.wanted),
+        let wanted = match applications.0.is_proven() && principals.0.is_proven() {
+            true => tell_wanted(run, &applications.0, &principals.0, teller.wanted),
             false => Some(teller.wanted),
         };
         Ok((applications, principals, wanted))
@@ -101,63 +102,65 @@ async fn all(
         tenant_wide,
     ))
     .await;
-    let ((own, mark), (others, principals_mark), wanted) = records?;
-    let Objects { records: mut applications, unproven } = own;
-    let Objects { records: mut service_principals, unproven: unproven_principals } = others;
+    let ((mut applications, mark), (mut principals, principals_mark), wanted) = records?;
     state.marks.applications = mark;
     state.marks.service_principals = principals_mark;
-    let (owners, federated) = of_applications?;
-    let of_principals = of_principals?;
-    let role_resources = roles::resources(&of_principals.holders);
-    roles::put_roles(of_principals.holders, &mut service_principals);
-    let (grants, mark) = of_principals.grants;
-    grants::put(&grants, &mut service_principals);
+    let (owners, federation) = of_applications?;
+    let OfPrincipals { holders, grants: (grants, mark), roles, owners: owners_of_principals } = of_principals?;
     state.marks.grants = mark;
-    if let Seen::Read(grants) = grants
-        && is_kept
-    {
-        state.grants = grants;
-    }
-    let held = tenant::holders(&of_principals.roles);
+    let held = tenant::holders(&roles);
 
     if let Some(told) = wanted {
-        let (first, first_principals) = powerful(&applications, &service_principals, &held);
+        let (first, first_principals) = powerful(&applications, &principals, &holders, &held);
         let proven = join(
-            objects::prove(run, &mut applications, &unproven, &first),
-            objects::prove(run, &mut service_principals, &unproven_principals, &first_principals),
+            objects::prove(run, &mut applications, &first),
+            objects::prove(run, &mut principals, &first_principals),
         );
         let proven = Box::pin(proven).await;
         proven.0?;
         proven.1?;
-        tell_wanted(run, &applications, &service_principals, told);
+        tell_wanted(run, &applications, &principals, told);
     }
-    relations::put_owners(&mut applications, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    relations::put_federation(run, &mut applications, federated)?;
-    let owners = match of_principals.owners {
+    let owners_of_principals = match owners_of_principals {
         Some(owners) => owners,
-        None => relations::owners_of_principals(run, &service_principals, &held).await?,
+        None => {
+            let has_role = |id: &ObjectId| held.contains(id) || holders.read().is_none_or(|holders| holders.has(id));
+            relations::owners_of_principals(run, &principals, has_role).await?
+        }
     };
-    relations::put_owners(&mut service_principals, owners, |one| one.id, |one| &mut one.owners, Reason::NotAsked);
-    tenant::activity(run, &mut applications, &mut service_principals).await?;
-    Ok(Directory {
-        applications,
-        service_principals,
-        deleted: deleted?,
-        roles: of_principals.roles,
-        role_resources,
-        policies: policies?,
-    })
+    let (policies, deleted) = (policies?, deleted?);
+    let role_resources = roles::resources(&holders);
+    let uses = tenant::activity(run, applications.len(), principals.len()).await?;
+    let homes = Homes::of(&principals, tenant);
+    let federation = federation.settled(run, applications.ids())?;
+    let applications = with_relations(run, applications, owners, &federation, &homes, uses.as_ref());
+    let watched = roles::watched();
+    let service_principals = principals.finished(run, |one| {
+        one.app_roles = roles::roles_in(&holders, &watched, one.id);
+        one.delegated = grants::of_client(&grants, one.id);
+        one.owners = owners_of_principals.get(&one.id).unwrap_or(Seen::unread(Reason::NotAsked));
+        put_the_rest(one, &homes, uses.as_ref());
+    });
+    if let Seen::Read(grants) = grants
+        && is_kept
+    {
+        state.grants = grants.into_values();
+    }
+    Ok(Directory { applications, service_principals, deleted, roles, role_resources, policies })
 }
 
 /// Tells the vaults' side what to look for. The return is for whoever would have to tell later.
 fn tell_wanted(
     run: &Run<'_>,
-    applications: &[Application],
-    principals: &[ServicePrincipal],
+    applications: &Objects<Application>,
+    principals: &Objects<ServicePrincipal>,
     told: oneshot::Sender<Wanted>,
 ) -> Option<oneshot::Sender<Wanted>> {
+    let mut wanted = Wanted::seeking(run.plan.seeks);
+    applications.each().for_each(|one| wanted.note(&one.keys, run.now));
+    principals.each().for_each(|one| wanted.note(&one.keys, run.now));
     // Nobody need listen.
-    told.send(Wanted::of(applications, principals, run.now, run.plan.seeks)).ok();
+    told.send(wanted.noted()).ok();
     None
 }
 
@@ -166,10 +169,10 @@ async fn of_applications(
     run: &Run<'_>,
     parts: &[parts::Sized],
     created: Option<OffsetDateTime>,
-) -> Result<(relations::Owners, relations::Federation), NotSignedIn> {
+) -> Result<(Owners, Federation), NotSignedIn> {
     let owners = relations::owners_of_all(run, Class::Applications, parts, created);
-    let (owners, federated) = join(owners, relations::federation_of_all(run)).await;
-    Ok((owners?, federated?))
+    let (owners, federation) = join(owners, relations::federation_of_all(run)).await;
+    Ok((owners?, federation?))
 }
 
 /// What ties service principals to others.
@@ -179,7 +182,7 @@ struct OfPrincipals {
     grants: Grants,
     roles: Seen<Vec<DirectoryRole>>,
     /// Of all of them, where more than a few matter.
-    owners: Option<relations::Owners>,
+    owners: Option<Owners>,
 }
 
 async fn of_principals(
@@ -212,10 +215,10 @@ async fn in_parts<T: Listed>(
     before: Before<T>,
     listed: oneshot::Sender<Pointed>,
 ) -> Result<(Objects<T>, Option<Mark>), NotSignedIn> {
+    let mut listed = Some(listed);
     if let Some(mark) = before.mark
-        && let Some((mut objects, mark)) = changes::since(run, before.records, &mark).await?
+        && let Some((objects, mark)) = changes::since(run, before.records, &mark, &mut listed).await?
     {
-        objects::tell(&mut objects.records, run.now, listed);
         return Ok((objects, Some(mark)));
     }
     let mark = if before.is_kept { changes::mark(run, T::CLASS).await } else { None };
@@ -223,46 +226,48 @@ async fn in_parts<T: Listed>(
 }
 
 /// The applications that the plan names, and what belongs to them.
-async fn some(run: &Run<'_>, told: oneshot::Sender<Wanted>) -> Result<Directory, NotSignedIn> {
-    let read = objects::some::<Application>(run, &run.plan.applications).await?;
-    let Objects { records: mut applications, unproven } = read;
-    for id in &run.plan.applications {
-        if applications.binary_search_by_key(id, |application| application.id).is_err() {
-            run.gap(objects::gone::<Application>(*id));
-        }
+async fn some(run: &Run<'_>, tenant: Option<Uuid>, told: oneshot::Sender<Wanted>) -> Result<Directory, NotSignedIn> {
+    let applications = objects::some::<Application>(run, &run.plan.applications).await?;
+    for id in run.plan.applications.iter().filter(|id| !applications.keys().contains(id)) {
+        run.gap(objects::gone::<Application>(*id));
     }
-    let mut principals = Vec::new();
-    for application in &applications {
+    let mut principals = Gathered::new();
+    for application in applications.values() {
         match run.graph.principal(application.app_id).await {
-            Ok(found) => principals.extend(found.map(record::principal)),
+            Ok(found) => principals.extend(found.map(record::principal).map(|one| (one.id, one))),
             Err(error) => {
                 run.refused(Evidence::ServicePrincipals, application.app_id.to_string(), &error)?;
             }
         }
     }
-    principals.sort_by_key(|principal| principal.id);
     run.read(Evidence::ServicePrincipals, principals.len());
-    let unproven_principals = objects::unproven(&mut principals, run.now);
+    let mut applications = Objects::new(applications, Facts::new(), run.now);
+    let mut principals = Objects::new(principals, Facts::new(), run.now);
 
-    let ids: Vec<_> = applications.iter().map(|application| application.id).collect();
-    let owners = relations::owners_of_some(run, Class::Applications, &ids, true).await?;
-    relations::put_owners(&mut applications, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    let ids: Vec<_> = principals.iter().map(|principal| principal.id).collect();
-    let owners = relations::owners_of_some(run, Class::ServicePrincipals, &ids, true).await?;
-    relations::put_owners(&mut principals, owners, |one| one.id, |one| &mut one.owners, Reason::Failed);
-    roles::roles_of(run, &mut principals).await?;
-    grants::of(run, &mut principals).await?;
-    let federated = relations::federation_of_some(run, &applications).await;
-    relations::put_federation(run, &mut applications, federated)?;
+    let owners = relations::owners_of_some(run, Class::Applications, applications.ids()).await?;
+    let ids = principals.ids();
+    let owners_of_principals = relations::owners_of_some(run, Class::ServicePrincipals, ids).await?;
+    let mut roles_of_some = roles::roles_of(run, ids).await?;
+    let mut grants = grants::of(run, ids).await?;
+    let federation = relations::federation_of(run, applications.ids().iter().copied()).await;
+    let federation = federation.settled(run, applications.ids())?;
     let nobody = HashSet::new();
-    objects::prove(run, &mut applications, &unproven, &nobody).await?;
-    objects::prove(run, &mut principals, &unproven_principals, &nobody).await?;
+    objects::prove(run, &mut applications, &nobody).await?;
+    objects::prove(run, &mut principals, &nobody).await?;
     tell_wanted(run, &applications, &principals, told);
     let (policies, roles) = Box::pin(join(tenant::policies(run), tenant::directory_roles(run))).await;
-    tenant::activity(run, &mut applications, &mut principals).await?;
+    let uses = tenant::activity(run, applications.len(), principals.len()).await?;
+    let homes = Homes::of(&principals, tenant);
+    let applications = with_relations(run, applications, owners, &federation, &homes, uses.as_ref());
+    let service_principals = principals.finished(run, |one| {
+        one.app_roles = roles_of_some.remove(&one.id).unwrap_or_default();
+        one.delegated = grants.remove(&one.id).unwrap_or_default();
+        one.owners = owners_of_principals.get(&one.id).unwrap_or(Seen::unread(Reason::Failed));
+        put_the_rest(one, &homes, uses.as_ref());
+    });
     Ok(Directory {
         applications,
-        service_principals: principals,
+        service_principals,
         deleted: Seen::default(),
         roles: roles?,
         // Asked from the other side, a principal tells of every API.
@@ -273,29 +278,45 @@ async fn some(run: &Run<'_>, told: oneshot::Sender<Wanted>) -> Result<Directory,
 
 /// The objects whose keys matter most: those that hold permissions, or roles in the directory.
 fn powerful(
-    applications: &[Application],
-    principals: &[ServicePrincipal],
+    applications: &Objects<Application>,
+    principals: &Objects<ServicePrincipal>,
+    holders: &roles::Holders,
     held: &HashSet<ObjectId>,
 ) -> (HashSet<ObjectId>, HashSet<ObjectId>) {
-    let is_powerful = |principal: &&ServicePrincipal| {
-        held.contains(&principal.id) || principal.app_roles.read().is_some_and(|roles| !roles.is_empty())
-    };
+    let has_roles =
+        |id: &ObjectId| holders.read().is_some_and(|holders| holders.get(id).is_some_and(|it| !it.is_empty()));
     let (mut ids, mut app_ids) = (HashSet::new(), HashSet::<AppId>::new());
-    for principal in principals.iter().filter(is_powerful) {
+    for principal in principals.each().filter(|one| held.contains(&one.id) || has_roles(&one.id)) {
         ids.insert(principal.id);
         app_ids.insert(principal.app_id);
     }
-    let of_applications = applications.iter().filter(|application| app_ids.contains(&application.app_id));
+    let of_applications = applications.each().filter(|application| app_ids.contains(&application.app_id));
     (of_applications.map(|application| application.id).collect(), ids)
 }
 
-fn finished(run: &Run<'_>, mut read: Directory, tenant: Option<Uuid>) -> Directory {
-    objects::count_bytes(run, &mut read.applications);
-    objects::count_bytes(run, &mut read.service_principals);
-    let homes = relations::homes(&read.service_principals);
-    let owners = read.applications.iter_mut().map(|application| &mut application.owners);
-    for owners in owners.chain(read.service_principals.iter_mut().map(|principal| &mut principal.owners)) {
-        relations::tell_strangers(owners, &homes, tenant);
+/// Applications with all that was read of them in other ways.
+fn with_relations(
+    run: &Run<'_>,
+    applications: Objects<Application>,
+    owners: Owners,
+    federation: &Federation,
+    homes: &Homes,
+    uses: Option<&tenant::Uses>,
+) -> Records<Application> {
+    applications.finished(run, |one| {
+        one.owners = owners.get(&one.id).unwrap_or(Seen::unread(Reason::Failed));
+        homes.tell_strangers(&mut one.owners);
+        one.federated = federation.of(run, one.id);
+        if let Some(uses) = uses {
+            uses.put(&mut one.keys, &mut one.passwords);
+        }
+    })
+}
+
+fn put_the_rest(principal: &mut ServicePrincipal, homes: &Homes, uses: Option<&tenant::Uses>) {
+    homes.tell_strangers(&mut principal.owners);
+    if let Some(uses) = uses {
+        uses.put(&mut principal.keys, &mut principal.passwords);
+        uses.put_sign_ins(principal);
     }
-    read
 }

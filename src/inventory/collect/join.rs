@@ -9,7 +9,7 @@ use super::bytes;
 use super::news::Pointed;
 use super::plan::Sought;
 use crate::domain::Thumbprint;
-use crate::inventory::{Application, Digest, KeyCredential, Seen, ServicePrincipal};
+use crate::inventory::{Digest, KeyCredential, Seen};
 
 /// A SHA-1 thumbprint.
 pub(super) type Sha1 = [u8; 20];
@@ -22,6 +22,9 @@ pub(super) struct Wanted {
     /// Hashes of public keys.
     keys: HashSet<Digest>,
     credentials: Vec<Credential>,
+    /// What somebody looks for beside them.
+    sought: Option<Sought>,
+    is_found: bool,
 }
 
 /// One credential.
@@ -34,30 +37,18 @@ struct Credential {
 }
 
 impl Wanted {
-    /// Of everything in the directory, and of what somebody looks for.
-    pub(super) fn of(
-        applications: &[Application],
-        principals: &[ServicePrincipal],
-        now: OffsetDateTime,
-        sought: Option<Sought>,
-    ) -> Self {
-        let mut wanted = Self::default();
-        let mut is_found = false;
-        let of_applications = applications.iter().map(|application| &*application.keys);
-        for keys in of_applications.chain(principals.iter().map(|principal| &*principal.keys)) {
-            for key in keys {
-                let is_sought = sought.is_some_and(|sought| sought.is(key));
-                is_found |= is_sought;
-                if is_sought || bytes::signs_in(key, keys, now) {
-                    wanted.add(key);
-                }
-            }
-        }
-        match sought {
-            Some(Sought::Thumbprint(thumbprint)) if !is_found => wanted.seek(thumbprint),
+    /// Nothing yet but what somebody looks for.
+    pub(super) fn seeking(sought: Option<Sought>) -> Self {
+        Self { sought, ..Self::default() }
+    }
+
+    /// With all credentials noted.
+    pub(super) fn noted(mut self) -> Self {
+        match self.sought {
+            Some(Sought::Thumbprint(thumbprint)) if !self.is_found => self.seek(thumbprint),
             _ => {}
         }
-        wanted
+        self
     }
 
     /// A certificate that no credential names: no list of a vault states more than SHA-1 of it, so that
@@ -75,7 +66,13 @@ impl Wanted {
 
     /// Takes note of the credentials of one object.
     pub(super) fn note(&mut self, keys: &[KeyCredential], now: OffsetDateTime) {
-        keys.iter().filter(|key| bytes::signs_in(key, keys, now)).for_each(|key| self.add(key));
+        for key in keys {
+            let is_sought = self.sought.is_some_and(|sought| sought.is(key));
+            self.is_found |= is_sought;
+            if is_sought || bytes::signs_in(key, keys, now) {
+                self.add(key);
+            }
+        }
     }
 
     fn add(&mut self, key: &KeyCredential) {
@@ -106,6 +103,11 @@ impl Wanted {
     /// Whether some credential is none of these certificates: it may be an older version of any.
     pub(super) fn has_stranger(&self, listed: &HashSet<Sha1>) -> bool {
         self.credentials.iter().any(|credential| !credential.is_in(listed))
+    }
+
+    /// Whether some credential comes from a certificate authority.
+    pub(super) fn has_issued(&self) -> bool {
+        self.credentials.iter().any(|credential| credential.issued.is_some())
     }
 
     /// Whether one of those comes from a certificate authority, which may have issued it for a key that
@@ -168,10 +170,9 @@ mod tests {
             });
         }
         let key: KeyCredential = serde_json::from_value(key).unwrap();
-        let id = "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f11";
-        let mut application: Application = serde_json::from_value(json!({ "id": id, "appId": id })).unwrap();
-        application.keys = [key].into();
-        Wanted::of(&[application], &[], datetime!(2026-06-01 00:00 UTC), None)
+        let mut wanted = Wanted::seeking(None);
+        wanted.note(&[key], datetime!(2026-06-01 00:00 UTC));
+        wanted.noted()
     }
 
     fn listed(digests: &[&str]) -> HashSet<Sha1> {
@@ -205,8 +206,7 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_is_read_though_no_credential_names_it() {
-        let now = datetime!(2026-06-01 00:00 UTC);
-        let seek = |text: &str| Wanted::of(&[], &[], now, Some(text.parse().unwrap()));
+        let seek = |text: &str| Wanted::seeking(Some(text.parse().unwrap())).noted();
         let by_sha1 = seek(B);
         assert!(by_sha1.names(Some(&Digest(B.into()))));
         assert!(!by_sha1.has_stranger(&listed(&[B])) && by_sha1.has_stranger(&listed(&[A])));

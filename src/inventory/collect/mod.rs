@@ -9,6 +9,7 @@ mod bucket;
 mod bytes;
 mod changes;
 mod directory;
+mod gathered;
 mod grants;
 mod join;
 mod limits;
@@ -111,7 +112,7 @@ pub async fn collect(
         plan,
         watcher,
         now: clients.http.clock().now(),
-        known: record::Facts::new(),
+        known: record::KnownFacts::default(),
         coverage: Mutex::default(),
         lists_have_bytes: AtomicBool::new(true),
         arrived: AtomicUsize::new(0),
@@ -140,8 +141,8 @@ pub async fn collect(
     });
 
     let mut inventory = Inventory {
-        applications: directory.applications.into(),
-        service_principals: directory.service_principals.into(),
+        applications: directory.applications,
+        service_principals: directory.service_principals,
         deleted_applications: directory.deleted,
         directory_roles: directory.roles,
         role_resources: directory.role_resources,

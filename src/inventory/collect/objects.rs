@@ -5,21 +5,25 @@ use std::collections::{BTreeMap, HashSet};
 use futures::StreamExt as _;
 use futures::stream;
 use futures::stream::FuturesUnordered;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
 use super::bytes;
+use super::gathered::Gathered;
 use super::join::Wanted;
 use super::news::Pointed;
 use super::parts;
-use super::record::{self, Facts};
+use super::record::{self, Facts, KnownFacts};
 use super::refusal::{self, NotSignedIn, Refusal};
 use super::run::{MOST_RESTARTS, Run};
 use crate::domain::ObjectId;
 use crate::graph::{self, Class, LARGEST_PAGE, List, Part};
 use crate::http::Unreadable;
-use crate::inventory::{Application, Evidence, Gap, KeyCredential, PasswordCredential, Reason, Seen, ServicePrincipal};
+use crate::inventory::{
+    Application, Evidence, Gap, KeyCredential, PasswordCredential, Reason, Records, Seen, ServicePrincipal,
+};
 
 /// So many ids fit into one condition.
 pub(super) const IDS_AT_ONCE: usize = 15;
@@ -28,7 +32,7 @@ pub(super) const IDS_AT_ONCE: usize = 15;
 const READINGS_AT_ONCE: usize = 16;
 
 /// A class of objects that lists give.
-pub(super) trait Listed: Sized {
+pub(super) trait Listed: Serialize + DeserializeOwned {
     /// As Graph sends it.
     type Wire: DeserializeOwned;
 
@@ -125,13 +129,83 @@ impl Listed for ServicePrincipal {
     }
 }
 
-/// All objects of a class.
+/// All objects of a class, packed, and what is still to be put beside them.
 #[derive(Debug)]
 pub(super) struct Objects<T> {
-    /// By id, each once.
-    pub(super) records: Vec<T>,
+    /// Each once, in whatever order.
+    records: Gathered<ObjectId, T>,
+    /// What bytes said.
+    facts: KnownFacts,
     /// Those with certificates whose bytes have still to be asked for one by one.
-    pub(super) unproven: Vec<ObjectId>,
+    unproven: Vec<ObjectId>,
+    /// Those of them that are not asked for.
+    given_up: HashSet<ObjectId>,
+    now: OffsetDateTime,
+}
+
+impl<T: Listed> Objects<T> {
+    /// Objects, each once, with what the bytes of their certificates say.
+    pub(super) fn new(records: Gathered<ObjectId, T>, facts: Facts, now: OffsetDateTime) -> Self {
+        let (unproven, given_up) = (Vec::new(), HashSet::new());
+        let mut objects = Self { records, facts: facts.by_key(), unproven, given_up, now };
+        objects.unproven = objects.wanting();
+        objects
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Which there are.
+    pub(super) fn ids(&self) -> &[ObjectId] {
+        self.records.keys()
+    }
+
+    /// Whether the bytes of all certificates that matter are known.
+    pub(super) fn is_proven(&self) -> bool {
+        self.unproven.is_empty()
+    }
+
+    /// Each of them, with what is known of bytes beside it.
+    pub(super) fn each(&self) -> impl Iterator<Item = T> + '_ {
+        self.records.values().map(|mut record| {
+            self.put_bytes(&mut record);
+            record
+        })
+    }
+
+    /// The records, by id, with what is to be put beside each.
+    pub(super) fn finished(mut self, run: &Run<'_>, mut put: impl FnMut(&mut T)) -> Records<T> {
+        let mut records = std::mem::take(&mut self.records);
+        let mut seen = 0;
+        records.change(|record| {
+            self.put_bytes(record);
+            seen += count_bytes(run, record);
+            put(record);
+            true
+        });
+        run.read(Evidence::KeyBytes, seen);
+        records.by_key().into_values()
+    }
+
+    fn put_bytes(&self, record: &mut T) {
+        bytes::put(record, |which| self.facts.get(which), self.now);
+        if self.given_up.contains(&record.id()) {
+            bytes::give_up(record.keys(), Reason::Throttled, self.now);
+        }
+    }
+
+    /// The objects whose certificates have still not been seen.
+    fn wanting(&self) -> Vec<ObjectId> {
+        self.each().filter_map(|mut record| bytes::is_wanting(record.keys(), self.now).then(|| record.id())).collect()
+    }
+
+    fn learn(&mut self, facts: Facts) {
+        let mut all = std::mem::take(&mut self.facts).reopened();
+        all.append(facts);
+        self.facts = all.by_key();
+    }
 }
 
 /// Reads a whole class, part by part: its objects and, as soon as it is clear of a part that this is
@@ -139,7 +213,7 @@ pub(super) struct Objects<T> {
 pub(super) async fn all<T: Listed>(
     run: &Run<'_>,
     parts: &[parts::Sized],
-    listed: oneshot::Sender<Pointed>,
+    listed: Option<oneshot::Sender<Pointed>>,
 ) -> Result<Objects<T>, NotSignedIn> {
     let (mut listings, mut bulks) = (FuturesUnordered::new(), FuturesUnordered::new());
     for (part, expected) in parts {
@@ -154,45 +228,33 @@ pub(super) async fn all<T: Listed>(
         });
     }
     let records = async {
-        let mut records: Vec<T> = Vec::new();
+        let (mut records, mut pointed) = (Gathered::new(), Pointed::new());
         while let Some(part) = listings.next().await {
-            records.extend(part?);
+            let (part, wanted) = part?;
+            records.append(part);
+            pointed.extend(wanted.pointed());
         }
-        records.sort_by_key(T::id);
+        // Nobody need listen.
+        listed.and_then(|listed| listed.send(pointed).ok());
         // One that was changed while it was read may have come with two parts.
-        records.dedup_by_key(|record| record.id());
-        tell(&mut records, run.now, listed);
+        records.keep_first();
         Ok(records)
     };
     let facts = async {
         let mut facts = Facts::new();
         while let Some(part) = bulks.next().await {
-            facts.extend(part?);
+            facts.append(part?);
         }
         Ok(facts)
     };
     let (records, facts) = futures::future::join(records, facts).await;
-    let (mut records, mut facts) = (records?, facts?);
-    for record in &mut records {
-        bytes::put(record, |which| facts.remove(which), run.now);
-    }
+    let (records, facts) = (records?, facts?);
     run.read(T::EVIDENCE, records.len());
-    let unproven = unproven(&mut records, run.now);
-    Ok(Objects { records, unproven })
-}
-
-/// Tells what the credentials point at, as far as it is known by now.
-pub(super) fn tell<T: Listed>(records: &mut [T], now: OffsetDateTime, listed: oneshot::Sender<Pointed>) {
-    let mut wanted = Wanted::default();
-    for record in records {
-        wanted.note(record.keys(), now);
-    }
-    // Nobody need listen.
-    listed.send(wanted.pointed()).ok();
+    Ok(Objects::new(records, facts, run.now))
 }
 
 /// Reads a few objects by their ids. Those that are gone are not among the answers.
-pub(super) async fn some<T: Listed>(run: &Run<'_>, ids: &[ObjectId]) -> Result<Objects<T>, NotSignedIn> {
+pub(super) async fn some<T: Listed>(run: &Run<'_>, ids: &[ObjectId]) -> Result<Gathered<ObjectId, T>, NotSignedIn> {
     let readings = ids.chunks(IDS_AT_ONCE).map(|ids| async move {
         let mut list: List<'_, T::Wire> = run.graph.some_of(T::CLASS, ids);
         let mut found = Vec::new();
@@ -213,29 +275,31 @@ pub(super) async fn some<T: Listed>(run: &Run<'_>, ids: &[ObjectId]) -> Result<O
         }
     });
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut records: Vec<T> = Vec::new();
+    let mut records = Gathered::new();
     while let Some(found) = reading.next().await {
-        records.extend(found?);
+        for mut record in found? {
+            bytes::put(&mut record, |which| run.known.get(which), run.now);
+            records.push(record.id(), &record);
+        }
     }
     drop(reading);
-    records.sort_by_key(T::id);
-    records.dedup_by_key(|record| record.id());
-    for record in &mut records {
-        bytes::put(record, |which| run.known.get(which).cloned(), run.now);
-    }
+    records.keep_first();
     run.read(T::EVIDENCE, records.len());
-    let unproven = unproven(&mut records, run.now);
-    Ok(Objects { records, unproven })
+    Ok(records)
 }
+
+/// A part of a class, and what its credentials point at.
+type Listing<T> = (Gathered<ObjectId, T>, Wanted);
 
 async fn listing<T: Listed>(
     run: &Run<'_>,
     part: Part,
     pages: usize,
     start: oneshot::Sender<()>,
-) -> Result<Vec<T>, NotSignedIn> {
+) -> Result<Listing<T>, NotSignedIn> {
     let mut start = Some(start);
-    let mut found: BTreeMap<ObjectId, T> = BTreeMap::new();
+    let (mut found, mut wanted) = (Gathered::new(), Wanted::default());
+    let mut ids: HashSet<ObjectId> = HashSet::new();
     let mut unreadable: BTreeMap<Option<String>, Unreadable> = BTreeMap::new();
     let (mut restarts, mut wanting) = (0, 0);
     let mut list = T::list(&run.graph, part);
@@ -245,12 +309,13 @@ async fn listing<T: Listed>(
                 run.arrived(page.items.len());
                 for wire in page.items {
                     let mut record = T::record(wire);
-                    if found.contains_key(&record.id()) {
+                    if !ids.insert(record.id()) {
                         continue;
                     }
-                    bytes::put(&mut record, |which| run.known.get(which).cloned(), run.now);
+                    bytes::put(&mut record, |which| run.known.get(which), run.now);
                     wanting += usize::from(bytes::is_wanting(record.keys(), run.now));
-                    found.insert(record.id(), record);
+                    wanted.note(record.keys(), run.now);
+                    found.push(record.id(), &record);
                 }
                 unreadable.extend(page.unreadable.into_iter().map(|item| (item.id.clone(), item)));
                 if wanting > pages && run.lists_have_bytes() {
@@ -271,12 +336,7 @@ async fn listing<T: Listed>(
     }
     let unreadable: Vec<_> = unreadable.into_values().collect();
     run.unreadable(T::EVIDENCE, &unreadable);
-    Ok(found.into_values().collect())
-}
-
-/// The objects whose certificates have still not been seen.
-pub(super) fn unproven<T: Listed>(records: &mut [T], now: OffsetDateTime) -> Vec<ObjectId> {
-    records.iter_mut().filter_map(|record| bytes::is_wanting(record.keys(), now).then(|| record.id())).collect()
+    Ok((found, wanted))
 }
 
 /// Asks for the bytes that are still missing by fifteen objects at a time and, where lists have none,
@@ -284,41 +344,27 @@ pub(super) fn unproven<T: Listed>(records: &mut [T], now: OffsetDateTime) -> Vec
 /// how many.
 pub(super) async fn prove<T: Listed>(
     run: &Run<'_>,
-    records: &mut [T],
-    unproven: &[ObjectId],
+    objects: &mut Objects<T>,
     first: &HashSet<ObjectId>,
 ) -> Result<(), NotSignedIn> {
-    let at = |records: &[T], id: &ObjectId| records.binary_search_by_key(id, T::id).ok();
-    let mut order = unproven.to_vec();
+    let mut order = std::mem::take(&mut objects.unproven);
     if order.len() > 1 && run.lists_have_bytes() && run.plan.most_single_reads > 0 {
-        let is_page_cheaper = order.len().div_ceil(IDS_AT_ONCE) > records.len().div_ceil(LARGEST_PAGE);
-        let mut facts = match is_page_cheaper {
+        let is_page_cheaper = order.len().div_ceil(IDS_AT_ONCE) > objects.len().div_ceil(LARGEST_PAGE);
+        let facts = match is_page_cheaper {
             true => bytes::of_part(run, T::CLASS, Part::Whole).await?,
             false => bytes::of_some(run, T::CLASS, &order).await,
         };
-        order.retain(|id| {
-            let Some(found) = at(records, id) else { return false };
-            bytes::put(&mut records[found], |which| facts.remove(which), run.now);
-            bytes::is_wanting(records[found].keys(), run.now)
-        });
+        objects.learn(facts);
+        order = objects.wanting();
     }
     order.sort_by_key(|id| (!first.contains(id), *id));
     let now = order.len().min(run.plan.most_single_reads);
     let (asked, left) = order.split_at(now);
-    let mut facts = bytes::of_each(run, T::CLASS, asked).await?;
+    objects.learn(bytes::of_each(run, T::CLASS, asked).await?);
     if !left.is_empty() {
         run.gap(bytes::left(left.len()));
     }
-    for id in asked {
-        if let Some(found) = at(records, id) {
-            bytes::put(&mut records[found], |which| facts.remove(which), run.now);
-        }
-    }
-    for id in left {
-        if let Some(found) = at(records, id) {
-            bytes::give_up(records[found].keys(), Reason::Throttled, run.now);
-        }
-    }
+    objects.given_up = left.iter().copied().collect();
     Ok(())
 }
 
@@ -328,17 +374,15 @@ pub(super) fn gone<T: Listed>(id: ObjectId) -> Gap {
 }
 
 /// Counts the certificates whose bytes were seen, and names those that could not be understood.
-pub(super) fn count_bytes<T: Listed>(run: &Run<'_>, records: &mut [T]) {
+fn count_bytes<T: Listed>(run: &Run<'_>, record: &mut T) -> usize {
+    let id = record.id();
     let mut seen = 0;
-    for record in records {
-        let id = record.id();
-        for key in record.keys().iter().filter(|key| !key.is_symmetric()) {
-            match key.x {
-                Seen::Read(_) => seen += 1,
-                Seen::Unread { unread: Reason::Parse } => run.gap(bytes::no_certificate(id, key.key_id)),
-                Seen::Unread { .. } => {}
-            }
+    for key in record.keys().iter().filter(|key| !key.is_symmetric()) {
+        match key.x {
+            Seen::Read(_) => seen += 1,
+            Seen::Unread { unread: Reason::Parse } => run.gap(bytes::no_certificate(id, key.key_id)),
+            Seen::Unread { .. } => {}
         }
     }
-    run.read(Evidence::KeyBytes, seen);
+    seen
 }

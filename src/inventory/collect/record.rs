@@ -1,30 +1,35 @@
 //! What the directory answers, made into records.
 
-use std::collections::HashMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use uuid::Uuid;
 
+use super::gathered::{ByKey, Gathered};
 use crate::domain::{CredentialId, ObjectId};
 use crate::graph;
 use crate::inventory::{
     AppManagementPolicy, Application, CustomAppManagementPolicy, DeletedApplication, FederatedCredential, Implicit,
-    KeyCredential, Lock, Owner, OwnerKind, PasswordCredential, Reason, RedirectUris, RequiredAccess, RequiredKind,
-    Restriction, Restrictions, Seen, ServicePrincipal, X509,
+    KeyCredential, Lock, Owner, OwnerKind, PasswordCredential, Reason, Records, RedirectUris, RequiredAccess,
+    RequiredKind, Restriction, Restrictions, Seen, ServicePrincipal, X509,
 };
 use crate::pki::Certificate;
 
 /// What the bytes of credentials said, by object and credential: neither ever changes.
-pub(super) type Facts = HashMap<(ObjectId, CredentialId), Seen<Box<X509>>>;
+pub(super) type Facts = Gathered<(ObjectId, CredentialId), Seen<Box<X509>>>;
+
+/// The same, to be looked up.
+pub(super) type KnownFacts = ByKey<(ObjectId, CredentialId), Seen<Box<X509>>>;
 
 /// What an earlier run has seen.
-pub(super) fn known(applications: &[Application], principals: &[ServicePrincipal]) -> Facts {
-    let of_applications = applications.iter().map(|application| (application.id, &application.keys));
-    let of_principals = principals.iter().map(|principal| (principal.id, &principal.keys));
-    let keys = of_applications.chain(of_principals).flat_map(|(id, keys)| keys.iter().map(move |key| (id, key)));
-    let seen = keys.filter(|(_, key)| matches!(key.x, Seen::Read(_) | Seen::Unread { unread: Reason::Parse }));
-    seen.map(|(id, key)| ((id, key.key_id), key.x.clone())).collect()
+pub(super) fn known(applications: &Records<Application>, principals: &Records<ServicePrincipal>) -> KnownFacts {
+    let of_applications = applications.iter().map(|application| (application.id, application.keys));
+    let of_principals = principals.iter().map(|principal| (principal.id, principal.keys));
+    let mut known = Facts::new();
+    for (id, keys) in of_applications.chain(of_principals) {
+        let is_seen = |key: &&KeyCredential| matches!(key.x, Seen::Read(_) | Seen::Unread { unread: Reason::Parse });
+        keys.iter().filter(is_seen).for_each(|key| known.push((id, key.key_id), &key.x));
+    }
+    known.by_key()
 }
 
 /// An application; its relations come later.
@@ -104,11 +109,11 @@ pub(super) fn deleted(read: graph::Registration) -> DeletedApplication {
 /// What the bytes of the keys of one object say, where there are bytes and it is not known already.
 pub(super) fn facts_of<'a>(
     read: &'a graph::Keys,
-    known: &'a Facts,
+    known: &'a KnownFacts,
 ) -> impl Iterator<Item = ((ObjectId, CredentialId), Seen<Box<X509>>)> + 'a {
     read.key_credentials.iter().filter_map(|key| {
         let which = (read.id, key.key_id);
-        let bytes = key.key.as_deref().filter(|text| !text.is_empty() && !known.contains_key(&which))?;
+        let bytes = key.key.as_deref().filter(|text| !text.is_empty() && !known.has(&which))?;
         Some((which, parsed(bytes)))
     })
 }

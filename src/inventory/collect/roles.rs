@@ -5,14 +5,16 @@ use std::collections::{HashMap, HashSet};
 use futures::StreamExt as _;
 use futures::stream;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
+use super::gathered::{ByKey, Gathered};
 use super::parts;
 use super::refusal::{self, NotSignedIn};
 use super::relations::EXPANDED_PAGE;
 use super::run::{MOST_RESTARTS, Run};
 use crate::domain::{AppId, ObjectId};
 use crate::graph::{Class, Part, RoleHolder};
-use crate::inventory::{Evidence, Reason, RoleGrant, Seen, ServicePrincipal};
+use crate::inventory::{Evidence, Reason, RoleGrant, Seen};
 
 /// So many lists are read at once.
 const READINGS_AT_ONCE: usize = 64;
@@ -36,8 +38,10 @@ const WATCHED: [&str; 7] = [
 /// Who holds permissions for applications on the APIs that are watched, by holder.
 pub(super) type Holders = Seen<Held>;
 
-/// Permissions by holder.
-type Held = HashMap<ObjectId, Vec<RoleGrant>>;
+/// Permissions by holder, each with the place of its API in [`watched`].
+type Held = ByKey<ObjectId, Vec<(u8, Uuid)>>;
+
+type SomeHeld = Gathered<ObjectId, Vec<(u8, Uuid)>>;
 
 /// Who holds permissions on the watched APIs. The APIs could tell it in fewer requests, but each of
 /// them in one list whose pages follow each other, and nearly everybody is in the same one. So a
@@ -62,14 +66,14 @@ async fn by_holder(
     created: Option<OffsetDateTime>,
 ) -> Result<Option<Held>, NotSignedIn> {
     let mut apis = Apis::new();
-    for (app_id, found) in futures::future::join_all(watched().into_iter().map(async |app_id| {
+    for (api, found) in futures::future::join_all((0..).zip(watched()).map(async |(api, app_id)| {
         let found = run.graph.principal(app_id).await;
-        (app_id, found)
+        (api, found)
     }))
     .await
     {
         match found {
-            Ok(found) => apis.extend(found.map(|found| (found.id, app_id))),
+            Ok(found) => apis.extend(found.map(|found| (found.id, api))),
             Err(error) => {
                 refusal::of_graph(&error)?;
                 return Ok(None);
@@ -87,20 +91,20 @@ async fn by_holder(
         }
     });
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut held = Held::new();
+    let mut held = SomeHeld::new();
     while let Some(part) = reading.next().await {
         let Some(part) = part? else { return Ok(None) };
-        held.extend(part);
+        held.append(part);
     }
     drop(reading);
     run.read(Evidence::AppRoles, apis.len());
-    Ok(Some(held))
+    Ok(Some(held.by_key()))
 }
 
-type Apis = HashMap<ObjectId, AppId>;
+type Apis = HashMap<ObjectId, u8>;
 
-async fn held_in_part(run: &Run<'_>, part: Part, apis: &Apis) -> Result<Option<Held>, NotSignedIn> {
-    let (mut found, mut cut) = (Held::new(), HashSet::new());
+async fn held_in_part(run: &Run<'_>, part: Part, apis: &Apis) -> Result<Option<SomeHeld>, NotSignedIn> {
+    let (mut found, mut cut) = (SomeHeld::new(), HashSet::new());
     let mut restarts = 0;
     let mut list = run.graph.roles_held_by_all(part);
     loop {
@@ -111,7 +115,7 @@ async fn held_in_part(run: &Run<'_>, part: Part, apis: &Apis) -> Result<Option<H
                     if holding.may_be_cut() {
                         cut.insert(holding.id);
                     } else if !held.is_empty() {
-                        found.insert(holding.id, grants(held, apis));
+                        found.push(holding.id, &grants(held, apis));
                     }
                 }
             }
@@ -128,12 +132,12 @@ async fn held_in_part(run: &Run<'_>, part: Part, apis: &Apis) -> Result<Option<H
         }
     }
     let Some(cut) = held_by_each(run, cut, apis).await? else { return Ok(None) };
-    found.extend(cut);
+    found.append(cut);
     Ok(Some(found))
 }
 
 /// What has no date is found by an index that expands nothing.
-async fn held_by_undated(run: &Run<'_>, apis: &Apis) -> Result<Option<Held>, NotSignedIn> {
+async fn held_by_undated(run: &Run<'_>, apis: &Apis) -> Result<Option<SomeHeld>, NotSignedIn> {
     match run.graph.ids_of(Class::ServicePrincipals, Part::Undated).all().await {
         Ok(page) if page.unreadable.is_empty() && page.items.len() <= MOST_UNDATED => {
             held_by_each(run, page.items.into_iter().map(|known| known.id).collect(), apis).await
@@ -143,11 +147,11 @@ async fn held_by_undated(run: &Run<'_>, apis: &Apis) -> Result<Option<Held>, Not
     }
 }
 
-async fn held_by_each(run: &Run<'_>, ids: HashSet<ObjectId>, apis: &Apis) -> Result<Option<Held>, NotSignedIn> {
-    let mut held = Held::new();
+async fn held_by_each(run: &Run<'_>, ids: HashSet<ObjectId>, apis: &Apis) -> Result<Option<SomeHeld>, NotSignedIn> {
+    let mut held = SomeHeld::new();
     for id in ids {
         match run.graph.roles_held(id).all().await {
-            Ok(page) if page.unreadable.is_empty() => held.insert(id, grants(&page.items, apis)),
+            Ok(page) if page.unreadable.is_empty() => held.push(id, &grants(&page.items, apis)),
             Ok(_) => return Ok(None),
             Err(error) => return refusal::of_graph(&error).map(|_| None),
         };
@@ -156,40 +160,38 @@ async fn held_by_each(run: &Run<'_>, ids: HashSet<ObjectId>, apis: &Apis) -> Res
 }
 
 /// Those on the watched APIs.
-fn grants(held: &[RoleHolder], apis: &Apis) -> Vec<RoleGrant> {
-    held.iter().filter_map(|held| Some(role(*apis.get(&held.resource_id)?, held))).collect()
+fn grants(held: &[RoleHolder], apis: &Apis) -> Vec<(u8, Uuid)> {
+    held.iter().filter_map(|held| Some((*apis.get(&held.resource_id)?, held.app_role_id.uuid()))).collect()
 }
 
 /// The permissions for applications on the APIs that are watched, from the side of the APIs: there
 /// are few of them, and many service principals.
 async fn by_resource(run: &Run<'_>) -> Result<Holders, NotSignedIn> {
-    let readings = watched().into_iter().map(|app_id| async move {
+    let readings = (0..).zip(watched()).map(|(api, app_id)| async move {
         let resource = match run.graph.principal(app_id).await {
             Ok(Some(resource)) => resource.id,
             // What is not in the tenant has given nothing to anybody.
-            Ok(None) => return Ok((app_id, Seen::Read(Vec::new()))),
+            Ok(None) => return Ok((api, Seen::Read(Vec::new()))),
             Err(error) => {
-                return Ok((app_id, Seen::unread(run.refused(Evidence::AppRoles, app_id.to_string(), &error)?)));
+                return Ok((api, Seen::unread(run.refused(Evidence::AppRoles, app_id.to_string(), &error)?)));
             }
         };
         let read = run.entire(Evidence::AppRoles, &app_id.to_string(), || run.graph.role_holders(resource)).await?;
-        Ok((app_id, read))
+        Ok((api, read))
     });
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut held = Held::new();
+    let mut held = SomeHeld::new();
     let mut unread = None;
     while let Some(one) = reading.next().await {
         match one? {
-            (resource, Seen::Read(holders)) => {
-                for holder in holders {
-                    held.entry(holder.principal_id).or_default().push(role(resource, &holder));
-                }
+            (api, Seen::Read(holders)) => {
+                held.extend(holders.iter().map(|holder| (holder.principal_id, vec![(api, holder.app_role_id.uuid())])));
             }
             (_, Seen::Unread { unread: reason }) => unread = Some(reason),
         }
     }
     // One API that could not be asked may be the one that matters.
-    Ok(unread.map_or(Seen::Read(held), Seen::unread))
+    Ok(unread.map_or(Seen::Read(held.by_key()), Seen::unread))
 }
 
 /// The APIs whose holders are known.
@@ -207,23 +209,27 @@ pub(super) fn watched() -> Vec<AppId> {
     watched
 }
 
-/// Puts the permissions beside their holders.
-pub(super) fn put_roles(mut holders: Holders, principals: &mut [ServicePrincipal]) {
-    for principal in principals {
-        principal.app_roles = match &mut holders {
-            Seen::Read(held) => Seen::Read(ordered(held.remove(&principal.id).unwrap_or_default())),
-            Seen::Unread { unread } => Seen::unread(*unread),
-        };
+/// The permissions of a holder, of whom most have none.
+pub(super) fn roles_in(holders: &Holders, watched: &[AppId], id: ObjectId) -> Seen<Vec<RoleGrant>> {
+    match holders {
+        Seen::Read(held) => {
+            let role = |(api, role)| Some(RoleGrant { resource: *watched.get(usize::from(api))?, role });
+            Seen::Read(ordered(held.all(&id).flatten().filter_map(role).collect()))
+        }
+        Seen::Unread { unread } => Seen::unread(*unread),
     }
 }
 
 /// The permissions of a few service principals, from their side.
-pub(super) async fn roles_of(run: &Run<'_>, principals: &mut [ServicePrincipal]) -> Result<(), NotSignedIn> {
-    for principal in principals {
-        let id = principal.id;
+pub(super) type RolesOfSome = HashMap<ObjectId, Seen<Vec<RoleGrant>>>;
+
+/// Reads them.
+pub(super) async fn roles_of(run: &Run<'_>, principals: &[ObjectId]) -> Result<RolesOfSome, NotSignedIn> {
+    let mut all = RolesOfSome::new();
+    for id in principals.iter().copied() {
         let read = run.entire(Evidence::AppRoles, &id.to_string(), || run.graph.roles_held(id)).await?;
         let Seen::Read(held) = read else {
-            principal.app_roles = Seen::unread(read.reason().unwrap_or_default());
+            all.insert(id, Seen::unread(read.reason().unwrap_or_default()));
             continue;
         };
         let mut resources: Vec<_> = held.iter().map(|role| role.resource_id).collect();
@@ -238,9 +244,9 @@ pub(super) async fn roles_of(run: &Run<'_>, principals: &mut [ServicePrincipal])
         }
         let roles: Option<Vec<_>> =
             held.iter().map(|held| Some(role(*app_ids.get(&held.resource_id)?, held))).collect();
-        principal.app_roles = roles.map_or(Seen::unread(Reason::Failed), |roles| Seen::Read(ordered(roles)));
+        all.insert(id, roles.map_or(Seen::unread(Reason::Failed), |roles| Seen::Read(ordered(roles))));
     }
-    Ok(())
+    Ok(all)
 }
 
 fn role(resource: AppId, holder: &RoleHolder) -> RoleGrant {

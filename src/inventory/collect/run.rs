@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::limits::Limits;
 use super::plan::{Plan, Watcher};
-use super::record::Facts;
+use super::record::KnownFacts;
 use super::refusal::{self, NotSignedIn, Refusal};
 use crate::arm;
 use crate::domain::Vault;
@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
     pub(super) watcher: &'a dyn Watcher,
     pub(super) now: OffsetDateTime,
     /// What bytes said in an earlier run.
-    pub(super) known: Facts,
+    pub(super) known: KnownFacts,
     pub(super) coverage: Mutex<Coverage>,
     /// Cleared when a list turns out to come without the bytes that it was asked for.
     pub(super) lists_have_bytes: AtomicBool,
@@ -116,17 +116,7 @@ impl Run<'_> {
         object: &str,
         list: impl Fn() -> List<'g, T>,
     ) -> Result<Seen<Vec<T>>, NotSignedIn> {
-        self.judged(evidence, object, from_beginning_to_end(list).await)
-    }
-
-    /// Notes what came of reading a list from beginning to end.
-    pub(super) fn judged<T>(
-        &self,
-        evidence: Evidence,
-        object: &str,
-        read: Result<Page<T>, graph::Error>,
-    ) -> Result<Seen<Vec<T>>, NotSignedIn> {
-        match read {
+        match from_beginning_to_end(list).await {
             Ok(page) if page.unreadable.is_empty() => {
                 self.read(evidence, if object.is_empty() { page.items.len() } else { 1 });
                 Ok(Seen::Read(page.items))

@@ -11,8 +11,8 @@ use super::run::Run;
 use crate::domain::{AppId, CredentialId, ObjectId};
 use crate::graph::{self, RoleAssigned};
 use crate::inventory::{
-    Application, CustomAppManagementPolicy, DeletedApplication, DirectoryRole, Evidence, Moment, Policies, Reason,
-    Seen, ServicePrincipal,
+    CustomAppManagementPolicy, DeletedApplication, DirectoryRole, Evidence, KeyCredential, Moment, PasswordCredential,
+    Policies, Reason, Seen, ServicePrincipal,
 };
 
 /// So many applications have a report of a few pages.
@@ -141,73 +141,74 @@ pub(super) async fn deleted(run: &Run<'_>) -> Result<Seen<Vec<DeletedApplication
     })
 }
 
-/// When credentials and service principals were last used, as far as the plan wants to know.
+/// When credentials and service principals were last used.
+#[derive(Debug)]
+pub(super) struct Uses {
+    credentials: Seen<HashMap<CredentialId, Option<OffsetDateTime>>>,
+    principals: Seen<HashMap<AppId, graph::PrincipalUse>>,
+}
+
+/// When they were last used, as far as the plan wants to know; `None` if it does not.
 pub(super) async fn activity(
     run: &Run<'_>,
-    applications: &mut [Application],
-    principals: &mut [ServicePrincipal],
-) -> Result<(), NotSignedIn> {
+    applications: usize,
+    principals: usize,
+) -> Result<Option<Uses>, NotSignedIn> {
     let is_asked = match run.plan.activity {
         Activity::Always => true,
         Activity::Never => false,
-        Activity::IfQuick => applications.len().max(principals.len()) <= QUICK_REPORT,
+        Activity::IfQuick => applications.max(principals) <= QUICK_REPORT,
     };
     if !is_asked {
-        return Ok(());
+        return Ok(None);
     }
     let (credentials, sign_ins) = futures::future::join(
         run.entire(Evidence::CredentialActivity, "", || run.graph.credential_activity()),
         run.entire(Evidence::SignInActivity, "", || run.graph.principal_activity()),
     )
     .await;
-    put_uses(credentials?, applications, principals);
-    put_sign_ins(sign_ins?, principals);
-    Ok(())
-}
-
-fn put_uses(
-    read: Seen<Vec<graph::CredentialUse>>,
-    applications: &mut [Application],
-    principals: &mut [ServicePrincipal],
-) {
-    let mut last: HashMap<CredentialId, Option<OffsetDateTime>> = HashMap::new();
-    let unread = read.reason();
-    if let Seen::Read(uses) = read {
-        for one in uses {
-            // One credential may be listed for several resources.
-            let latest = last.entry(one.key_id).or_default();
-            *latest = (*latest).max(one.sign_in_activity.last_sign_in_date_time);
+    let credentials = match credentials? {
+        Seen::Read(uses) => {
+            let mut last: HashMap<CredentialId, Option<OffsetDateTime>> = HashMap::new();
+            for one in uses {
+                // One credential may be listed for several resources.
+                let latest = last.entry(one.key_id).or_default();
+                *latest = (*latest).max(one.sign_in_activity.last_sign_in_date_time);
+            }
+            Seen::Read(last)
         }
-    }
-    let of = |id: CredentialId| match unread {
-        Some(reason) => Seen::unread(reason),
-        None => Seen::Read(last.get(&id).copied().flatten().map(Moment)),
+        Seen::Unread { unread } => Seen::unread(unread),
     };
-    let keys = applications.iter_mut().flat_map(|application| &mut application.keys);
-    keys.chain(principals.iter_mut().flat_map(|principal| &mut principal.keys)).for_each(|key| {
-        key.last_used = of(key.key_id);
-    });
-    let passwords = applications.iter_mut().flat_map(|application| &mut application.passwords);
-    passwords.chain(principals.iter_mut().flat_map(|principal| &mut principal.passwords)).for_each(|password| {
-        password.last_used = of(password.key_id);
-    });
+    let principals = match sign_ins? {
+        Seen::Read(uses) => Seen::Read(uses.into_iter().map(|one| (one.app_id, one)).collect()),
+        Seen::Unread { unread } => Seen::unread(unread),
+    };
+    Ok(Some(Uses { credentials, principals }))
 }
 
-fn put_sign_ins(read: Seen<Vec<graph::PrincipalUse>>, principals: &mut [ServicePrincipal]) {
-    let unread = read.reason();
-    let uses: HashMap<AppId, graph::PrincipalUse> = match read {
-        Seen::Read(uses) => uses.into_iter().map(|one| (one.app_id, one)).collect(),
-        Seen::Unread { .. } => HashMap::new(),
-    };
-    for principal in principals {
-        let found = uses.get(&principal.app_id);
-        let moment = |moment: Option<OffsetDateTime>| match unread {
-            Some(reason) => Seen::unread(reason),
-            None => Seen::Read(moment.map(Moment)),
+impl Uses {
+    /// Says of credentials when they were last used.
+    pub(super) fn put(&self, keys: &mut [KeyCredential], passwords: &mut [PasswordCredential]) {
+        let of = |id: CredentialId| match &self.credentials {
+            Seen::Read(last) => Seen::Read(last.get(&id).copied().flatten().map(Moment)),
+            Seen::Unread { unread } => Seen::unread(*unread),
+        };
+        keys.iter_mut().for_each(|key| key.last_used = of(key.key_id));
+        passwords.iter_mut().for_each(|password| password.last_used = of(password.key_id));
+    }
+
+    /// Says of a service principal when it, and its users, last signed in.
+    pub(super) fn put_sign_ins(&self, principal: &mut ServicePrincipal) {
+        let found = match &self.principals {
+            Seen::Read(uses) => Seen::Read(uses.get(&principal.app_id)),
+            Seen::Unread { unread } => Seen::unread(*unread),
+        };
+        let moment = |of: fn(&graph::PrincipalUse) -> Option<OffsetDateTime>| match &found {
+            Seen::Read(found) => Seen::Read(found.and_then(of).map(Moment)),
+            Seen::Unread { unread } => Seen::unread(*unread),
         };
         principal.last_sign_in =
-            moment(found.and_then(|one| one.application_authentication_client_sign_in_activity.last_sign_in_date_time));
-        principal.last_user_sign_in =
-            moment(found.and_then(|one| one.delegated_client_sign_in_activity.last_sign_in_date_time));
+            moment(|one| one.application_authentication_client_sign_in_activity.last_sign_in_date_time);
+        principal.last_user_sign_in = moment(|one| one.delegated_client_sign_in_activity.last_sign_in_date_time);
     }
 }

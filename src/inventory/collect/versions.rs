@@ -7,8 +7,11 @@ use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::azure::Found;
+use super::gathered::Gathered;
 use super::join::{self, Sha1, Wanted};
 use super::news::Listener;
 use super::refusal::NotSignedIn;
@@ -19,14 +22,18 @@ use crate::inventory::{BackingKey, Certificate, Digest, Evidence, Policy, Reason
 use crate::keyvault::{self, ListedCertificate};
 use crate::pki;
 
-/// Vaults with their certificates unpacked.
-type Open = Vec<(domain::Vault, Seen<Vec<Certificate>>)>;
-
 /// So many requests to vaults are under way at once.
 const READINGS_AT_ONCE: usize = 256;
 
 /// Certificates as an earlier run saw them: versions do not change, and there are never fewer.
-pub(super) type Known = HashMap<(VaultName, CertificateName), Certificate>;
+pub(super) type Known = HashMap<VaultName, KnownVault>;
+
+/// Those of one vault, with their places in the list.
+#[derive(Debug)]
+pub(super) struct KnownVault {
+    places: HashMap<CertificateName, usize>,
+    certificates: Records<Certificate>,
+}
 
 /// Where a certificate is in the list of vaults.
 type Place = (usize, usize);
@@ -44,51 +51,24 @@ enum Depth {
 
 /// The certificates of an earlier run.
 pub(super) fn known(vaults: Vec<crate::inventory::Vault>) -> Known {
-    let certificates = vaults.into_iter().filter_map(|vault| match vault.certificates {
-        Seen::Read(certificates) => Some((vault.name, certificates)),
+    let of_vault = |vault: crate::inventory::Vault| match vault.certificates {
+        Seen::Read(certificates) => {
+            let names = certificates.iter().map(|certificate| certificate.name);
+            let places = names.enumerate().map(|(place, name)| (name, place)).collect();
+            Some((vault.name, KnownVault { places, certificates }))
+        }
         Seen::Unread { .. } => None,
-    });
-    certificates
-        .flat_map(|(vault, certificates)| {
-            let of_one = |certificate: Certificate| ((vault.clone(), certificate.name.clone()), certificate);
-            certificates.iter().map(of_one).collect::<Vec<_>>()
-        })
-        .collect()
+    };
+    vaults.into_iter().filter_map(of_vault).collect()
 }
 
 /// Reads what the credentials need, as soon as the directory has told of them.
 pub(super) async fn read(
     run: &Run<'_>,
     vaults: &mut Found,
-    listener: Listener,
-    known: &Known,
-) -> Result<(), NotSignedIn> {
-    let unpack = |certificates: &mut Seen<Records<Certificate>>| match std::mem::take(certificates) {
-        Seen::Read(certificates) => Seen::Read(certificates.iter().collect()),
-        Seen::Unread { unread } => Seen::unread(unread),
-    };
-    let mut open: Open =
-        vaults.iter_mut().map(|(place, vault)| (place.clone(), unpack(&mut vault.certificates))).collect();
-    let wanted = contents(run, &mut open, listener, known).await?;
-    for ((_, vault), (_, certificates)) in vaults.iter_mut().zip(open) {
-        vault.certificates = match certificates {
-            Seen::Read(certificates) => Seen::Read(certificates.into()),
-            Seen::Unread { unread } => Seen::unread(unread),
-        };
-    }
-    match wanted {
-        Some(wanted) => read_deleted(run, vaults, &wanted).await,
-        None => Ok(()),
-    }
-}
-
-/// Reads what certificates hold. The answer is what the directory has told of.
-async fn contents(
-    run: &Run<'_>,
-    vaults: &mut Open,
     mut listener: Listener,
     known: &Known,
-) -> Result<Option<Wanted>, NotSignedIn> {
+) -> Result<(), NotSignedIn> {
     let listed = current(vaults);
     // The bytes of credentials take longest, and what they could change is rare: that what a label
     // does not name is there all the same.
@@ -96,8 +76,8 @@ async fn contents(
         let unknown = places_in(vaults, |vault, certificate| before(known, vault, certificate).is_none());
         list_versions(run, vaults, &unknown, &Wanted::default(), known).await?;
     }
-    let Some(told) = listener.wanted().await else { return Ok(None) };
-    let wanted = &told;
+    let Some(wanted) = listener.wanted().await else { return Ok(()) };
+    let wanted = &wanted;
 
     let every = run.plan.all_certificates || wanted.has_stranger(&listed);
     let to_list = places(vaults, |certificate| {
@@ -111,24 +91,32 @@ async fn contents(
     });
     look_into(run, vaults, &named, depth, wanted).await?;
 
-    let (versions, keys) = all_versions(vaults);
-    if !wanted.has_issued_stranger(&versions, &keys) {
-        return Ok(Some(told));
+    if !is_any_issued_elsewhere(vaults, wanted) {
+        return read_deleted(run, vaults, wanted).await;
     }
     let rest = places(vaults, |certificate| has(certificate, |version| version.x.read().is_none()));
     look_into(run, vaults, &rest, Depth::Certificates, wanted).await?;
     let found = places(vaults, |certificate| has(certificate, |version| is_unread_key(version, wanted)));
     look_into(run, vaults, &found, Depth::Named, wanted).await?;
-    Ok(Some(told))
+    read_deleted(run, vaults, wanted).await
+}
+
+/// Whether the key of some credential may be in a vault under another certificate.
+fn is_any_issued_elsewhere(vaults: &Found, wanted: &Wanted) -> bool {
+    // To compare all versions costs something, and certificates of an authority are not everywhere.
+    wanted.has_issued() && {
+        let (versions, keys) = all_versions(vaults);
+        wanted.has_issued_stranger(&versions, &keys)
+    }
 }
 
 /// The certificates that are listed as current.
-fn current(vaults: &Open) -> HashSet<Sha1> {
+fn current(vaults: &Found) -> HashSet<Sha1> {
     certificates(vaults).filter_map(|(_, certificate)| join::of(certificate.x5t.as_ref()?)).collect()
 }
 
 /// All certificates and keys that were seen.
-fn all_versions(vaults: &Open) -> (HashSet<Sha1>, HashSet<Digest>) {
+fn all_versions(vaults: &Found) -> (HashSet<Sha1>, HashSet<Digest>) {
     let (mut digests, mut keys) = (HashSet::new(), HashSet::new());
     for (_, certificate) in certificates(vaults) {
         digests.extend(certificate.x5t.as_ref().and_then(join::of));
@@ -158,82 +146,95 @@ fn is_unread_key(version: &VersionRecord, wanted: &Wanted) -> bool {
     version.x.read().is_some_and(|x| wanted.has_key(&x.spki)) && version.key.read().is_none()
 }
 
-fn certificates(vaults: &Open) -> impl Iterator<Item = (Place, &Certificate)> {
+fn certificates(vaults: &Found) -> impl Iterator<Item = (Place, Certificate)> + '_ {
     vaults.iter().enumerate().flat_map(|(vault, (_, record))| {
-        let certificates = record.read().into_iter().flatten().enumerate();
+        let certificates = record.certificates.read().into_iter().flat_map(Records::iter).enumerate();
         certificates.map(move |(index, certificate)| ((vault, index), certificate))
     })
 }
 
 /// The certificates that fulfil a condition, one of each vault after the other: so that no vault is
 /// asked for everything at once.
-fn places(vaults: &Open, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
+fn places(vaults: &Found, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
     places_in(vaults, |_, certificate| is_meant(certificate))
 }
 
-fn places_in(vaults: &Open, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
-    let meant = certificates(vaults)
-        .filter(|((vault, _), certificate)| vaults.get(*vault).is_some_and(|(vault, _)| is_meant(vault, certificate)));
+fn places_in(vaults: &Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
+    let is_meant = |(vault, _): &Place, certificate: &Certificate| {
+        vaults.get(*vault).is_some_and(|(vault, _)| is_meant(vault, certificate))
+    };
+    let meant = certificates(vaults).filter(|(place, certificate)| is_meant(place, certificate));
     let mut places: Vec<_> = meant.map(|(place, _)| place).collect();
     places.sort_unstable_by_key(|(vault, index)| (*index, *vault));
     places
 }
 
-fn at(vaults: &mut Open, (vault, index): Place) -> Option<&mut Certificate> {
-    match &mut vaults.get_mut(vault)?.1 {
-        Seen::Read(certificates) => certificates.get_mut(index),
-        Seen::Unread { .. } => None,
-    }
+fn at(vaults: &Found, (vault, index): Place) -> Option<(&domain::Vault, Certificate)> {
+    let (place, record) = vaults.get(vault)?;
+    Some((place, record.certificates.read()?.get(index)?))
 }
 
-fn name_at(vaults: &Open, (vault, index): Place) -> Option<(&domain::Vault, &Certificate)> {
-    let (place, record) = vaults.get(vault)?;
-    Some((place, record.read()?.get(index)?))
+/// Puts what was read of certificates in its place.
+fn put_all<V: Serialize + DeserializeOwned>(
+    vaults: &mut Found,
+    read: Gathered<Place, V>,
+    put: impl Fn(&mut Certificate, V),
+) {
+    let read = read.by_key();
+    for (vault, (_, record)) in vaults.iter_mut().enumerate() {
+        let Seen::Read(certificates) = &mut record.certificates else { continue };
+        let mut index = 0..;
+        certificates.change(|certificate| {
+            if let Some(value) = index.next().and_then(|index| read.get(&(vault, index))) {
+                put(certificate, value);
+            }
+            true
+        });
+        certificates.shrink_to_fit();
+    }
 }
 
 async fn list_versions(
     run: &Run<'_>,
-    vaults: &mut Open,
+    vaults: &mut Found,
     places: &[Place],
     wanted: &Wanted,
     known: &Known,
 ) -> Result<(), NotSignedIn> {
     run.watcher.doing(&format!("listing the versions of {} certificates", places.len()));
-    let readings = places.iter().filter_map(|place| Some((*place, name_at(vaults, *place)?)));
+    let found: &Found = vaults;
+    let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
     let readings = readings.map(|(place, (vault, certificate))| async move {
-        let before = before(known, vault, certificate);
-        if let Some(versions) = before.and_then(|before| still_true(before, certificate, wanted)) {
+        let before = before(known, vault, &certificate);
+        if let Some(versions) = before.as_ref().and_then(|before| still_true(before, &certificate, wanted)) {
             run.read(Evidence::CertificateVersions, 1);
             return Ok((place, Seen::Read(versions)));
         }
         let versions = match run.vault(vault).versions(&certificate.name).await {
             Ok(listed) => {
                 run.read(Evidence::CertificateVersions, 1);
-                let facts = before.and_then(|before| before.versions.read()).map(Vec::as_slice).unwrap_or_default();
-                Seen::Read(newest_first(listed, facts))
+                let before = before.as_ref().and_then(|before| before.versions.read());
+                Seen::Read(newest_first(listed, before.map(Vec::as_slice).unwrap_or_default()))
             }
             Err(error) => unread(run, Evidence::CertificateVersions, &object(vault, &certificate.name), &error)?,
         };
         Ok((place, versions))
     });
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut read = Vec::new();
+    let mut read: Gathered<Place, Seen<Vec<VersionRecord>>> = Gathered::new();
     while let Some(one) = reading.next().await {
-        read.push(one?);
+        read.extend([one?]);
     }
     drop(reading);
-    for (place, versions) in read {
-        if let Some(certificate) = at(vaults, place) {
-            certificate.versions = versions;
-        }
-    }
+    put_all(vaults, read, |certificate, versions| certificate.versions = versions);
     Ok(())
 }
 
 /// What an earlier run saw of a certificate that has no new version since.
-fn before<'k>(known: &'k Known, vault: &domain::Vault, now: &Certificate) -> Option<&'k Certificate> {
-    let before = known.get(&(vault.name().clone(), now.name.clone()));
-    before.filter(|before| is_unchanged(before, now))
+fn before(known: &Known, vault: &domain::Vault, now: &Certificate) -> Option<Certificate> {
+    let known = known.get(vault.name())?;
+    let before = known.certificates.get(*known.places.get(&now.name)?)?;
+    Some(before).filter(|before| is_unchanged(before, now))
 }
 
 /// A new version always becomes the current one.
@@ -285,28 +286,25 @@ fn version(listed: ListedCertificate) -> Option<VersionRecord> {
 
 async fn look_into(
     run: &Run<'_>,
-    vaults: &mut Open,
+    vaults: &mut Found,
     places: &[Place],
     depth: Depth,
     wanted: &Wanted,
 ) -> Result<(), NotSignedIn> {
     run.watcher.doing(&format!("reading {} certificates", places.len()));
-    let readings = places.iter().filter_map(|place| Some((*place, name_at(vaults, *place)?)));
+    let found: &Found = vaults;
+    let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
     let readings = readings.map(|(place, (vault, certificate))| async move {
         let client = run.vault(vault);
-        Ok((place, look_into_one(run, &client, certificate.clone(), depth, wanted).await?))
+        Ok((place, look_into_one(run, &client, certificate, depth, wanted).await?))
     });
     let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut read = Vec::new();
+    let mut read: Gathered<Place, Certificate> = Gathered::new();
     while let Some(one) = reading.next().await {
-        read.push(one?);
+        read.extend([one?]);
     }
     drop(reading);
-    for (place, seen) in read {
-        if let Some(certificate) = at(vaults, place) {
-            *certificate = seen;
-        }
-    }
+    put_all(vaults, read, |certificate, seen| *certificate = seen);
     Ok(())
 }
 
