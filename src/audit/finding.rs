@@ -251,14 +251,60 @@ impl Details {
     /// What to do next, for this very subject. Ids stand in it and no names: those could hold anything, and
     /// this is for pasting.
     pub fn fix(&self, subject: &Subject) -> String {
-        let app = subject.app_id.map_or_else(|| subject.id.to_string(), |app| app.to_string());
         let (vault, certificate) = subject.id.split_once('/').unwrap_or((&subject.id, ""));
-        self.remedy
-            .replace("{app}", &app)
-            .replace("{kind}", if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" })
-            .replace("{principal}", &subject.id)
-            .replace("{vault}", vault)
-            .replace("{certificate}", certificate)
-            .replace("{part}", subject.part.as_deref().unwrap_or("ID"))
+        let app = subject.app_id.map(|app| app.to_string());
+        let value = |name: &str| match name {
+            "app" => Some(app.as_deref().unwrap_or(&subject.id)),
+            "kind" => Some(if subject.kind == ObjectKind::ServicePrincipal { "sp" } else { "app" }),
+            "principal" => Some(&*subject.id),
+            "vault" => Some(vault),
+            "certificate" => Some(certificate),
+            "part" => Some(subject.part.as_deref().unwrap_or("ID")),
+            _ => None,
+        };
+        let mut fix = String::with_capacity(self.remedy.len() + 64);
+        let mut pieces = self.remedy.split('{');
+        fix.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            match piece.split_once('}').and_then(|(name, rest)| Some((value(name)?, rest))) {
+                Some((value, rest)) => fix.extend([value, rest]),
+                None => fix.extend(["{", piece]),
+            }
+        }
+        fix
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_and_what_looks_like_one_in_an_id_or_elsewhere_is_not() {
+        let remedy = "do {principal} {vault}|{certificate}|{part} {kind} {app} '[{\"a\":{}}]' {other} {".to_owned();
+        let details = Details { adjustments: Vec::new(), message: "".into(), evidence: Box::default(), remedy };
+        let subject = Subject::new(ObjectKind::Certificate, "contoso-kv/{part}", "").part("{app}");
+        assert_eq!(
+            details.fix(&subject),
+            "do contoso-kv/{part} contoso-kv|{part}|{app} app contoso-kv/{part} '[{\"a\":{}}]' {other} {"
+        );
+        let id = "7b0f0000-0000-4000-8000-000000000001";
+        let subject = Subject::service_principal(id.parse().unwrap(), id.parse().unwrap(), "");
+        let remedy = "az ad {kind} show {app}, {part}".to_owned();
+        assert_eq!(Details { remedy, ..details }.fix(&subject), format!("az ad sp show {id}, ID"));
+    }
+
+    #[test]
+    fn kinds_are_called_as_they_are_in_files() {
+        for kind in [
+            ObjectKind::Application,
+            ObjectKind::ServicePrincipal,
+            ObjectKind::Certificate,
+            ObjectKind::Vault,
+            ObjectKind::Tenant,
+            ObjectKind::Audit,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 use time::Date;
+use uuid::Uuid;
 
 use super::day;
 use super::finding::{Finding, ObjectKind, State, Subject};
@@ -300,8 +301,7 @@ impl Object {
         let (kind, id) = match self {
             Self::App(id) => {
                 let is_identity = matches!(subject.kind, ObjectKind::Application | ObjectKind::ServicePrincipal);
-                return is_identity
-                    && (*subject.id == **id || subject.app_id.is_some_and(|app| app.to_string() == **id));
+                return is_identity && (*subject.id == **id || subject.app_id.is_some_and(|app| is_spelled(app, id)));
             }
             Self::Vault(id) => (ObjectKind::Vault, id),
             Self::Certificate(id) => (ObjectKind::Certificate, id),
@@ -309,6 +309,11 @@ impl Object {
         };
         subject.kind == kind && subject.id.eq_ignore_ascii_case(id)
     }
+}
+
+/// Whether an id is written so; asked of millions of findings.
+fn is_spelled(app: AppId, id: &str) -> bool {
+    app.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer()) == id
 }
 
 impl fmt::Display for Target {

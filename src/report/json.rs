@@ -14,7 +14,7 @@ use crate::audit::{
     Adjustment, Delta, Fact, Finding, Findings, Fingerprint, Gone, Group, OmittedKind, Report, Severity, State,
     Subject, Tally, Unknown, WaiverUse,
 };
-use crate::domain::TenantId;
+use crate::domain::{AppId, TenantId};
 use crate::inventory::{Count, Coverage, Evidence, Gap, Reason};
 
 /// Version of the document. The first number changes when a reader of the old one would be wrong,
@@ -157,7 +157,7 @@ struct Object<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    app_id: Option<String>,
+    app_id: Option<AppId>,
     name: &'a str,
 }
 
@@ -189,8 +189,10 @@ pub(super) struct Unnamed<'a> {
 }
 
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(Visible(out), &Document::of(report))?;
-    out.write_all(b"\n")
+    let mut out = Visible::new(out);
+    serde_json::to_writer_pretty(&mut out, &Document::of(report))?;
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 impl<'a> Document<'a> {
@@ -314,7 +316,7 @@ impl<'a> Object<'a> {
             kind: super::subject::kind_id(subject.kind),
             id: &subject.id,
             part: subject.part.as_deref(),
-            app_id: subject.app_id.map(|app| app.to_string()),
+            app_id: subject.app_id,
             name: &subject.name,
         }
     }

@@ -38,20 +38,21 @@ enum Body<'a> {
 }
 
 pub(super) fn write(report: &Report, _: &Options, out: &mut dyn Write) -> io::Result<()> {
-    line(report, "coverage", Body::Coverage { coverage: Cover::of(&report.coverage) }, out)?;
+    let mut out = Visible::new(out);
+    line(report, "coverage", Body::Coverage { coverage: Cover::of(&report.coverage) }, &mut out)?;
     for finding in report.findings.iter() {
-        line(report, "finding", Body::Finding(Box::new(Item::of(&finding))), out)?;
+        line(report, "finding", Body::Finding(Box::new(Item::of(&finding))), &mut out)?;
     }
     for unknown in &report.unknowns {
-        line(report, "unknown", Body::Unknown(Undecided::of(unknown)), out)?;
+        line(report, "unknown", Body::Unknown(Undecided::of(unknown)), &mut out)?;
     }
     for kind in report.omitted.kinds() {
-        line(report, "unknown-omitted", Body::Omitted(Unnamed::of(kind)), out)?;
+        line(report, "unknown-omitted", Body::Omitted(Unnamed::of(kind)), &mut out)?;
     }
-    Ok(())
+    out.flush()
 }
 
-fn line<'a>(report: &'a Report, record: &'static str, body: Body<'a>, out: &mut dyn Write) -> io::Result<()> {
+fn line<'a>(report: &'a Report, record: &'static str, body: Body<'a>, out: &mut Visible<'_>) -> io::Result<()> {
     let line = Line {
         time_generated: report.header.collected_at,
         record,
@@ -61,7 +62,7 @@ fn line<'a>(report: &'a Report, record: &'static str, body: Body<'a>, out: &mut 
         policy_hash: &report.policy_hash,
         body,
     };
-    serde_json::to_writer(Visible(out), &line)?;
+    serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
 }
 

@@ -134,6 +134,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
     let findings = report.findings.iter().map(|finding| of_finding(report, finding));
     let unknowns = report.unknowns.iter().map(|unknown| of_unknown(report, unknown));
     let omitted = report.omitted.kinds().iter().map(|kind| of_omitted(report, kind));
+    let mut out = Visible::new(out);
     out.write_all(b"[\n")?;
     for (index, statement) in
         std::iter::once(of_coverage(report)).chain(findings).chain(unknowns).chain(omitted).enumerate()
@@ -141,9 +142,10 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
         if index > 0 {
             out.write_all(b",\n")?;
         }
-        serde_json::to_writer(Visible(out), &event(report, options.ocsf_class, statement))?;
+        serde_json::to_writer(&mut out, &event(report, options.ocsf_class, statement))?;
     }
-    out.write_all(b"\n]\n")
+    out.write_all(b"\n]\n")?;
+    out.flush()
 }
 
 fn of_coverage(report: &Report) -> Statement<'_> {

@@ -121,17 +121,19 @@ pub(super) fn write_fact(
 
 /// What stands behind the part: message, remedy, adjustments, facts.
 pub(super) fn read_details(ids: &Ids<'_>, texts: &Texts, from: &mut Reader<'_>) -> Details {
-    let (message, remedy) = (texts.read(from, ids).into(), texts.read(from, ids));
+    let mut text = Vec::with_capacity(256);
+    let message = texts.read(from, ids, &mut text).into();
+    let remedy = texts.read(from, ids, &mut text).to_owned();
     let adjustments = (0..from.number()).map(|_| Adjustment {
         from: at(&Severity::ALL, usize::from(from.byte())),
         to: at(&Severity::ALL, usize::from(from.byte())),
-        why: texts.read(from, ids),
+        why: texts.read(from, ids, &mut text).to_owned(),
     });
     let adjustments = adjustments.collect();
     let evidence = (0..from.number()).map(|_| Fact {
         evidence: at(&Evidence::ALL, from.count()),
-        field: texts.read(from, ids).into(),
-        value: texts.read(from, ids).into(),
+        field: texts.read(from, ids, &mut text).into(),
+        value: texts.read(from, ids, &mut text).into(),
     });
     let evidence = evidence.collect();
     Details { adjustments, message, evidence, remedy }

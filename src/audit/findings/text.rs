@@ -102,21 +102,21 @@ impl Texts {
         }
     }
 
-    /// The text that was written last.
-    pub(super) fn read(&self, from: &mut Reader<'_>, ids: &Ids<'_>) -> String {
+    /// The text that was written; `text` is memory for it.
+    pub(super) fn read<'t>(&self, from: &mut Reader<'_>, ids: &Ids<'_>, text: &'t mut Vec<u8>) -> &'t str {
         let pattern = match from.count() {
             0 => from.text(),
             number => self.patterns.get(number - 1).map(|pattern| &**pattern).unwrap_or_default(),
         };
-        let mut text = Vec::with_capacity(pattern.len() + 48);
+        text.clear();
         let mut pieces = pattern.split(|byte| *byte == SIGN);
         text.extend_from_slice(pieces.next().unwrap_or_default());
         for piece in pieces {
             let Some((letter, rest)) = piece.split_first() else { continue };
-            fill(*letter, from, ids, &mut text);
+            fill(*letter, from, ids, text);
             text.extend_from_slice(rest);
         }
-        String::from_utf8(text).unwrap_or_default()
+        str::from_utf8(text).unwrap_or_default()
     }
 
     /// The number of a pattern; `None` when it is met for the first time, or when there are too many.
@@ -362,7 +362,8 @@ mod tests {
         texts.value(text, &ids, &mut to);
         let length = to.bytes.len();
         let mut from = Reader { bytes: &to.bytes };
-        let (sentence, value) = (texts.read(&mut from, &ids), texts.read(&mut from, &ids));
+        let mut read = || texts.read(&mut from, &ids, &mut Vec::new()).to_owned();
+        let (sentence, value) = (read(), read());
         assert!(from.bytes.is_empty());
         assert_eq!(sentence, value);
         (sentence, length)

@@ -21,8 +21,10 @@ impl Diff<'_> {
     ///
     /// What `out` says.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(Visible(out), self)?;
-        out.write_all(b"\n")
+        let mut out = Visible::new(out);
+        serde_json::to_writer_pretty(&mut out, self)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 
     /// Writes it for people.
