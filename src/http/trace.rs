@@ -44,6 +44,9 @@ pub(super) fn attempt(
     took: Duration,
     end: &End<'_>,
 ) {
+    if !tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
+        return;
+    }
     let (host, path) = (Cloud::authority_of(url), address(url));
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match end {
