@@ -51,9 +51,12 @@ impl Visitor<'_> for Packed {
 }
 
 fn digits(kind: u8, bytes: &[u8]) -> Box<str> {
-    let ten = if kind == UPPER { b'A' } else { b'a' } - 10;
-    let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { ten + half });
-    let text: String = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+    let digits = if kind == UPPER { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(digits[usize::from(byte >> 4)]));
+        text.push(char::from(digits[usize::from(byte & 15)]));
+    }
     text.into()
 }
 

@@ -1,7 +1,8 @@
 //! The join of what the directory trusts with what the vaults hold.
 //!
 //! Tables hold positions and hashes, and no records: those of a large tenant stay packed until somebody
-//! looks at them. What a hash finds is compared in full before it is believed.
+//! looks at them. Hashes have a new key in each run, so that nobody can make two digests meet; places
+//! that they find are compared in full.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -77,8 +78,8 @@ pub(super) struct Index {
     /// By hashes of digests.
     by_sha1: Multimap<u64, Spot>,
     by_spki: Multimap<u64, Spot>,
-    /// By `vault/name/version`; by `vault/name` where the current version is known from the list only.
-    trust: Multimap<Box<str>, Trust>,
+    /// By the hash of `vault/name/version`; of `vault/name` where the list alone tells the current version.
+    trust: Multimap<u64, Trust>,
     /// Of keys that several hold, by hash.
     holders: Multimap<u64, Trust>,
     /// Of labels that several keys carry: hashes of the keys, by that of the label.
@@ -106,7 +107,7 @@ enum At {
 /// Who trusts what, while it is gathered.
 #[derive(Debug, Default)]
 struct Trusts {
-    trust: Vec<(Box<str>, Trust)>,
+    trust: Vec<(u64, Trust)>,
     holders: Vec<(u64, (Identity, u32))>,
     labels: Vec<(u64, u64)>,
     unread_labels: Vec<(u64, Reason)>,
@@ -147,7 +148,7 @@ impl Index {
         index
     }
 
-    /// Adds who trusts what: `gather` hands out the credentials of everybody.
+    /// Adds who trusts what.
     pub(super) fn join(mut self, inventory: &Inventory, now: OffsetDateTime) -> Self {
         let mut trusts = Trusts::default();
         for (number, application) in inventory.applications.iter().enumerate() {
@@ -218,7 +219,7 @@ impl Index {
 
     /// Who trusts what is at a path.
     pub(super) fn trust(&self, path: &str) -> &[Trust] {
-        self.trust.get(path)
+        self.trust.get(&self.hash(path))
     }
 
     pub(super) fn holders(&self, spki: &str) -> &[Trust] {
@@ -282,7 +283,7 @@ impl Trusts {
             let trust = Trust::new(identity, app_id, key, keys, now);
             for found in index.matches(key, inventory, &desk) {
                 if found.is_proven() && !found.is_deleted() {
-                    self.trust.push((found.path().into(), trust));
+                    self.trust.push((index.hash(&found.path()), trust));
                 }
             }
             let label = key.thumbprint().map(|label| index.hash(&label.hex()));

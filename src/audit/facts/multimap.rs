@@ -38,7 +38,7 @@ impl<K: Ord, V> Multimap<K, V> {
     {
         let from = self.keys.partition_point(|known| known.borrow() < key);
         let rest = self.keys.get(from..).unwrap_or_default();
-        let number = rest.partition_point(|known| known.borrow() <= key);
+        let number = rest.iter().take_while(|known| (*known).borrow() == key).count();
         self.values.get(from..from + number).unwrap_or_default()
     }
 }
