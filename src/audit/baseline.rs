@@ -4,6 +4,7 @@
 //! Whoever may write the file decides what is known, unless it is signed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime};
@@ -134,9 +135,14 @@ impl Baseline {
         }
     }
 
-    /// As the text of a file: the same baseline is the same text.
-    pub fn text(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    /// Writes it as a file has it: the same baseline is the same text.
+    ///
+    /// # Errors
+    ///
+    /// What `out` says.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        out.write_all(b"\n")
     }
 
     /// The evidence in it.

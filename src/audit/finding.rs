@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::Date;
+use uuid::Uuid;
 
 use super::day;
 use super::severity::Severity;
@@ -198,12 +199,12 @@ impl Subject {
 
     /// An application.
     pub fn application(id: ObjectId, app_id: AppId, name: &str) -> Self {
-        Self { app_id: Some(app_id), ..Self::new(ObjectKind::Application, id.to_string(), name) }
+        Self { app_id: Some(app_id), ..Self::new(ObjectKind::Application, spelled(id), name) }
     }
 
     /// A service principal.
     pub fn service_principal(id: ObjectId, app_id: AppId, name: &str) -> Self {
-        Self { app_id: Some(app_id), ..Self::new(ObjectKind::ServicePrincipal, id.to_string(), name) }
+        Self { app_id: Some(app_id), ..Self::new(ObjectKind::ServicePrincipal, spelled(id), name) }
     }
 
     /// The same object, one part of it.
@@ -211,6 +212,11 @@ impl Subject {
     pub fn part(self, part: impl fmt::Display) -> Self {
         Self { part: Some(part.to_string().into()), ..self }
     }
+}
+
+/// As it is displayed, without the detour: one is made for each finding.
+fn spelled(id: ObjectId) -> Box<str> {
+    (&*id.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer())).into()
 }
 
 impl ObjectKind {

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use uuid::Uuid;
+
 /// An id as it is kept. Text that is spelled like one and would not come back as it was stays text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Id<'a> {
@@ -130,12 +132,8 @@ impl<'a> Id<'a> {
             Self::Text(text) => to.extend_from_slice(text.as_bytes()),
             Self::Hex(bytes) => write_hex(&bytes, Case::Lower, to),
             Self::Guid(bytes) => {
-                for (index, byte) in bytes.into_iter().enumerate() {
-                    if [4, 6, 8, 10].contains(&index) {
-                        to.push(b'-');
-                    }
-                    write_hex(&[byte], Case::Lower, to);
-                }
+                let guid = Uuid::from_bytes(bytes).hyphenated();
+                to.extend_from_slice(guid.encode_lower(&mut Uuid::encode_buffer()).as_bytes());
             }
         }
     }
@@ -187,19 +185,11 @@ pub(super) fn hex<const N: usize>(digits: &[u8], case: Case) -> Option<[u8; N]> 
 
 /// The bytes of a GUID in lower case.
 pub(super) fn guid(text: &[u8]) -> Option<[u8; 16]> {
-    let text: &[u8; 36] = text.try_into().ok()?;
-    let mut digits = [0; 32];
-    let mut free = digits.iter_mut();
-    for (index, byte) in text.iter().enumerate() {
-        if [8, 13, 18, 23].contains(&index) {
-            if *byte != b'-' {
-                return None;
-            }
-        } else {
-            *free.next()? = *byte;
-        }
+    let has_form = text.len() == 36 && [8, 13, 18, 23].iter().all(|place| text[*place] == b'-');
+    if !has_form || text.iter().any(u8::is_ascii_uppercase) {
+        return None;
     }
-    hex(&digits, Case::Lower)
+    Uuid::try_parse_ascii(text).ok().map(Uuid::into_bytes)
 }
 
 pub(super) fn write_hex(bytes: &[u8], case: Case, to: &mut Vec<u8>) {

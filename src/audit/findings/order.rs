@@ -11,27 +11,25 @@ impl Findings {
     pub(crate) fn sort(&mut self) {
         let mut added = self.rows.split_off(self.sorted.min(self.rows.len()));
         self.sort_rows(&mut added);
-        match (self.rows.is_empty(), added.is_empty()) {
-            (_, true) => {}
-            (true, _) => self.rows = added,
-            _ => self.rows = self.merged(&added),
+        if self.rows.is_empty() {
+            self.rows = added;
+        } else {
+            self.merge(&added);
         }
         self.sorted = self.rows.len();
     }
 
-    /// With others between them.
-    fn merged(&self, added: &[Row]) -> Vec<Row> {
+    /// Puts others between those that are in order, from behind and in place.
+    fn merge(&mut self, added: &[Row]) {
         let ranks = self.ranks();
-        let mut merged = Vec::with_capacity(self.rows.len() + added.len());
-        let mut rest = self.rows.as_slice();
-        for row in added {
-            let (before, behind) = rest.split_at(rest.partition_point(|other| self.order(&ranks, other, row).is_le()));
-            merged.extend_from_slice(before);
-            merged.push(*row);
-            rest = behind;
+        let mut end = self.rows.len();
+        self.rows.extend_from_slice(added);
+        for (number, row) in added.iter().enumerate().rev() {
+            let at = self.rows[..end].partition_point(|other| self.order(&ranks, other, row).is_le());
+            self.rows.copy_within(at..end, at + number + 1);
+            self.rows[at + number] = *row;
+            end = at;
         }
-        merged.extend_from_slice(rest);
-        merged
     }
 
     /// Rule by rule: what is remembered of subjects while they are compared is never that of all findings.

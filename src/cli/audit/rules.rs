@@ -1,6 +1,7 @@
 //! The rules of a run: profile, limits, waivers, baseline, rules of the user's own.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::super::context::Context;
@@ -121,7 +122,11 @@ impl Loaded {
     ) -> Result<(), Failure> {
         let before = self.baseline.as_ref().map(|known| &known.baseline);
         let baseline = Baseline::after(report, inventory, manifest, before);
-        outputs::whole(path, |out| out.write_all(baseline.text().as_bytes()))
+        outputs::whole(path, |out| {
+            let mut out = io::BufWriter::new(out);
+            baseline.write(&mut out)?;
+            out.flush()
+        })
     }
 }
 
