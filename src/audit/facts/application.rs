@@ -1,12 +1,16 @@
 //! Facts about applications and service principals.
 
+use time::OffsetDateTime;
+
 use super::Facts;
-use super::credential::{KeyFacts, PasswordFacts};
+use super::credential::{KeyFacts, PasswordFacts, is_saml};
 use super::tier::Tier;
 use crate::audit::finding::Subject;
 use crate::audit::manifest::ManifestEntry;
 use crate::audit::verdict::Step;
-use crate::inventory::{Application, Evidence, Reason, RequiredKind, ServicePrincipal};
+use crate::inventory::{
+    Application, Evidence, KeyCredential, PasswordCredential, Reason, RequiredKind, ServicePrincipal,
+};
 
 /// An application, with what was derived.
 #[derive(Debug)]
@@ -162,7 +166,8 @@ impl<'a> PrincipalFacts<'a> {
     /// The same with what is on the application behind it, if that is registered here.
     pub fn in_force_with_application(&self, facts: &Facts<'a>) -> InForce {
         let own = self.in_force();
-        let application = self.app.map(|app| ApplicationFacts::new(app, facts).in_force()).unwrap_or_default();
+        let of = |app: &Application| InForce::of_records(&app.keys, &app.passwords, facts.now);
+        let application = self.app.map(of).unwrap_or_default();
         InForce { secrets: own.secrets + application.secrets, keys: own.keys + application.keys }
     }
 
@@ -174,12 +179,28 @@ impl<'a> PrincipalFacts<'a> {
 
 impl InForce {
     fn of(keys: &[KeyFacts<'_>], passwords: &[PasswordFacts<'_>]) -> Self {
-        let is_shared = |key: &&KeyFacts<'_>| key.is_active && !key.is_saml && key.key.is_symmetric();
-        let passwords = passwords.iter().filter(|password| password.is_active && !password.is_saml).count();
-        Self {
-            secrets: passwords + keys.iter().filter(is_shared).count(),
-            keys: keys.iter().filter(|key| key.is_sign_in()).count(),
-        }
+        let keys = keys.iter().filter(|key| key.is_active && !key.is_saml).map(|key| key.key);
+        Self::counted(keys, passwords.iter())
+    }
+
+    /// Of credentials of which nothing else is asked: where their keys are, takes long to find out.
+    fn of_records(keys: &[KeyCredential], passwords: &[PasswordCredential], now: OffsetDateTime) -> Self {
+        let in_force = keys.iter().filter(|key| key.is_active(now) && !is_saml(key, keys));
+        let passwords: Vec<_> =
+            passwords.iter().map(|password| PasswordFacts::new(password, keys, None, now)).collect();
+        Self::counted(in_force, passwords.iter())
+    }
+
+    /// Of keys that are valid now and no part of SAML.
+    fn counted<'a, 'p: 'a>(
+        keys: impl Iterator<Item = &'a KeyCredential>,
+        passwords: impl Iterator<Item = &'a PasswordFacts<'p>>,
+    ) -> Self {
+        let passwords = passwords.filter(|password| password.is_active && !password.is_saml).count();
+        keys.fold(Self { secrets: passwords, keys: 0 }, |sum, key| Self {
+            secrets: sum.secrets + usize::from(key.is_symmetric()),
+            keys: sum.keys + usize::from(key.is_for_sign_in()),
+        })
     }
 
     /// Whether there is none.

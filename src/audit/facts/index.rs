@@ -148,21 +148,23 @@ impl Index {
         index
     }
 
-    /// Adds who trusts what.
-    pub(super) fn join(mut self, inventory: &Inventory, now: OffsetDateTime) -> Self {
+    /// Adds who trusts what, and tells `see` of everybody while they are unpacked.
+    pub(super) fn join(
+        mut self,
+        inventory: &Inventory,
+        now: OffsetDateTime,
+        mut see: impl FnMut(Identity, AppId),
+    ) -> Self {
         let mut trusts = Trusts::default();
         for (number, application) in inventory.applications.iter().enumerate() {
-            trusts.add(
-                &self,
-                inventory,
-                Identity::Application(number as u32),
-                application.app_id,
-                &application.keys,
-                now,
-            );
+            let identity = Identity::Application(number as u32);
+            see(identity, application.app_id);
+            trusts.add(&self, inventory, identity, application.app_id, &application.keys, now);
         }
         for (number, principal) in inventory.service_principals.iter().enumerate() {
-            trusts.add(&self, inventory, Identity::Principal(number as u32), principal.app_id, &principal.keys, now);
+            let identity = Identity::Principal(number as u32);
+            see(identity, principal.app_id);
+            trusts.add(&self, inventory, identity, principal.app_id, &principal.keys, now);
         }
         // Most keys have one holder, and most labels one key: those that have several are asked for.
         let Trusts { trust, holders, mut labels, unread_labels } = trusts;

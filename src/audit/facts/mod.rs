@@ -46,7 +46,7 @@ pub use tier::Tier;
 pub use usage::{beyond_signature, beyond_signing, goes_beyond_everywhere};
 pub use whereabouts::{Claim, KeptAt, Others, Purpose, TrustedBy, Whereabouts, whereabouts};
 
-use self::index::{Index, certificate_at, path};
+use self::index::{Identity, Index, certificate_at, path};
 use self::multimap::Multimap;
 use self::rbac::Rbac;
 use super::data::Data;
@@ -98,21 +98,24 @@ pub struct Facts<'a> {
 impl<'a> Joined<'a> {
     /// Joins an inventory.
     pub fn new(inventory: &'a Inventory, manifest: &'a Manifest, history: &'a Seen<History>, data: &'a Data) -> Self {
-        let number = |(number, app_id): (usize, AppId)| (app_id, number as u32);
-        let applications = inventory.applications.iter().map(|app| app.app_id).enumerate().map(number);
-        let principals = inventory.service_principals.iter().map(|principal| principal.app_id).enumerate().map(number);
+        let (mut applications, mut principals) = (Vec::new(), Vec::new());
+        let see = |identity, app_id| match identity {
+            Identity::Application(number) => applications.push((app_id, number)),
+            Identity::Principal(number) => principals.push((app_id, number)),
+        };
+        let index = Index::of_vaults(inventory).join(inventory, inventory.header.collected_at, see);
         Self {
             inventory,
             manifest,
             history,
             data,
-            applications: applications.collect(),
-            principals: principals.collect(),
+            applications: applications.into_iter().collect(),
+            principals: principals.into_iter().collect(),
             roles: roles(inventory),
             gaps: inventory.coverage.gaps.iter().rev().map(|gap| (gap.evidence, gap.reason)).collect(),
             unread_vaults: unread_vaults(inventory),
             every_vault: every_vault(inventory),
-            index: Index::of_vaults(inventory).join(inventory, inventory.header.collected_at),
+            index,
             rbac: Rbac::new(inventory),
         }
     }
