@@ -42,6 +42,7 @@ const NETWORK_INFO: HeaderName = HeaderName::from_static("x-ms-keyvault-network-
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
+    transport: Arc<Transport>,
     pin: Pin,
     manners: Option<Manners>,
 }
@@ -87,7 +88,6 @@ impl Default for Options {
 struct Shared {
     cloud: Cloud,
     options: Options,
-    transport: Transport,
     skew: Skew,
     sent: Mutex<BTreeMap<(Service, String), u64>>,
     acts: Acts,
@@ -120,19 +120,18 @@ impl Client {
         let shared = Shared {
             cloud: cloud.clone(),
             options,
-            transport,
             skew: Skew::default(),
             sent: Mutex::default(),
             acts: Acts::default(),
         };
-        Ok(Self { shared: Arc::new(shared), pin: Pin::Cloud, manners: None })
+        Ok(Self { shared: Arc::new(shared), transport: Arc::new(transport), pin: Pin::Cloud, manners: None })
     }
 
     /// The same client for one identity endpoint outside the cloud, and for nothing else. Plain
     /// `http` is accepted for this machine and its link only.
     #[must_use]
     pub fn endpoint(&self, url: &Url) -> Self {
-        Self { shared: Arc::clone(&self.shared), pin: Pin::Endpoint(url.origin()), manners: None }
+        Self { pin: Pin::Endpoint(url.origin()), manners: None, ..self.clone() }
     }
 
     /// The same client at the pace that `pace` allows, as patient as `retry`.
@@ -145,6 +144,13 @@ impl Client {
     #[must_use]
     pub fn patient(&self, retry: RetryPolicy) -> Self {
         Self { manners: Some(Manners { pace: self.pace().cloned(), retry }), ..self.clone() }
+    }
+
+    /// The same client with connections of its own, which are closed when nobody has used them for so
+    /// long: whoever talks to a thousand hosts in turn pays for each that stays open.
+    #[must_use]
+    pub fn closing_idle(&self, after: Duration) -> Self {
+        Self { transport: Arc::new(self.transport.closing_idle(after)), ..self.clone() }
     }
 
     fn pace(&self) -> Option<&Arc<dyn Pace>> {
@@ -327,7 +333,7 @@ impl Client {
         if let Some(value) = token.and_then(header_value) {
             headers.insert(AUTHORIZATION, value);
         }
-        let client = self.shared.transport.client_for(&request.url).map_err(failed)?;
+        let client = self.transport.client_for(&request.url).map_err(failed)?;
         let sending = client.request(request.method.clone(), request.url.clone()).headers(headers);
         let response = sending.body(request.body.clone()).send().await.map_err(failed)?;
         let (status, mut headers) = (response.status(), response.headers().clone());

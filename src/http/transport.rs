@@ -14,6 +14,9 @@ use super::retry::Outcome;
 use super::trust;
 use crate::domain::Cloud;
 
+/// A connection that nobody uses is kept so long.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+
 /// How connections are made. There are two reqwest clients, each made when it is first used.
 #[derive(Debug)]
 pub(super) struct Transport {
@@ -22,6 +25,8 @@ pub(super) struct Transport {
     tls: Option<rustls::ClientConfig>,
     connect_timeout: Duration,
     request_timeout: Duration,
+    /// How long a connection that nobody uses is kept.
+    idle_timeout: Duration,
     remote: OnceLock<reqwest::Client>,
     local: OnceLock<reqwest::Client>,
 }
@@ -59,9 +64,23 @@ impl Transport {
             tls,
             connect_timeout,
             request_timeout,
+            idle_timeout: IDLE_TIMEOUT,
             remote: OnceLock::new(),
             local: OnceLock::new(),
         })
+    }
+
+    /// Connections of the same kind, of which those that nobody uses are closed sooner or later.
+    pub(super) fn closing_idle(&self, idle_timeout: Duration) -> Self {
+        Self {
+            cloud: self.cloud.clone(),
+            tls: self.tls.clone(),
+            connect_timeout: self.connect_timeout,
+            request_timeout: self.request_timeout,
+            idle_timeout,
+            remote: OnceLock::new(),
+            local: OnceLock::new(),
+        }
     }
 
     /// The client for a URL. The environment alone decides on a proxy (`HTTPS_PROXY`, `NO_PROXY`),
@@ -88,7 +107,7 @@ impl Transport {
             .retry(reqwest::retry::never())
             .connect_timeout(self.connect_timeout)
             .timeout(self.request_timeout)
-            .pool_idle_timeout(Duration::from_secs(90))
+            .pool_idle_timeout(self.idle_timeout)
             .dns_resolver(Resolver(self.cloud.clone()))
     }
 }
@@ -159,6 +178,8 @@ impl Resolve for Resolver {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
@@ -179,5 +200,24 @@ mod tests {
         for far in ["http://10.0.0.1/", "http://example.com/", "http://localhost.example/", "http://[2001:db8::1]/"] {
             assert!(!is_local(&far.parse().unwrap()), "{far}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_uses_is_closed() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let served = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            // Nothing more comes, and then the end.
+            stream.read(&mut [0; 1]).await.unwrap()
+        });
+        let patience = Duration::from_secs(20);
+        let transport = Transport::new(&Cloud::public(), &[], patience, patience).unwrap();
+        let transport = transport.closing_idle(Duration::from_millis(1));
+        let answer = transport.client_for(&url).unwrap().get(url.clone()).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(tokio::time::timeout(patience, served).await.unwrap().unwrap(), 0);
     }
 }

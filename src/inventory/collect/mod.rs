@@ -33,6 +33,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 pub use plan::{Activity, Clients, InvalidSought, Plan, Sought, Unwatched, Watcher};
 
 use self::azure::Watched;
@@ -55,6 +57,9 @@ const PATIENCE: RetryPolicy = RetryPolicy {
     base_delay: Duration::from_secs(1),
     max_delay: Duration::from_secs(32),
 };
+
+/// A connection that nobody uses is closed after this: each vault has its own, of a hundred kilobytes.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// A tenant that could not be read at all. What could be read in part is an inventory with gaps.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +108,7 @@ pub async fn collect(
 ) -> Result<Inventory, Error> {
     let limits = Arc::new(Limits::new(clients.http.clock()));
     let pace: Arc<dyn Pace> = Arc::clone(&limits) as Arc<dyn Pace>;
-    let http = clients.http.paced(&pace, PATIENCE);
+    let http = clients.http.paced(&pace, PATIENCE).closing_idle(IDLE);
     let mut run = Run {
         graph: graph::Client::new(&http, &clients.graph),
         arm: arm::Client::new(&http, &clients.vaults),
@@ -116,6 +121,7 @@ pub async fn collect(
         coverage: Mutex::default(),
         lists_have_bytes: AtomicBool::new(true),
         arrived: AtomicUsize::new(0),
+        large_pages: Semaphore::new(run::LARGE_PAGES_AT_ONCE),
         http,
     };
     let header = header(&run).await?;

@@ -304,6 +304,7 @@ async fn listing<T: Listed>(
     let (mut restarts, mut wanting) = (0, 0);
     let mut list = T::list(&run.graph, part);
     loop {
+        let _place = run.large_page().await;
         match list.next().await {
             Ok(Some(page)) => {
                 run.arrived(page.items.len());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limits::Limits;
 use super::plan::{Plan, Watcher};
@@ -16,6 +17,9 @@ use crate::graph::{self, List, Page};
 use crate::http::{self, TokenSource};
 use crate::inventory::{Coverage, Evidence, Gap, Reason, Seen};
 use crate::keyvault;
+
+/// So many of the largest pages are under way at once.
+pub(super) const LARGE_PAGES_AT_ONCE: usize = 16;
 
 /// A list whose pages get lost is begun anew so often.
 pub(super) const MOST_RESTARTS: usize = 8;
@@ -38,12 +42,20 @@ pub(super) struct Run<'a> {
     pub(super) lists_have_bytes: AtomicBool,
     /// Objects of the directory that have come so far.
     pub(super) arrived: AtomicUsize,
+    /// Places for the largest pages, which are megabytes of text until they are read.
+    pub(super) large_pages: Semaphore,
 }
 
 impl Run<'_> {
     /// A client for a vault.
     pub(super) fn vault(&self, vault: &Vault) -> keyvault::Client {
         keyvault::Client::new(&self.http, &self.vault_tokens, vault.clone())
+    }
+
+    /// A place for a large page, to be kept until it is read.
+    pub(super) async fn large_page(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.large_pages.acquire().await.ok()
     }
 
     /// Notes what was read.

@@ -55,8 +55,8 @@ async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Re
             }
         }
     }
-    let (deleted, contacts) = futures::future::join(client.deleted_certificates(), client.contacts()).await;
-    vault.deleted = match deleted {
+    // One after the other, over one connection: there may be a thousand vaults.
+    vault.deleted = match client.deleted_certificates().await {
         Ok(listed) => {
             let mut deleted: Vec<_> = listed.into_iter().map(deleted_certificate).collect();
             deleted.sort_by(|one, other| one.name.cmp(&other.name));
@@ -66,7 +66,7 @@ async fn list_one(run: &Run<'_>, place: &domain::Vault, vault: &mut Vault) -> Re
         }
         Err(error) => unread(run, Evidence::DeletedCertificates, name, &error)?,
     };
-    vault.contacts = match contacts {
+    vault.contacts = match client.contacts().await {
         Ok(contacts) => {
             run.read(Evidence::Contacts, 1);
             let with_mail =

@@ -38,6 +38,9 @@ pub(super) struct KnownVault {
 /// Where a certificate is in the list of vaults.
 type Place = (usize, usize);
 
+/// Subscription and location of a vault.
+type Region<'v> = (&'v str, &'v str);
+
 /// What is to be read of one certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Depth {
@@ -153,20 +156,39 @@ fn certificates(vaults: &Found) -> impl Iterator<Item = (Place, Certificate)> + 
     })
 }
 
-/// The certificates that fulfil a condition, one of each vault after the other: so that no vault is
-/// asked for everything at once.
+/// The certificates that fulfil a condition, in groups of vaults and there one of each vault after the
+/// other: so that no vault is asked for everything at once, nor a connection kept open to each.
 fn places(vaults: &Found, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
     places_in(vaults, |_, certificate| is_meant(certificate))
 }
 
-fn places_in(vaults: &Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
+fn places_in<'v>(vaults: &'v Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
     let is_meant = |(vault, _): &Place, certificate: &Certificate| {
         vaults.get(*vault).is_some_and(|(vault, _)| is_meant(vault, certificate))
     };
     let meant = certificates(vaults).filter(|(place, certificate)| is_meant(place, certificate));
     let mut places: Vec<_> = meant.map(|(place, _)| place).collect();
-    places.sort_unstable_by_key(|(vault, index)| (*index, *vault));
+    let region = |vault: &'v crate::inventory::Vault| {
+        vault.properties.read().map(|it| (&*it.subscription, &*it.location)).unwrap_or_default()
+    };
+    let turns = turns(vaults.iter().map(|(_, vault)| region(vault)));
+    let turn = |vault: usize| turns.get(vault).copied().unwrap_or_default();
+    places.sort_unstable_by_key(|(vault, index)| (turn(*vault) / READINGS_AT_ONCE, *index, turn(*vault)));
     places
+}
+
+/// When it is each vault's turn: neighbours are of different regions, which have budgets of their own.
+fn turns<'v>(regions: impl Iterator<Item = Region<'v>>) -> Vec<usize> {
+    let (mut in_region, mut order) = (HashMap::<Region<'v>, usize>::new(), Vec::new());
+    for (vault, region) in regions.enumerate() {
+        let rank = in_region.entry(region).or_default();
+        order.push((*rank, vault));
+        *rank += 1;
+    }
+    order.sort_unstable();
+    let mut turns = vec![0; order.len()];
+    order.into_iter().enumerate().for_each(|(turn, (_, vault))| turns[vault] = turn);
+    turns
 }
 
 fn at(vaults: &Found, (vault, index): Place) -> Option<(&domain::Vault, Certificate)> {
@@ -388,4 +410,16 @@ async fn read_deleted(run: &Run<'_>, vaults: &mut Found, wanted: &Wanted) -> Res
 
 fn object(vault: &domain::Vault, name: &CertificateName) -> String {
     format!("{}/{name}", vault.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vaults_of_one_region_do_not_follow_each_other() {
+        let regions = ["a", "a", "a", "b", "b", "c"].map(|name| ("s", name));
+        assert_eq!(turns(regions.into_iter()), [0, 3, 5, 1, 4, 2]);
+        assert!(turns(std::iter::empty()).is_empty());
+    }
 }
