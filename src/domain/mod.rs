@@ -32,5 +32,5 @@ pub use tag::{
     TAG_STATE, UNASSIGNED,
 };
 pub use text::{is_invisible, printable};
-pub use thumbprint::{InvalidThumbprint, Thumbprint, sha256_of_hex, write_hex};
+pub use thumbprint::{InvalidThumbprint, Thumbprint, hex, sha256_of_hex, upper_hex, write_hex};
 pub use vault::{CertificateName, InvalidVaultObject, KeyUrl, Vault, VaultName, Version};

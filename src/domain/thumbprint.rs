@@ -58,7 +58,7 @@ impl Thumbprint {
 
     /// Upper-case hex, the form of the portal and of Graph's `customKeyIdentifier`.
     pub fn hex(&self) -> String {
-        self.bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+        upper_hex(self.bytes())
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -100,14 +100,35 @@ impl FromStr for Thumbprint {
     }
 }
 
+const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
+const LOWER_HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Bytes as lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    in_digits(bytes, LOWER_HEX)
+}
+
+/// Bytes as upper-case hex.
+pub fn upper_hex(bytes: &[u8]) -> String {
+    in_digits(bytes, UPPER_HEX)
+}
+
+fn in_digits(bytes: &[u8], digits: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(char::from(digits[usize::from(byte >> 4)]));
+        text.push(char::from(digits[usize::from(byte & 15)]));
+    }
+    text
+}
+
 /// Lower-case hex of a digest, as in files and tags.
 pub fn write_hex(f: &mut fmt::Formatter<'_>, digest: &[u8]) -> fmt::Result {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     // Piece by piece: a large report has millions of digests, and formatting each byte takes as long as hashing it.
     for part in digest.chunks(32) {
         let mut text = [0; 64];
         for (pair, byte) in text.chunks_exact_mut(2).zip(part) {
-            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            pair.copy_from_slice(&[LOWER_HEX[usize::from(byte >> 4)], LOWER_HEX[usize::from(byte & 15)]]);
         }
         f.write_str(str::from_utf8(&text[..2 * part.len()]).unwrap_or_default())?;
     }

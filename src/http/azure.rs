@@ -14,7 +14,7 @@ use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions}
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, Body, ClientOptions, HttpClient, RetryOptions, Transport};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use time::OffsetDateTime;
 use url::Url;
 
@@ -94,7 +94,7 @@ impl HttpClient for Exchange {
             Ok(response) => {
                 let answer = AsyncRawResponse::from_bytes(
                     response.status().as_u16().into(),
-                    headers_for_sdk(response.headers()),
+                    headers_for_sdk(),
                     response.body().clone(),
                 );
                 self.store(Ok(response));
@@ -155,14 +155,10 @@ fn translate(request: &azure_core::http::Request) -> azure_core::Result<Request>
     Ok(translated)
 }
 
-/// The SDK's poller sleeps for as long as `Retry-After` says before it shows the first answer; we
-/// want to see it at once, and wait by our own clock.
-fn headers_for_sdk(headers: &HeaderMap) -> Headers {
-    let mut translated = Headers::new();
-    for name in headers.keys() {
-        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-        translated.insert(name.as_str().to_owned(), values.collect::<Vec<_>>().join(", "));
-    }
-    translated.insert("retry-after-ms", "0");
-    translated
+/// What the SDK has to know of an answer. Its poller sleeps for as long as `Retry-After` says before it
+/// shows the first one; we want to see that at once, and wait by our own clock.
+fn headers_for_sdk() -> Headers {
+    let mut headers = Headers::new();
+    headers.insert("retry-after-ms", "0");
+    headers
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain;
+
 /// Text that is hex digits most of the time: in memory two digits take a byte.
 pub(super) struct Hex<T>(pub(super) T);
 
@@ -51,13 +53,7 @@ impl Visitor<'_> for Packed {
 }
 
 fn digits(kind: u8, bytes: &[u8]) -> Box<str> {
-    let digits = if kind == UPPER { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(char::from(digits[usize::from(byte >> 4)]));
-        text.push(char::from(digits[usize::from(byte & 15)]));
-    }
-    text.into()
+    if kind == UPPER { domain::upper_hex(bytes).into() } else { domain::hex(bytes).into() }
 }
 
 fn packed(text: &str) -> Vec<u8> {

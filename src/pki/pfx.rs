@@ -186,7 +186,7 @@ mod tests {
     const EMPTY: [u8; 2] = [0, 0];
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::domain::hex(bytes)
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn note<'a>(
     severity: &'static str,
 ) -> Issue<'a> {
     let digest = Sha256::digest(format!("{name}\0{}\0{key}", report.header.tenant));
-    let fingerprint = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let fingerprint = crate::domain::hex(&digest);
     Issue { description: what, check_name: name, fingerprint, severity, location: options.locations.fallback().into() }
 }
 

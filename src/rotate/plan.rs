@@ -137,5 +137,5 @@ fn needs(step: &Step, world: &World) -> (Option<&'static str>, &'static str) {
 pub(super) fn snapshot(world: &World) -> String {
     // The type has string keys and finite numbers only.
     let text = serde_json::to_vec(world).unwrap_or_default();
-    Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::domain::hex(&Sha256::digest(&text))
 }

@@ -25,7 +25,7 @@ impl RunKey {
 
     /// The key of these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        let address = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let address = crate::domain::hex(&bytes);
         Self { text: Secret::new(URL_SAFE_NO_PAD.encode(bytes)), address: Secret::new(address) }
     }
 

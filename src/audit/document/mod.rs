@@ -326,7 +326,7 @@ impl Reader {
 }
 
 fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::domain::hex(&hash.finalize())
 }
 
 #[cfg(test)]

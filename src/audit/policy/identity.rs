@@ -24,7 +24,7 @@ impl Policy {
             self.own.iter().map(|file| file.text.as_str()).collect::<Vec<_>>(),
         ));
         let digest = Sha256::digest(all.to_string().as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::domain::hex(&digest)
     }
 }
 
