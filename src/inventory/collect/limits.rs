@@ -32,7 +32,7 @@ const VAULT: Bucket = Bucket::new(340.0, 500.0);
 const REGION: Bucket = Bucket::new(1_750.0, 2_000.0);
 
 /// Requests under way at once, by service.
-const GRAPH_AT_ONCE: usize = 200;
+const GRAPH_AT_ONCE: usize = 96;
 const VAULTS_AT_ONCE: usize = 256;
 const MANAGEMENT_AT_ONCE: usize = 32;
 
