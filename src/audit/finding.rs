@@ -220,6 +220,10 @@ fn spelled(id: ObjectId) -> Box<str> {
 }
 
 impl ObjectKind {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Application, Self::ServicePrincipal, Self::Certificate, Self::Vault, Self::Tenant, Self::Audit];
+
     /// As in files.
     pub const fn name(self) -> &'static str {
         match self {
@@ -302,14 +306,7 @@ mod tests {
 
     #[test]
     fn kinds_are_called_as_they_are_in_files() {
-        for kind in [
-            ObjectKind::Application,
-            ObjectKind::ServicePrincipal,
-            ObjectKind::Certificate,
-            ObjectKind::Vault,
-            ObjectKind::Tenant,
-            ObjectKind::Audit,
-        ] {
+        for kind in ObjectKind::ALL {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
     }

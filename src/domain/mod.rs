@@ -6,6 +6,7 @@ mod chain;
 mod clock;
 mod cloud;
 mod environment;
+mod hex;
 mod ids;
 mod secret;
 mod tag;
@@ -25,6 +26,7 @@ pub use chain::Chain;
 pub use clock::{Clock, SystemClock};
 pub use cloud::{Cloud, InvalidCloud};
 pub use environment::Environment;
+pub use hex::{HexCase, hex, hex_bytes, write_hex};
 pub use ids::{AppId, CredentialId, InvalidId, ObjectId, TenantId};
 pub use secret::Secret;
 pub use tag::{
@@ -32,5 +34,5 @@ pub use tag::{
     TAG_STATE, UNASSIGNED,
 };
 pub use text::{is_invisible, printable};
-pub use thumbprint::{InvalidThumbprint, Thumbprint, hex, sha256_of_hex, upper_hex, write_hex};
+pub use thumbprint::{InvalidThumbprint, Thumbprint, sha256_of_hex};
 pub use vault::{CertificateName, InvalidVaultObject, KeyUrl, Vault, VaultName, Version};

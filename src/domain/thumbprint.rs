@@ -8,6 +8,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
+use super::hex::{HexCase, hex_bytes};
+
 /// The digest of a certificate's DER. `Display` is upper-case hex, as in the portal.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Thumbprint {
@@ -58,7 +60,7 @@ impl Thumbprint {
 
     /// Upper-case hex, the form of the portal and of Graph's `customKeyIdentifier`.
     pub fn hex(&self) -> String {
-        upper_hex(self.bytes())
+        HexCase::Upper.text(self.bytes())
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -86,7 +88,7 @@ impl FromStr for Thumbprint {
         let invalid = |found: String| InvalidThumbprint { text: text.to_owned(), found };
         let is_hex = compact.bytes().all(|b| b.is_ascii_hexdigit());
         let bytes = match compact.len() {
-            40 | 64 if is_hex => hex_bytes(&compact),
+            40 | 64 if is_hex => hex_bytes(compact.as_bytes()).collect(),
             27 | 28 | 43 | 44 => {
                 let alphabet = compact.trim_end_matches('=').replace('-', "+").replace('_', "/");
                 STANDARD_NO_PAD
@@ -100,50 +102,10 @@ impl FromStr for Thumbprint {
     }
 }
 
-const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
-const LOWER_HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Bytes as lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    in_digits(bytes, LOWER_HEX)
-}
-
-/// Bytes as upper-case hex.
-pub fn upper_hex(bytes: &[u8]) -> String {
-    in_digits(bytes, UPPER_HEX)
-}
-
-fn in_digits(bytes: &[u8], digits: &[u8; 16]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(char::from(digits[usize::from(byte >> 4)]));
-        text.push(char::from(digits[usize::from(byte & 15)]));
-    }
-    text
-}
-
-/// Lower-case hex of a digest, as in files and tags.
-pub fn write_hex(f: &mut fmt::Formatter<'_>, digest: &[u8]) -> fmt::Result {
-    // Piece by piece: a large report has millions of digests, and formatting each byte takes as long as hashing it.
-    for part in digest.chunks(32) {
-        let mut text = [0; 64];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(part) {
-            pair.copy_from_slice(&[LOWER_HEX[usize::from(byte >> 4)], LOWER_HEX[usize::from(byte & 15)]]);
-        }
-        f.write_str(str::from_utf8(&text[..2 * part.len()]).unwrap_or_default())?;
-    }
-    Ok(())
-}
-
 /// The 32 bytes of a SHA-256 in 64 hex digits; `None` for any other text.
 pub fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex { hex_bytes(text).try_into().ok() } else { None }
-}
-
-fn hex_bytes(hex: &str) -> Vec<u8> {
-    let nibble = |b: u8| char::from(b).to_digit(16).unwrap_or_default() as u8;
-    hex.as_bytes().chunks(2).map(|pair| (nibble(pair[0]) << 4) | nibble(pair[1])).collect()
+    if is_hex { hex_bytes(text.as_bytes()).collect::<Vec<_>>().try_into().ok() } else { None }
 }
 
 #[cfg(test)]

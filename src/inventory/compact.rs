@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain;
+use crate::domain::{HexCase, hex_bytes};
 
 /// Text that is hex digits most of the time: in memory two digits take a byte.
 pub(super) struct Hex<T>(pub(super) T);
@@ -53,31 +53,26 @@ impl Visitor<'_> for Packed {
 }
 
 fn digits(kind: u8, bytes: &[u8]) -> Box<str> {
-    if kind == UPPER { domain::upper_hex(bytes).into() } else { domain::hex(bytes).into() }
+    let case = if kind == UPPER { HexCase::Upper } else { HexCase::Lower };
+    case.text(bytes).into()
 }
 
 fn packed(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
-    let is_of =
-        |tens: std::ops::RangeInclusive<u8>| bytes.iter().all(|byte| byte.is_ascii_digit() || tens.contains(byte));
+    let is_of = |case: HexCase| bytes.iter().all(|byte| case.has(*byte));
     let kind = match () {
         () if bytes.len() % 2 == 1 => TEXT,
-        () if is_of(b'A'..=b'F') => UPPER,
-        () if is_of(b'a'..=b'f') => LOWER,
+        () if is_of(HexCase::Upper) => UPPER,
+        () if is_of(HexCase::Lower) => LOWER,
         () => TEXT,
     };
     let mut packed = Vec::with_capacity(1 + bytes.len());
     packed.push(kind);
     match kind {
         TEXT => packed.extend_from_slice(bytes),
-        _ => packed.extend(bytes.chunks_exact(2).map(|pair| half(pair[0]) << 4 | half(pair[1]))),
+        _ => packed.extend(hex_bytes(bytes)),
     }
     packed
-}
-
-/// The value of a digit, whatever its case.
-const fn half(digit: u8) -> u8 {
-    if digit.is_ascii_digit() { digit - b'0' } else { (digit & 15) + 9 }
 }
 
 /// [`Hex`] that may be absent, for `#[serde(with)]`.

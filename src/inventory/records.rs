@@ -58,21 +58,6 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
         Iter { chunks: &self.chunks, places: self.places.iter(), kind: PhantomData }
     }
 
-    /// Puts a record into the place of another. What the other took is free after the next [`Records::change`].
-    pub fn set(&mut self, index: usize, record: &T) {
-        if index < self.places.len() {
-            self.places[index] = self.pack(record);
-        }
-    }
-
-    /// Brings them into the order of a key; those of one key stay as they are.
-    pub fn sort_by_key<K: Ord>(&mut self, key: impl Fn(&T) -> K) {
-        let mut order: Vec<(K, Place)> =
-            self.places.iter().map(|place| (key(&unpack(&self.chunks, *place)), *place)).collect();
-        order.sort_by(|(one, _), (other, _)| one.cmp(other));
-        self.places = order.into_iter().map(|(_, place)| place).collect();
-    }
-
     /// Changes each of them in turn, and keeps those for which `change` says so. Memory is used again on
     /// the way as far as they are in the order in which they were added.
     pub fn change(&mut self, mut change: impl FnMut(&mut T) -> bool) {
@@ -324,11 +309,14 @@ mod tests {
     fn records_are_sorted_replaced_changed_and_joined() {
         let mut records: Records<(u64, String)> = (0..10_000).map(|n| (n * 7 % 10_000, format!("{n:030}"))).collect();
         assert!(records.chunks.len() > 4);
-        records.sort_by_key(|(key, _)| *key);
+        let mut order: Vec<usize> = (0..10_000).collect();
+        order.sort_by_key(|position| records.get(*position).map(|(key, _)| key));
+        records.pick(order);
         assert!(records.iter().map(|(key, _)| key).eq(0..10_000));
-        records.set(3, &(3, "three".to_owned()));
-        records.set(10_000, &(0, String::new()));
-        records.change(|(key, _)| {
+        records.change(|(key, text)| {
+            if *key == 3 {
+                "three".clone_into(text);
+            }
             *key += 1;
             *key % 2 == 0
         });

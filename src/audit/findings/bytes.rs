@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
+use crate::domain::{HexCase, hex_bytes};
+
 /// An id as it is kept. Text that is spelled like one and would not come back as it was stays text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Id<'a> {
@@ -108,7 +110,7 @@ impl<'a> Id<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         let guid = || guid(bytes).map(Id::Guid);
-        let version = || hex(bytes, Case::Lower).map(Id::Hex);
+        let version = || hex(bytes, HexCase::Lower).map(Id::Hex);
         match bytes.len() {
             36 => guid().unwrap_or(Id::Text(text)),
             32 => version().unwrap_or(Id::Text(text)),
@@ -130,7 +132,7 @@ impl<'a> Id<'a> {
     pub(super) fn write(self, to: &mut Vec<u8>) {
         match self {
             Self::Text(text) => to.extend_from_slice(text.as_bytes()),
-            Self::Hex(bytes) => write_hex(&bytes, Case::Lower, to),
+            Self::Hex(bytes) => write_hex(&bytes, HexCase::Lower, to),
             Self::Guid(bytes) => {
                 let guid = Uuid::from_bytes(bytes).hyphenated();
                 to.extend_from_slice(guid.encode_lower(&mut Uuid::encode_buffer()).as_bytes());
@@ -147,39 +149,13 @@ impl<'a> Id<'a> {
     }
 }
 
-/// How hex digits are written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Case {
-    Lower,
-    Upper,
-}
-
-impl Case {
-    const fn digits(self) -> &'static [u8; 16] {
-        match self {
-            Self::Lower => b"0123456789abcdef",
-            Self::Upper => b"0123456789ABCDEF",
-        }
-    }
-
-    pub(super) const fn has(self, digit: u8) -> bool {
-        digit.is_ascii_digit()
-            || match self {
-                Self::Lower => matches!(digit, b'a'..=b'f'),
-                Self::Upper => matches!(digit, b'A'..=b'F'),
-            }
-    }
-}
-
 /// The bytes behind as many digits as make up an array.
-pub(super) fn hex<const N: usize>(digits: &[u8], case: Case) -> Option<[u8; N]> {
+pub(super) fn hex<const N: usize>(digits: &[u8], case: HexCase) -> Option<[u8; N]> {
     if digits.len() != 2 * N || !digits.iter().all(|digit| case.has(*digit)) {
         return None;
     }
     let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair.iter().fold(0, |byte, digit| (byte << 4) | value(*digit));
-    }
+    bytes.iter_mut().zip(hex_bytes(digits)).for_each(|(byte, known)| *byte = known);
     Some(bytes)
 }
 
@@ -192,17 +168,8 @@ pub(super) fn guid(text: &[u8]) -> Option<[u8; 16]> {
     Uuid::try_parse_ascii(text).ok().map(Uuid::into_bytes)
 }
 
-pub(super) fn write_hex(bytes: &[u8], case: Case, to: &mut Vec<u8>) {
-    let digits = case.digits();
-    to.extend(bytes.iter().flat_map(|byte| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]));
-}
-
-const fn value(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        b'a'..=b'f' => digit - b'a' + 10,
-        _ => digit - b'A' + 10,
-    }
+pub(super) fn write_hex(bytes: &[u8], case: HexCase, to: &mut Vec<u8>) {
+    to.extend(bytes.iter().flat_map(|byte| case.digits(*byte)));
 }
 
 #[cfg(test)]

@@ -4,6 +4,14 @@ use std::cmp::{Ordering, Reverse};
 
 use super::record::read_details;
 use super::{Findings, Row};
+use crate::audit::severity::Severity;
+
+impl Row {
+    /// What findings are sorted by first.
+    fn group(&self, ranks: &[usize]) -> (Reverse<Severity>, usize) {
+        (Reverse(self.severity()), ranks[self.rule()])
+    }
+}
 
 impl Findings {
     /// Puts the findings into the order of every report. Those that came since the last time are put between the
@@ -35,7 +43,7 @@ impl Findings {
     /// Rule by rule: what is remembered of subjects while they are compared is never that of all findings.
     fn sort_rows(&self, rows: &mut [Row]) {
         let ranks = self.ranks();
-        let group = |row: &Row| (Reverse(row.severity()), ranks[row.rule()]);
+        let group = |row: &Row| row.group(&ranks);
         rows.sort_unstable_by_key(|row| (group(row), row.place()));
         for rows in rows.chunk_by_mut(|one, two| group(one) == group(two)) {
             let mut keyed: Vec<(u128, Row)> = rows.iter().map(|row| (self.about(row).0.key(), *row)).collect();
@@ -52,8 +60,7 @@ impl Findings {
     }
 
     fn order(&self, ranks: &[usize], one: &Row, two: &Row) -> Ordering {
-        let group = |row: &Row| (Reverse(row.severity()), ranks[row.rule()]);
-        group(one).cmp(&group(two)).then_with(|| self.order_in_group(one, two))
+        one.group(ranks).cmp(&two.group(ranks)).then_with(|| self.order_in_group(one, two))
     }
 
     fn order_in_group(&self, one: &Row, two: &Row) -> Ordering {

@@ -11,15 +11,6 @@ use crate::audit::severity::Severity;
 use crate::domain::AppId;
 use crate::inventory::Evidence;
 
-const KINDS: [ObjectKind; 6] = [
-    ObjectKind::Application,
-    ObjectKind::ServicePrincipal,
-    ObjectKind::Certificate,
-    ObjectKind::Vault,
-    ObjectKind::Tenant,
-    ObjectKind::Audit,
-];
-
 /// Beside the kind, which has the bits below.
 const HAS_APP: u8 = 1 << 3;
 const IS_NAMED_BY_ID: u8 = 1 << 4;
@@ -41,7 +32,7 @@ impl<'a> About<'a> {
 
     /// Writes all of it but the part.
     pub(super) fn write(&self, to: &mut Writer) {
-        let kind = position(&KINDS, self.kind) as u8;
+        let kind = position(&ObjectKind::ALL, self.kind) as u8;
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         to.bytes.push(kind | flag(self.ids.app.is_some(), HAS_APP) | flag(self.name.is_none(), IS_NAMED_BY_ID));
         to.id(self.ids.id);
@@ -51,7 +42,7 @@ impl<'a> About<'a> {
 
     pub(super) fn read(from: &mut Reader<'a>) -> Self {
         let flags = from.byte();
-        let kind = at(&KINDS, usize::from(flags & (HAS_APP - 1)));
+        let kind = at(&ObjectKind::ALL, usize::from(flags & (HAS_APP - 1)));
         let id = from.id();
         let app = (flags & HAS_APP != 0).then(|| from.array());
         let name = (flags & IS_NAMED_BY_ID == 0).then(|| str::from_utf8(from.text()).unwrap_or_default());

@@ -42,16 +42,8 @@ fn id() -> impl Strategy<Value = String> {
 }
 
 fn subject() -> impl Strategy<Value = Subject> {
-    const KINDS: [ObjectKind; 6] = [
-        ObjectKind::Application,
-        ObjectKind::ServicePrincipal,
-        ObjectKind::Certificate,
-        ObjectKind::Vault,
-        ObjectKind::Tenant,
-        ObjectKind::Audit,
-    ];
     let app = prop::option::of("[0-3]{8}-0000-4000-8000-00000000000[0-9a-f]");
-    (prop::sample::select(&KINDS[..]), id(), prop::option::of(id()), app, id(), any::<bool>()).prop_map(
+    (prop::sample::select(&ObjectKind::ALL[..]), id(), prop::option::of(id()), app, id(), any::<bool>()).prop_map(
         |(kind, id, part, app, name, is_named_by_id)| Subject {
             kind,
             name: if is_named_by_id { id.as_str().into() } else { name.into() },

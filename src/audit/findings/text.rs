@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use super::bytes::{Case, Id, Reader, Writer, guid, hex, write_hex};
+use super::bytes::{Id, Reader, Writer, guid, hex, write_hex};
 use crate::audit::finding::Subject;
+use crate::domain::HexCase;
 
 /// Stands before the letter of what was taken out of a sentence.
 const SIGN: u8 = 1;
@@ -236,14 +237,14 @@ fn token(text: &[u8], ids: &Ids<'_>, pattern: &mut Vec<u8>, arguments: &mut Writ
 
 /// Hex digits in one case, as many as a version, a SHA-1 or a SHA-256 has.
 fn digest(text: &[u8], ids: &Ids<'_>, pattern: &mut Vec<u8>, arguments: &mut Writer) -> Option<usize> {
-    let run = |case: Case| text.iter().take(65).take_while(|digit| case.has(**digit)).count();
-    let (lower, upper) = (run(Case::Lower), run(Case::Upper));
-    let (case, length) = if lower >= upper { (Case::Lower, lower) } else { (Case::Upper, upper) };
+    let run = |case: HexCase| text.iter().take(65).take_while(|digit| case.has(**digit)).count();
+    let (lower, upper) = (run(HexCase::Lower), run(HexCase::Upper));
+    let (case, length) = if lower >= upper { (HexCase::Lower, lower) } else { (HexCase::Upper, upper) };
     let digits = text.get(..length)?;
     let letter = match length {
         32 => {
             let bytes = hex::<16>(digits, case)?;
-            if case == Case::Lower && ids.part == Some(Id::Hex(bytes)) {
+            if case == HexCase::Lower && ids.part == Some(Id::Hex(bytes)) {
                 pattern.extend([SIGN, b'p']);
                 return Some(length);
             }
@@ -260,7 +261,7 @@ fn digest(text: &[u8], ids: &Ids<'_>, pattern: &mut Vec<u8>, arguments: &mut Wri
         }
         _ => return None,
     };
-    pattern.extend([SIGN, if case == Case::Upper { letter.to_ascii_uppercase() } else { letter }]);
+    pattern.extend([SIGN, if case == HexCase::Upper { letter.to_ascii_uppercase() } else { letter }]);
     Some(length)
 }
 
@@ -301,7 +302,7 @@ fn value(digits: &[u8]) -> u64 {
 
 /// Puts back what a letter stands for.
 fn fill(letter: u8, from: &mut Reader<'_>, ids: &Ids<'_>, to: &mut Vec<u8>) {
-    let case = if letter.is_ascii_uppercase() { Case::Upper } else { Case::Lower };
+    let case = if letter.is_ascii_uppercase() { HexCase::Upper } else { HexCase::Lower };
     match letter.to_ascii_lowercase() {
         b'p' => ids.part.into_iter().for_each(|part| part.write(to)),
         b'a' => ids.app.into_iter().for_each(|app| Id::Guid(app).write(to)),

@@ -7,7 +7,7 @@ use crate::audit::rules::RULES;
 use crate::audit::{
     Delta, Details, Finding, Gone, Manifest, Policy, Severity, State, Subject, WaiverState, WaiverUse, judge,
 };
-use crate::inventory::{Application, Coverage, Evidence, Inventory, Records, Seen};
+use crate::inventory::{Coverage, Evidence, Inventory, Records, Seen};
 
 /// The tenant of twelve applications that the summary is tested with.
 fn tenant() -> Inventory {
@@ -259,8 +259,13 @@ fn what_the_page_holds_of_a_finding_is_what_the_report_says() {
 }
 
 fn rename(inventory: &mut Inventory, name: &str) {
-    let app = Application { display_name: name.into(), ..inventory.applications.get(1).unwrap() };
-    inventory.applications.set(1, &app);
+    let mut position = 0..;
+    inventory.applications.change(|app| {
+        if position.next() == Some(1) {
+            app.display_name = name.into();
+        }
+        true
+    });
 }
 
 #[test]
