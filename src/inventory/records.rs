@@ -9,17 +9,25 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A chunk is closed when it has grown to so many bytes.
-const CHUNK: usize = 64 * 1024;
+/// A chunk has so many bytes at most; a record that is longer has one for itself.
+const CHUNK: usize = 32 * 1024;
 
 /// A list of records, packed.
 pub struct Records<T> {
-    chunks: Vec<Vec<u8>>,
+    chunks: Chunks,
     places: Vec<Place>,
     kind: PhantomData<fn() -> T>,
 }
 
-/// Where a record is.
+/// The bytes of records. What is full takes no more room than it needs, and one buffer is filled at a time.
+#[derive(Clone, Debug, Default)]
+struct Chunks {
+    full: Vec<Box<[u8]>>,
+    /// The next chunk. It is used again and again, for what grows and shrinks leaves holes in memory.
+    open: Vec<u8>,
+}
+
+/// Where a record is; the open chunk is behind those that are full.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     chunk: u32,
@@ -29,12 +37,12 @@ struct Place {
 impl<T: Serialize + DeserializeOwned> Records<T> {
     /// No records.
     pub const fn new() -> Self {
-        Self { chunks: Vec::new(), places: Vec::new(), kind: PhantomData }
+        Self { chunks: Chunks { full: Vec::new(), open: Vec::new() }, places: Vec::new(), kind: PhantomData }
     }
 
     /// Adds a record behind the others.
     pub fn push(&mut self, record: &T) {
-        let place = self.pack(record);
+        let place = self.chunks.pack(record);
         self.places.push(place);
     }
 
@@ -50,7 +58,7 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
 
     /// One of them, by its position.
     pub fn get(&self, index: usize) -> Option<T> {
-        self.places.get(index).map(|place| unpack(&self.chunks, *place))
+        self.places.get(index).map(|place| self.chunks.unpack(*place))
     }
 
     /// Each of them, in order.
@@ -63,17 +71,21 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     pub fn change(&mut self, mut change: impl FnMut(&mut T) -> bool) {
         let places = std::mem::take(&mut self.places);
         let mut old = std::mem::take(&mut self.chunks);
-        let mut last = vec![0; old.len()];
+        old.close();
+        // One more, for records without bytes after the last that has some.
+        let mut last = vec![0; old.full.len() + 1];
         for (index, place) in places.iter().enumerate() {
             last[place.chunk as usize] = index;
         }
         for (index, place) in places.into_iter().enumerate() {
-            let mut record: T = unpack(&old, place);
+            let mut record: T = old.unpack(place);
             if change(&mut record) {
                 self.push(&record);
             }
-            if last[place.chunk as usize] == index {
-                old[place.chunk as usize] = Vec::new();
+            if last[place.chunk as usize] == index
+                && let Some(chunk) = old.full.get_mut(place.chunk as usize)
+            {
+                *chunk = Box::default();
             }
         }
         self.places.shrink_to_fit();
@@ -92,43 +104,57 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
 
     /// Adds those of another list behind these, without unpacking them.
     pub fn append(&mut self, mut other: Self) {
-        let base = self.chunks.len() as u32;
-        self.chunks.append(&mut other.chunks);
+        self.chunks.close();
+        other.chunks.close();
+        let base = self.chunks.full.len() as u32;
+        self.chunks.full.append(&mut other.chunks.full);
         self.places.extend(other.places.iter().map(|place| Place { chunk: place.chunk + base, ..*place }));
     }
 
-    /// Gives back the room that is left in the last chunk.
+    /// Gives back the room for more.
     pub fn shrink_to_fit(&mut self) {
-        self.chunks.last_mut().map(Vec::shrink_to_fit);
+        self.chunks.close();
+        self.chunks.full.shrink_to_fit();
         self.places.shrink_to_fit();
-    }
-
-    fn pack(&mut self, record: &T) -> Place {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() >= CHUNK) {
-            self.chunks.last_mut().map(Vec::shrink_to_fit);
-            self.chunks.push(Vec::new());
-        }
-        let chunk = self.chunks.len() - 1;
-        let bytes = std::mem::take(&mut self.chunks[chunk]);
-        let start = bytes.len() as u32;
-        #[expect(clippy::expect_used, reason = "fails only for lists without a length, and records have none")]
-        let bytes = postcard::to_extend(record, bytes).expect("records can be packed");
-        self.chunks[chunk] = bytes;
-        Place { chunk: chunk as u32, start }
     }
 }
 
-fn unpack<T: DeserializeOwned>(chunks: &[Vec<u8>], place: Place) -> T {
-    let bytes = &chunks[place.chunk as usize][place.start as usize..];
-    #[expect(clippy::expect_used, reason = "the same type has written these bytes, and nothing else touches them")]
-    let (record, _) = postcard::take_from_bytes(bytes).expect("what was packed can be unpacked");
-    record
+impl Chunks {
+    fn pack<T: Serialize>(&mut self, record: &T) -> Place {
+        let start = self.open.len();
+        let bytes = std::mem::take(&mut self.open);
+        #[expect(clippy::expect_used, reason = "fails only for lists without a length, and records have none")]
+        let bytes = postcard::to_extend(record, bytes).expect("records can be packed");
+        self.open = bytes;
+        if start == 0 || self.open.len() <= CHUNK {
+            return Place { chunk: self.full.len() as u32, start: start as u32 };
+        }
+        self.full.push(self.open[..start].into());
+        self.open.drain(..start);
+        Place { chunk: self.full.len() as u32, start: 0 }
+    }
+
+    fn unpack<T: DeserializeOwned>(&self, place: Place) -> T {
+        let chunk = self.full.get(place.chunk as usize).map_or(&*self.open, |full| full);
+        let bytes = &chunk[place.start as usize..];
+        #[expect(clippy::expect_used, reason = "the same type has written these bytes, and nothing else touches them")]
+        let (record, _) = postcard::take_from_bytes(bytes).expect("what was packed can be unpacked");
+        record
+    }
+
+    /// Takes what is open for full.
+    fn close(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        if !open.is_empty() {
+            self.full.push(open.as_slice().into());
+        }
+    }
 }
 
 /// Unpacks one record after the other.
 #[derive(Debug)]
 pub struct Iter<'r, T> {
-    chunks: &'r [Vec<u8>],
+    chunks: &'r Chunks,
     places: std::slice::Iter<'r, Place>,
     kind: PhantomData<fn() -> T>,
 }
@@ -137,7 +163,7 @@ impl<T: DeserializeOwned> Iterator for Iter<'_, T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
-        self.places.next().map(|place| unpack(self.chunks, *place))
+        self.places.next().map(|place| self.chunks.unpack(*place))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -308,7 +334,7 @@ mod tests {
     #[test]
     fn records_are_sorted_replaced_changed_and_joined() {
         let mut records: Records<(u64, String)> = (0..10_000).map(|n| (n * 7 % 10_000, format!("{n:030}"))).collect();
-        assert!(records.chunks.len() > 4);
+        assert!(records.chunks.full.len() > 4);
         let mut order: Vec<usize> = (0..10_000).collect();
         order.sort_by_key(|position| records.get(*position).map(|(key, _)| key));
         records.pick(order);
@@ -340,6 +366,7 @@ mod tests {
             "lock": null, "keys": [key], "federated": [], "owners": [{ "id": ID, "kind": "user", "userType": "Member" }],
         });
         let records: Records<Application> = [serde_json::from_value(app).unwrap()].into_iter().collect();
-        assert!(records.chunks[0].len() < 420, "{} bytes", records.chunks[0].len());
+        let bytes = records.chunks.full[0].len();
+        assert!(bytes < 420, "{bytes} bytes");
     }
 }
