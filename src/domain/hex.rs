@@ -32,9 +32,10 @@ impl HexCase {
 
     /// Bytes in this case.
     pub fn text(self, bytes: &[u8]) -> String {
-        let mut text = String::with_capacity(2 * bytes.len());
-        bytes.iter().for_each(|byte| text.extend(self.digits(*byte).map(char::from)));
-        text
+        let mut text = Vec::with_capacity(2 * bytes.len());
+        bytes.iter().for_each(|byte| text.extend_from_slice(&self.digits(*byte)));
+        // Digits are ASCII.
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Certificate thumbprints in the five spellings that the services use.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -84,11 +85,16 @@ impl FromStr for Thumbprint {
     /// The length decides: 40 and 64 characters are hex, 27/28 and 43/44 are base64.
     fn from_str(text: &str) -> Result<Self, InvalidThumbprint> {
         // The portal's dialog puts U+200E in front when a thumbprint is copied out of it.
-        let compact: String = text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | '\u{200e}')).collect();
+        let is_compact = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+        let compact = match is_compact {
+            true => Cow::Borrowed(text),
+            false => text.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | '\u{200e}')).collect(),
+        };
         let invalid = |found: String| InvalidThumbprint { text: text.to_owned(), found };
         let is_hex = compact.bytes().all(|b| b.is_ascii_hexdigit());
         let bytes = match compact.len() {
-            40 | 64 if is_hex => hex_bytes(compact.as_bytes()).collect(),
+            40 if is_hex => return Ok(Self::Sha1(digest(&compact))),
+            64 if is_hex => return Ok(Self::Sha256(digest(&compact))),
             27 | 28 | 43 | 44 => {
                 let alphabet = compact.trim_end_matches('=').replace('-', "+").replace('_', "/");
                 STANDARD_NO_PAD
@@ -105,7 +111,14 @@ impl FromStr for Thumbprint {
 /// The 32 bytes of a SHA-256 in 64 hex digits; `None` for any other text.
 pub fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex { hex_bytes(text.as_bytes()).collect::<Vec<_>>().try_into().ok() } else { None }
+    is_hex.then(|| digest(text))
+}
+
+/// The bytes of as many hex digits as fill it.
+fn digest<const N: usize>(digits: &str) -> [u8; N] {
+    let mut digest = [0; N];
+    digest.iter_mut().zip(hex_bytes(digits.as_bytes())).for_each(|(byte, read)| *byte = read);
+    digest
 }
 
 #[cfg(test)]
