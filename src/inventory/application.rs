@@ -23,7 +23,7 @@ pub struct Application {
     #[serde(default, with = "super::compact::moment::option")]
     pub created_at: Option<OffsetDateTime>,
     /// `AzureADMyOrg`, `AzureADMultipleOrgs`, `AzureADandPersonalMicrosoftAccount`, `PersonalMicrosoftAccount`.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::option")]
     pub sign_in_audience: Option<Box<str>>,
     /// Hostile text.
     #[serde(default)]
@@ -136,7 +136,7 @@ pub struct Owner {
     #[serde(default)]
     pub kind: OwnerKind,
     /// `Member` or `Guest`; absent when it may not be read.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::option")]
     pub user_type: Option<Box<str>>,
     /// Absent when it may not be read.
     #[serde(default)]
@@ -174,13 +174,13 @@ pub struct ServicePrincipal {
     #[serde(default)]
     pub account_enabled: Option<bool>,
     /// `Application`, `ManagedIdentity`, `Legacy`, `SocialIdp`.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, with = "super::compact::word::option")]
     pub kind: Option<Box<str>>,
     /// The tenant of the application behind it.
     #[serde(default)]
     pub owner_tenant: Option<Uuid>,
     /// `saml`, `oidc`, `password`, `notSupported`.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::option")]
     pub single_sign_on_mode: Option<Box<str>>,
     /// `applicationTemplateId`: what it was made from in the gallery.
     #[serde(default)]
@@ -234,6 +234,7 @@ pub struct DelegatedGrant {
     /// Object id of the resource's service principal.
     pub resource: ObjectId,
     /// Names of the scopes, such as `User.Read`.
+    #[serde(with = "super::compact::word::list")]
     pub scopes: Box<[Box<str>]>,
     /// Whether it is for every user.
     #[serde(default)]

@@ -14,10 +14,10 @@ pub struct KeyCredential {
     /// Identifies the entry; what it names never changes.
     pub key_id: CredentialId,
     /// `AsymmetricX509Cert`, `X509CertAndPassword`, `Symmetric`.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, with = "super::compact::word::option")]
     pub kind: Option<Box<str>>,
     /// `Verify` for sign-in, `Sign` for SAML, `Encrypt` for tokens.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::option")]
     pub usage: Option<Box<str>>,
     /// `customKeyIdentifier`: whatever the caller wrote, most often the SHA-1 thumbprint. Never proof.
     #[serde(default, with = "super::compact::hex")]

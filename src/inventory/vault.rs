@@ -179,8 +179,10 @@ pub struct Certificate {
 #[serde(rename_all = "camelCase", default)]
 pub struct Policy {
     /// `Self`, `Unknown`, or a CA.
+    #[serde(with = "super::compact::word::option")]
     pub issuer: Option<Box<str>>,
     /// `RSA`, `RSA-HSM`, `EC`, `EC-HSM`.
+    #[serde(with = "super::compact::word::option")]
     pub key_type: Option<Box<str>>,
     /// Bits.
     pub key_size: Option<u32>,
@@ -191,8 +193,10 @@ pub struct Policy {
     /// `key_props.reuse_key`.
     pub reuse_key: Option<bool>,
     /// Key usages.
+    #[serde(with = "super::compact::word::list")]
     pub key_usage: Box<[Box<str>]>,
     /// Extended key usages.
+    #[serde(with = "super::compact::word::list")]
     pub extended_key_usage: Box<[Box<str>]>,
     /// Months of validity.
     pub validity_months: Option<u32>,
@@ -215,6 +219,7 @@ pub struct Policy {
 #[serde(rename_all = "camelCase")]
 pub struct VersionRecord {
     /// The version.
+    #[serde(with = "super::compact::version")]
     pub version: Version,
     /// SHA-1 as the vault states it, upper-case hex.
     #[serde(default)]
@@ -247,8 +252,10 @@ pub struct VersionRecord {
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingKey {
     /// `RSA`, `RSA-HSM`, `EC`, `EC-HSM`.
+    #[serde(with = "super::compact::word::option")]
     pub kty: Option<Box<str>>,
     /// What it may do.
+    #[serde(with = "super::compact::word::list")]
     pub key_ops: Box<[Box<str>]>,
     /// `attributes.exportable`. The managed key behind an exportable certificate lacks it too.
     pub exportable: Option<bool>,

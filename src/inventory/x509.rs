@@ -33,11 +33,12 @@ pub struct X509 {
     #[serde(with = "super::compact::moment")]
     pub not_after: OffsetDateTime,
     /// `RSA` or `EC`.
+    #[serde(with = "super::compact::word")]
     pub alg: Box<str>,
     /// Bits of the modulus, or of the curve.
     pub bits: u32,
     /// Curve of an EC key, in JWK's spelling, if it is one that has a name there.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::option")]
     pub curve: Option<Box<str>>,
     /// Public exponent of an RSA key; `None` when it does not fit.
     #[serde(default)]
@@ -46,13 +47,13 @@ pub struct X509 {
     #[serde(default)]
     pub is_roca: bool,
     /// Signature algorithm in the spelling of RFC 4055 and RFC 5758, such as `sha256WithRSAEncryption`, else its OID.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word")]
     pub sig: Box<str>,
     /// Key usage; `None` when there is no extension, which permits everything.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::list::option")]
     pub ku: Option<Box<[Box<str>]>>,
     /// Extended key usages as object identifiers; empty when there is no extension.
-    #[serde(default)]
+    #[serde(default, with = "super::compact::word::list")]
     pub eku: Box<[Box<str>]>,
     /// Basic constraints say that it is a CA.
     #[serde(default)]
