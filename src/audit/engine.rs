@@ -73,6 +73,7 @@ pub fn judge(inventory: &Inventory, policy: &Policy, manifest: &Manifest, histor
         }
         _ => false,
     });
+    drop(joined);
     run.report(inventory, summary.finish())
 }
 

@@ -9,8 +9,12 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A chunk has so many bytes at most; a record that is longer has one for itself.
-const CHUNK: usize = 32 * 1024;
+/// A chunk has so many bytes at most; a record that is longer has one for itself. Allocators keep blocks of
+/// one size together, and buffers have powers of two: beside chunks, they would leave holes when they go.
+const CHUNK: usize = 40 * 1024;
+
+/// The same of what will not be kept, for the same reason.
+const PASSING_CHUNK: usize = 48 * 1024;
 
 /// A list of records, packed.
 pub struct Records<T> {
@@ -20,8 +24,9 @@ pub struct Records<T> {
 }
 
 /// The bytes of records. What is full takes no more room than it needs, and one buffer is filled at a time.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Chunks {
+    most: usize,
     full: Vec<Box<[u8]>>,
     /// The next chunk. It is used again and again, for what grows and shrinks leaves holes in memory.
     open: Vec<u8>,
@@ -37,7 +42,12 @@ struct Place {
 impl<T: Serialize + DeserializeOwned> Records<T> {
     /// No records.
     pub const fn new() -> Self {
-        Self { chunks: Chunks { full: Vec::new(), open: Vec::new() }, places: Vec::new(), kind: PhantomData }
+        Self { chunks: Chunks::new(CHUNK), places: Vec::new(), kind: PhantomData }
+    }
+
+    /// No records, and those to come will be gone, or changed, before most others.
+    pub const fn passing() -> Self {
+        Self { chunks: Chunks::new(PASSING_CHUNK), places: Vec::new(), kind: PhantomData }
     }
 
     /// Adds a record behind the others.
@@ -70,7 +80,7 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
     /// the way as far as they are in the order in which they were added.
     pub fn change(&mut self, mut change: impl FnMut(&mut T) -> bool) {
         let places = std::mem::take(&mut self.places);
-        let mut old = std::mem::take(&mut self.chunks);
+        let mut old = std::mem::replace(&mut self.chunks, Chunks::new(CHUNK));
         old.close();
         // One more, for records without bytes after the last that has some.
         let mut last = vec![0; old.full.len() + 1];
@@ -120,13 +130,17 @@ impl<T: Serialize + DeserializeOwned> Records<T> {
 }
 
 impl Chunks {
+    const fn new(most: usize) -> Self {
+        Self { most, full: Vec::new(), open: Vec::new() }
+    }
+
     fn pack<T: Serialize>(&mut self, record: &T) -> Place {
         let start = self.open.len();
         let bytes = std::mem::take(&mut self.open);
         #[expect(clippy::expect_used, reason = "fails only for lists without a length, and records have none")]
         let bytes = postcard::to_extend(record, bytes).expect("records can be packed");
         self.open = bytes;
-        if start == 0 || self.open.len() <= CHUNK {
+        if start == 0 || self.open.len() <= self.most {
             return Place { chunk: self.full.len() as u32, start: start as u32 };
         }
         self.full.push(self.open[..start].into());

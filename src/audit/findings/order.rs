@@ -17,11 +17,14 @@ impl Findings {
     /// Puts the findings into the order of every report. Those that came since the last time are put between the
     /// others, which are not compared again.
     pub(crate) fn sort(&mut self) {
-        let mut added = self.rows.split_off(self.sorted.min(self.rows.len()));
-        self.sort_rows(&mut added);
-        if self.rows.is_empty() {
-            self.rows = added;
+        let sorted = self.sorted.min(self.rows.len());
+        if sorted == 0 {
+            let mut rows = std::mem::take(&mut self.rows);
+            self.sort_rows(&mut rows);
+            self.rows = rows;
         } else {
+            let mut added = self.rows.split_off(sorted);
+            self.sort_rows(&mut added);
             self.merge(&added);
         }
         self.sorted = self.rows.len();

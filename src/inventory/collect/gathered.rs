@@ -20,7 +20,7 @@ pub(super) struct ByKey<K, V>(Gathered<K, V>);
 impl<K: Clone + Ord, V: Serialize + DeserializeOwned> Gathered<K, V> {
     /// Nothing yet.
     pub(super) const fn new() -> Self {
-        Self { keys: Vec::new(), values: Records::new() }
+        Self { keys: Vec::new(), values: Records::passing() }
     }
 
     /// Values whose keys are known.
