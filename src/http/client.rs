@@ -29,7 +29,7 @@ use super::retry_after;
 use super::skew::Skew;
 use super::speaker::Speaker;
 use super::trace;
-use super::transport::{self, InvalidRoots, Transport};
+use super::transport::{self, Connections, InvalidRoots, Transport};
 use crate::domain::{Chain, Clock, Cloud, Secret, SystemClock};
 
 /// How often a 401 is answered: once for the tenant or resource, once for claims.
@@ -146,11 +146,16 @@ impl Client {
         Self { manners: Some(Manners { pace: self.pace().cloned(), retry }), ..self.clone() }
     }
 
-    /// The same client with connections of its own, which are closed when nobody has used them for so
-    /// long: whoever talks to a thousand hosts in turn pays for each that stays open.
+    /// The same client with connections of its own.
     #[must_use]
-    pub fn closing_idle(&self, after: Duration) -> Self {
-        Self { transport: Arc::new(self.transport.closing_idle(after)), ..self.clone() }
+    pub fn apart(&self, connections: Connections) -> Self {
+        Self { transport: Arc::new(self.transport.apart(connections)), ..self.clone() }
+    }
+
+    /// Closes the connections that nobody uses, here and in all clones: each keeps the buffers of the largest
+    /// answer that it has carried.
+    pub fn close_unused(&self) {
+        self.transport.close_unused();
     }
 
     fn pace(&self) -> Option<&Arc<dyn Pace>> {
@@ -338,6 +343,8 @@ impl Client {
         let response = sending.body(request.body.clone()).send().await.map_err(failed)?;
         let (status, mut headers) = (response.status(), response.headers().clone());
         headers.remove(NETWORK_INFO);
+        // What nobody reads stays with the sender.
+        let _reading = self.transport.reading().await;
         let body = body::read(response).await.map_err(|source| NoAnswer { outcome: Outcome::Lost, source })?;
         Ok(Answer { status, headers, body })
     }

@@ -42,4 +42,4 @@ pub use request::Request;
 pub use response::Response;
 pub use retry::{Outcome, RetryPolicy, Verdict};
 pub use speaker::Speaker;
-pub use transport::InvalidRoots;
+pub use transport::{Connections, InvalidRoots};

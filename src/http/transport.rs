@@ -3,19 +3,32 @@
 use std::error::Error as StdError;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Host, Url};
 
 use super::retry::Outcome;
 use super::trust;
 use crate::domain::Cloud;
 
-/// A connection that nobody uses is kept so long.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// How connections are used and kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Connections {
+    /// How long one that nobody uses stays open: whoever talks to a thousand hosts in turn pays for each.
+    pub idle: Duration,
+    /// So many answers are read at once, for those that are megabytes; otherwise all that come.
+    pub answers_at_once: usize,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(90), answers_at_once: Semaphore::MAX_PERMITS }
+    }
+}
 
 /// How connections are made. There are two reqwest clients, each made when it is first used.
 #[derive(Debug)]
@@ -25,10 +38,10 @@ pub(super) struct Transport {
     tls: Option<rustls::ClientConfig>,
     connect_timeout: Duration,
     request_timeout: Duration,
-    /// How long a connection that nobody uses is kept.
-    idle_timeout: Duration,
-    remote: OnceLock<reqwest::Client>,
-    local: OnceLock<reqwest::Client>,
+    connections: Connections,
+    answers: Semaphore,
+    remote: Mutex<Option<reqwest::Client>>,
+    local: Mutex<Option<reqwest::Client>>,
 }
 
 /// Roots that cannot be used.
@@ -64,29 +77,45 @@ impl Transport {
             tls,
             connect_timeout,
             request_timeout,
-            idle_timeout: IDLE_TIMEOUT,
-            remote: OnceLock::new(),
-            local: OnceLock::new(),
+            connections: Connections::default(),
+            answers: Semaphore::new(Connections::default().answers_at_once),
+            remote: Mutex::default(),
+            local: Mutex::default(),
         })
     }
 
-    /// Connections of the same kind, of which those that nobody uses are closed sooner or later.
-    pub(super) fn closing_idle(&self, idle_timeout: Duration) -> Self {
+    /// Connections to the same places, used in another way.
+    pub(super) fn apart(&self, connections: Connections) -> Self {
         Self {
             cloud: self.cloud.clone(),
             tls: self.tls.clone(),
             connect_timeout: self.connect_timeout,
             request_timeout: self.request_timeout,
-            idle_timeout,
-            remote: OnceLock::new(),
-            local: OnceLock::new(),
+            connections,
+            answers: Semaphore::new(connections.answers_at_once),
+            remote: Mutex::default(),
+            local: Mutex::default(),
         }
+    }
+
+    /// Closes the connections that nobody uses; the next request makes new ones.
+    pub(super) fn close_unused(&self) {
+        for cell in [&self.remote, &self.local] {
+            // The pool ends with the last client; who is on the way keeps a connection of it.
+            *cell.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    /// A place to read an answer, to be kept until it is read.
+    pub(super) async fn reading(&self) -> Option<SemaphorePermit<'_>> {
+        // Nobody closes it.
+        self.answers.acquire().await.ok()
     }
 
     /// The client for a URL. The environment alone decides on a proxy (`HTTPS_PROXY`, `NO_PROXY`),
     /// which then resolves the names. Plain `http` is for identity endpoints of this machine, and
     /// never proxied.
-    pub(super) fn client_for(&self, url: &Url) -> Result<&reqwest::Client, reqwest::Error> {
+    pub(super) fn client_for(&self, url: &Url) -> Result<reqwest::Client, reqwest::Error> {
         if url.scheme() == "http" {
             return once(&self.local, || {
                 let quick = self.connect_timeout.min(Duration::from_secs(1));
@@ -107,7 +136,7 @@ impl Transport {
             .retry(reqwest::retry::never())
             .connect_timeout(self.connect_timeout)
             .timeout(self.request_timeout)
-            .pool_idle_timeout(self.idle_timeout)
+            .pool_idle_timeout(self.connections.idle)
             .dns_resolver(Resolver(self.cloud.clone()))
     }
 }
@@ -145,14 +174,14 @@ fn is_final(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn once(
-    cell: &OnceLock<reqwest::Client>,
+    cell: &Mutex<Option<reqwest::Client>>,
     build: impl FnOnce() -> Result<reqwest::Client, reqwest::Error>,
-) -> Result<&reqwest::Client, reqwest::Error> {
-    if let Some(client) = cell.get() {
-        return Ok(client);
+) -> Result<reqwest::Client, reqwest::Error> {
+    let mut cell = cell.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*cell {
+        Some(client) => Ok(client.clone()),
+        None => Ok(cell.insert(build()?).clone()),
     }
-    let client = build()?;
-    Ok(cell.get_or_init(|| client))
 }
 
 /// The cloud's table first, then the system.
@@ -202,22 +231,51 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_connection_that_nobody_uses_is_closed() {
+    /// A server for one request. It ends with the number of bytes that come after its answer: none, when the
+    /// connection is closed.
+    async fn one_answer() -> (Url, tokio::task::JoinHandle<usize>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let served = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-            // Nothing more comes, and then the end.
             stream.read(&mut [0; 1]).await.unwrap()
         });
-        let patience = Duration::from_secs(20);
-        let transport = Transport::new(&Cloud::public(), &[], patience, patience).unwrap();
-        let transport = transport.closing_idle(Duration::from_millis(1));
+        (url, served)
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn transport() -> Transport {
+        Transport::new(&Cloud::public(), &[], PATIENCE, PATIENCE).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_uses_is_closed() {
+        let (url, served) = one_answer().await;
+        let transport = transport().apart(Connections { idle: Duration::from_millis(1), ..Connections::default() });
         let answer = transport.client_for(&url).unwrap().get(url.clone()).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        assert_eq!(tokio::time::timeout(patience, served).await.unwrap().unwrap(), 0);
+        assert_eq!(tokio::time::timeout(PATIENCE, served).await.unwrap().unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn connections_are_closed_when_somebody_says_so_and_others_made() {
+        let (transport, (url, served)) = (transport(), one_answer().await);
+        transport.client_for(&url).unwrap().get(url.clone()).send().await.unwrap();
+        transport.close_unused();
+        assert_eq!(tokio::time::timeout(PATIENCE, served).await.unwrap().unwrap(), 0);
+        let (url, _served) = one_answer().await;
+        assert!(transport.client_for(&url).unwrap().get(url.clone()).send().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn so_many_answers_are_read_at_once_and_no_more() {
+        let transport = transport().apart(Connections { answers_at_once: 1, ..Connections::default() });
+        let first = transport.reading().await;
+        assert!(futures::FutureExt::now_or_never(transport.reading()).is_none());
+        drop(first);
+        assert!(futures::FutureExt::now_or_never(transport.reading()).is_some());
     }
 }

@@ -333,3 +333,27 @@ pub(super) mod moment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn there_and_back(text: &str) -> (usize, Box<str>) {
+        let packed = postcard::to_extend(&Word(text), Vec::new()).unwrap();
+        let Word(read) = postcard::from_bytes::<Word<Box<str>>>(&packed).unwrap();
+        (packed.len(), read)
+    }
+
+    #[test]
+    fn a_known_word_takes_two_bytes_and_any_other_text_comes_back_too() {
+        for word in WORDS {
+            assert_eq!(there_and_back(word), (2, (*word).into()));
+        }
+        for text in ["", "rsa", "RSA ", "\u{1b}[31m", "\0"] {
+            assert_eq!(there_and_back(text), (2 + text.len(), text.into()));
+        }
+        assert!(WORDS.len() < usize::from(u8::MAX));
+        assert!(postcard::from_bytes::<Word<Box<str>>>(&[1, 200]).is_err(), "no such word");
+        assert_eq!(serde_json::to_value(Word("RSA")).unwrap(), "RSA", "files have texts");
+    }
+}

@@ -7,7 +7,8 @@ use futures::StreamExt as _;
 use futures::stream;
 use time::OffsetDateTime;
 
-use super::objects::{IDS_AT_ONCE, Listed};
+use super::listed::Listed;
+use super::objects::IDS_AT_ONCE;
 use super::parts;
 use super::record::{self, Facts};
 use super::refusal::{self, NotSignedIn, Refusal};
@@ -87,7 +88,7 @@ pub(super) fn give_up(keys: &mut [KeyCredential], reason: Reason, now: OffsetDat
 pub(super) async fn of_part(run: &Run<'_>, class: Class, part: Part) -> Result<Facts, NotSignedIn> {
     let mut facts = Facts::new();
     let mut restarts = 0;
-    let mut list = run.graph.keys_of(class, part);
+    let mut list = run.large.keys_of(class, part);
     loop {
         match list.next().await {
             Ok(Some(page)) => {
@@ -101,7 +102,7 @@ pub(super) async fn of_part(run: &Run<'_>, class: Class, part: Part) -> Result<F
             Ok(None) => return Ok(facts),
             Err(error) if refusal::is_lost_page(&error) && restarts < MOST_RESTARTS => {
                 restarts += 1;
-                list = run.graph.keys_of(class, part);
+                list = run.large.keys_of(class, part);
             }
             Err(error) => {
                 run.refused(Evidence::KeyBytes, parts::describe(part), &error)?;

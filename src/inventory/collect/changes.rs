@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::gathered::Gathered;
 use super::join::Wanted;
+use super::listed::Listed;
 use super::news::Pointed;
-use super::objects::{self, Listed, Objects};
+use super::objects::{self, Objects};
 use super::record::{self, Facts};
 use super::refusal::{self, NotSignedIn, Refusal};
 use super::run::Run;

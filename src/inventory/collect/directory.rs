@@ -11,8 +11,9 @@ use super::changes;
 use super::gathered::Gathered;
 use super::grants::{self, Grants};
 use super::join::Wanted;
+use super::listed::Listed;
 use super::news::{Pointed, Teller};
-use super::objects::{self, Listed, Objects};
+use super::objects::{self, Objects};
 use super::parts;
 use super::record;
 use super::record::Facts;
@@ -131,6 +132,8 @@ async fn all(
     let (policies, deleted) = (policies?, deleted?);
     let role_resources = roles::resources(&holders);
     let uses = tenant::activity(run, applications.len(), principals.len()).await?;
+    // Putting it all together takes the most memory.
+    run.close_unused().await;
     let homes = Homes::of(&principals, tenant);
     let federation = federation.settled(run, applications.ids())?;
     let applications = with_relations(run, applications, owners, &federation, &homes, uses.as_ref());

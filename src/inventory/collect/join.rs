@@ -105,18 +105,39 @@ impl Wanted {
         self.credentials.iter().any(|credential| !credential.is_in(listed))
     }
 
-    /// Whether some credential comes from a certificate authority.
-    pub(super) fn has_issued(&self) -> bool {
-        self.credentials.iter().any(|credential| credential.issued.is_some())
+    /// Those that come from a certificate authority, which may have issued them for a key that is in a
+    /// vault under another certificate. What a key has issued for itself outside the vault is no proof of
+    /// custody, so nobody looks for it.
+    pub(super) fn issued(&self) -> Issued<'_> {
+        let credentials = self.credentials.iter();
+        Issued(credentials.filter_map(|one| Some((one.digest, one.issued.as_ref()?))).collect())
+    }
+}
+
+/// Credentials that come from a certificate authority, each with the hash of its public key.
+#[derive(Debug)]
+pub(super) struct Issued<'w>(Vec<(Option<Sha1>, &'w Digest)>);
+
+impl Issued<'_> {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Whether one of those comes from a certificate authority, which may have issued it for a key that
-    /// is in a vault under another certificate. What a key has issued for itself outside the vault is
-    /// no proof of custody, so nobody looks for it.
-    pub(super) fn has_issued_stranger(&self, listed: &HashSet<Sha1>, keys: &HashSet<Digest>) -> bool {
-        self.credentials.iter().any(|credential| {
-            !credential.is_in(listed) && credential.issued.as_ref().is_some_and(|key| !keys.contains(key))
-        })
+    /// Whether one of them is none of these certificates, and has none of these keys.
+    pub(super) fn has_stranger(&self, seen: impl IntoIterator<Item = (Option<Sha1>, Option<Digest>)>) -> bool {
+        // Vaults hold far more certificates than authorities have issued.
+        let digests: HashSet<Sha1> = self.0.iter().filter_map(|(digest, _)| *digest).collect();
+        let keys: HashSet<&Digest> = self.0.iter().map(|(_, key)| *key).collect();
+        let (mut seen_digests, mut seen_keys) = (HashSet::new(), HashSet::new());
+        for (digest, key) in seen {
+            seen_digests.extend(digest.filter(|digest| digests.contains(digest)));
+            seen_keys.extend(key.filter(|key| keys.contains(key)));
+        }
+        let is_seen = |(digest, key): &(Option<Sha1>, &Digest)| {
+            digest.is_some_and(|digest| seen_digests.contains(&digest)) || seen_keys.contains(*key)
+        };
+        !self.0.iter().all(is_seen)
     }
 }
 
@@ -196,12 +217,12 @@ mod tests {
 
     #[test]
     fn only_what_an_authority_has_issued_may_hide_behind_another_certificate() {
-        let none = HashSet::new();
-        assert!(wanted(A, Some(A), false).has_issued_stranger(&listed(&[B]), &none));
-        assert!(!wanted(A, Some(A), true).has_issued_stranger(&listed(&[B]), &none));
-        assert!(!wanted(A, Some(A), false).has_issued_stranger(&listed(&[A]), &none));
-        let known = HashSet::from([Digest("key".into())]);
-        assert!(!wanted(A, Some(A), false).has_issued_stranger(&listed(&[B]), &known));
+        let other = || [(of(&Digest(B.into())), None)];
+        assert!(wanted(A, Some(A), false).issued().has_stranger(other()));
+        assert!(wanted(A, Some(A), true).issued().is_empty());
+        assert!(!wanted(A, Some(A), false).issued().has_stranger([(of(&Digest(A.into())), None)]));
+        let key = (None, Some(Digest("key".into())));
+        assert!(!wanted(A, Some(A), false).issued().has_stranger(other().into_iter().chain([key])));
     }
 
     #[test]
@@ -211,6 +232,7 @@ mod tests {
         assert!(by_sha1.names(Some(&Digest(B.into()))));
         assert!(!by_sha1.has_stranger(&listed(&[B])) && by_sha1.has_stranger(&listed(&[A])));
         let by_sha256 = seek(&"C".repeat(64));
-        assert!(by_sha256.has_issued_stranger(&listed(&[A, B]), &HashSet::new()), "only bytes would show it");
+        let listed = [A, B].map(|digest| (of(&Digest(digest.into())), None));
+        assert!(by_sha256.issued().has_stranger(listed), "only bytes would show it");
     }
 }

@@ -13,9 +13,11 @@ mod gathered;
 mod grants;
 mod join;
 mod limits;
+mod listed;
 mod news;
 mod objects;
 mod parts;
+mod places;
 mod plan;
 mod record;
 mod refusal;
@@ -47,7 +49,7 @@ use super::{Assignment, Evidence, Gap, Header, Inventory, Reason, RoleDefinition
 use crate::arm;
 use crate::domain::Chain;
 use crate::graph;
-use crate::http::{self, Pace, RetryPolicy};
+use crate::http::{self, Connections, Pace, RetryPolicy};
 
 /// An audit can wait where a person at a terminal would not.
 const PATIENCE: RetryPolicy = RetryPolicy {
@@ -58,8 +60,11 @@ const PATIENCE: RetryPolicy = RetryPolicy {
     max_delay: Duration::from_secs(32),
 };
 
-/// A connection that nobody uses is closed after this: each vault has its own, of a hundred kilobytes.
-const IDLE: Duration = Duration::from_secs(2);
+/// Each vault has a connection of its own, of a hundred kilobytes.
+const FEW: Connections = Connections { idle: Duration::from_secs(2), answers_at_once: Semaphore::MAX_PERMITS };
+
+/// For pages of megabytes. They arrive faster than they can be understood.
+const LARGE: Connections = Connections { answers_at_once: 2, ..FEW };
 
 /// A tenant that could not be read at all. What could be read in part is an inventory with gaps.
 #[derive(Debug, thiserror::Error)]
@@ -108,9 +113,10 @@ pub async fn collect(
 ) -> Result<Inventory, Error> {
     let limits = Arc::new(Limits::new(clients.http.clock()));
     let pace: Arc<dyn Pace> = Arc::clone(&limits) as Arc<dyn Pace>;
-    let http = clients.http.paced(&pace, PATIENCE).closing_idle(IDLE);
+    let http = clients.http.paced(&pace, PATIENCE).apart(FEW);
     let mut run = Run {
-        graph: graph::Client::new(&http, &clients.graph),
+        graph: graph::Client::new(&http.apart(FEW), &clients.graph),
+        large: graph::Client::new(&http.apart(LARGE), &clients.graph),
         arm: arm::Client::new(&http, &clients.vaults),
         vault_tokens: Arc::clone(&clients.vaults),
         limits,

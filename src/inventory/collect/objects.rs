@@ -1,133 +1,33 @@
 //! Reading all applications, or all service principals, with the bytes of their certificates.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use futures::StreamExt as _;
 use futures::stream;
 use futures::stream::FuturesUnordered;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
 use super::bytes;
 use super::gathered::Gathered;
 use super::join::Wanted;
+use super::listed::Listed;
 use super::news::Pointed;
 use super::parts;
-use super::record::{self, Facts, KnownFacts};
+use super::record::{Facts, KnownFacts};
 use super::refusal::{self, NotSignedIn, Refusal};
 use super::run::{MOST_RESTARTS, Run};
 use crate::domain::ObjectId;
-use crate::graph::{self, Class, LARGEST_PAGE, List, Part};
+use crate::graph::{LARGEST_PAGE, List, Part};
 use crate::http::Unreadable;
-use crate::inventory::{
-    Application, Evidence, Gap, KeyCredential, PasswordCredential, Reason, Records, Seen, ServicePrincipal,
-};
+use crate::inventory::{Evidence, Gap, Reason, Records, Seen};
 
 /// So many ids fit into one condition.
 pub(super) const IDS_AT_ONCE: usize = 15;
 
 /// So many such readings are under way at once.
 const READINGS_AT_ONCE: usize = 16;
-
-/// A class of objects that lists give.
-pub(super) trait Listed: Serialize + DeserializeOwned {
-    /// As Graph sends it.
-    type Wire: DeserializeOwned;
-
-    const CLASS: Class;
-    const EVIDENCE: Evidence;
-
-    fn list(graph: &graph::Client, part: Part) -> List<'_, Self::Wire>;
-    fn record(wire: Self::Wire) -> Self;
-    fn id(&self) -> ObjectId;
-    fn keys(&mut self) -> &mut [KeyCredential];
-    fn passwords(&mut self) -> &mut [PasswordCredential];
-
-    /// Drops what the directory's changes do not tell about.
-    fn forget_relations(&mut self);
-
-    /// Leaves of a record of an earlier run what still holds.
-    fn forget(&mut self, now: OffsetDateTime) {
-        self.forget_relations();
-        for key in self.keys() {
-            key.last_used = Seen::default();
-            if !matches!(key.x, Seen::Read(_) | Seen::Unread { unread: Reason::Parse }) {
-                key.x = Seen::default();
-            }
-        }
-        bytes::forget_ended(self.keys(), now);
-        self.passwords().iter_mut().for_each(|password| password.last_used = Seen::default());
-    }
-}
-
-impl Listed for Application {
-    type Wire = graph::Registration;
-
-    const CLASS: Class = Class::Applications;
-    const EVIDENCE: Evidence = Evidence::Applications;
-
-    fn list(graph: &graph::Client, part: Part) -> List<'_, Self::Wire> {
-        graph.registrations(part)
-    }
-
-    fn record(wire: Self::Wire) -> Self {
-        record::application(wire)
-    }
-
-    fn id(&self) -> ObjectId {
-        self.id
-    }
-
-    fn keys(&mut self) -> &mut [KeyCredential] {
-        &mut self.keys
-    }
-
-    fn passwords(&mut self) -> &mut [PasswordCredential] {
-        &mut self.passwords
-    }
-
-    fn forget_relations(&mut self) {
-        self.owners = Seen::default();
-        self.federated = Seen::default();
-    }
-}
-
-impl Listed for ServicePrincipal {
-    type Wire = graph::Principal;
-
-    const CLASS: Class = Class::ServicePrincipals;
-    const EVIDENCE: Evidence = Evidence::ServicePrincipals;
-
-    fn list(graph: &graph::Client, part: Part) -> List<'_, Self::Wire> {
-        graph.principals(part)
-    }
-
-    fn record(wire: Self::Wire) -> Self {
-        record::principal(wire)
-    }
-
-    fn id(&self) -> ObjectId {
-        self.id
-    }
-
-    fn keys(&mut self) -> &mut [KeyCredential] {
-        &mut self.keys
-    }
-
-    fn passwords(&mut self) -> &mut [PasswordCredential] {
-        &mut self.passwords
-    }
-
-    fn forget_relations(&mut self) {
-        self.owners = Seen::default();
-        self.app_roles = Seen::default();
-        self.delegated = Seen::default();
-        self.last_sign_in = Seen::default();
-        self.last_user_sign_in = Seen::default();
-    }
-}
 
 /// All objects of a class, packed, and what is still to be put beside them.
 #[derive(Debug)]
@@ -215,42 +115,69 @@ pub(super) async fn all<T: Listed>(
     parts: &[parts::Sized],
     listed: Option<oneshot::Sender<Pointed>>,
 ) -> Result<Objects<T>, NotSignedIn> {
-    let (mut listings, mut bulks) = (FuturesUnordered::new(), FuturesUnordered::new());
-    for (part, expected) in parts {
-        let (start, started) = oneshot::channel();
-        let pages = expected.div_ceil(LARGEST_PAGE).max(1);
-        listings.push(listing::<T>(run, *part, pages, start));
-        bulks.push(async move {
-            match started.await {
-                Ok(()) => bytes::of_part(run, T::CLASS, *part).await,
-                Err(_) => Ok(Facts::new()),
-            }
-        });
+    let pointing = Mutex::new(Pointing { left: parts.len(), pointed: Pointed::new(), listed });
+    let mut reading: FuturesUnordered<_> = parts.iter().map(|part| with_bytes::<T>(run, *part, &pointing)).collect();
+    let mut records = Gathered::new();
+    while let Some(part) = reading.next().await {
+        records.append(part?);
     }
-    let records = async {
-        let (mut records, mut pointed) = (Gathered::new(), Pointed::new());
-        while let Some(part) = listings.next().await {
-            let (part, wanted) = part?;
-            records.append(part);
-            pointed.extend(wanted.pointed());
+    // One that was changed while it was read may have come with two parts.
+    records.keep_first();
+    run.read(T::EVIDENCE, records.len());
+    Ok(Objects::new(records, Facts::new(), run.now))
+}
+
+/// What the credentials of all parts point at.
+#[derive(Debug)]
+struct Pointing {
+    /// Parts that are still to be listed.
+    left: usize,
+    pointed: Pointed,
+    /// Who waits for it, if anybody.
+    listed: Option<oneshot::Sender<Pointed>>,
+}
+
+impl Pointing {
+    fn add(&mut self, wanted: Wanted) {
+        self.pointed.extend(wanted.pointed());
+        self.left -= 1;
+        if self.left == 0 {
+            let pointed = std::mem::take(&mut self.pointed);
+            // Nobody need listen.
+            self.listed.take().and_then(|listed| listed.send(pointed).ok());
         }
-        // Nobody need listen.
-        listed.and_then(|listed| listed.send(pointed).ok());
-        // One that was changed while it was read may have come with two parts.
-        records.keep_first();
-        Ok(records)
+    }
+}
+
+/// A part, and what its certificates' bytes say: put beside them as soon as both are there, for what is
+/// kept apart takes memory twice.
+async fn with_bytes<T: Listed>(
+    run: &Run<'_>,
+    (part, expected): parts::Sized,
+    pointing: &Mutex<Pointing>,
+) -> Result<Gathered<ObjectId, T>, NotSignedIn> {
+    let (start, started) = oneshot::channel();
+    let listing = async {
+        let (found, wanted) = listing::<T>(run, part, expected.div_ceil(LARGEST_PAGE).max(1), start).await?;
+        pointing.lock().unwrap_or_else(PoisonError::into_inner).add(wanted);
+        Ok(found)
     };
     let facts = async {
-        let mut facts = Facts::new();
-        while let Some(part) = bulks.next().await {
-            facts.append(part?);
+        match started.await {
+            Ok(()) => bytes::of_part(run, T::CLASS, part).await,
+            Err(_) => Ok(Facts::new()),
         }
-        Ok(facts)
     };
-    let (records, facts) = futures::future::join(records, facts).await;
-    let (records, facts) = (records?, facts?);
-    run.read(T::EVIDENCE, records.len());
-    Ok(Objects::new(records, facts, run.now))
+    let (found, facts) = futures::future::join(listing, facts).await;
+    let (mut found, facts) = (found?, facts?);
+    if facts.len() > 0 {
+        let facts = facts.by_key();
+        found.change(|record| {
+            bytes::put(record, |which| facts.get(which), run.now);
+            true
+        });
+    }
+    Ok(found)
 }
 
 /// Reads a few objects by their ids. Those that are gone are not among the answers.
@@ -302,7 +229,7 @@ async fn listing<T: Listed>(
     let mut ids: HashSet<ObjectId> = HashSet::new();
     let mut unreadable: BTreeMap<Option<String>, Unreadable> = BTreeMap::new();
     let (mut restarts, mut wanting) = (0, 0);
-    let mut list = T::list(&run.graph, part);
+    let mut list = T::list(&run.large, part);
     loop {
         let _place = run.large_page().await;
         match list.next().await {
@@ -327,7 +254,7 @@ async fn listing<T: Listed>(
             Ok(None) => break,
             Err(error) if refusal::is_lost_page(&error) && restarts < MOST_RESTARTS => {
                 restarts += 1;
-                list = T::list(&run.graph, part);
+                list = T::list(&run.large, part);
             }
             Err(error) => {
                 run.refused(T::EVIDENCE, parts::describe(part), &error)?;

@@ -28,6 +28,8 @@ pub(super) const MOST_RESTARTS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     pub(super) graph: graph::Client,
+    /// The same for the largest pages: a connection keeps the buffers of the largest answer it has carried.
+    pub(super) large: graph::Client,
     pub(super) arm: arm::Client,
     pub(super) http: http::Client,
     pub(super) vault_tokens: Arc<dyn TokenSource>,
@@ -50,6 +52,14 @@ impl Run<'_> {
     /// A client for a vault.
     pub(super) fn vault(&self, vault: &Vault) -> keyvault::Client {
         keyvault::Client::new(&self.http, &self.vault_tokens, vault.clone())
+    }
+
+    /// Closes connections to the directory that nobody uses.
+    pub(super) async fn close_unused(&self) {
+        self.graph.http().close_unused();
+        self.large.http().close_unused();
+        // They end on other threads, or as soon as this one lets them.
+        tokio::task::yield_now().await;
     }
 
     /// A place for a large page, to be kept until it is read.

@@ -7,13 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::azure::Found;
 use super::gathered::Gathered;
 use super::join::{self, Sha1, Wanted};
 use super::news::Listener;
+use super::places::{Groups, Place, READINGS_AT_ONCE, at, certificates, number, places, places_in, put_all};
 use super::refusal::NotSignedIn;
 use super::run::Run;
 use super::vaults::unread;
@@ -21,9 +20,6 @@ use crate::domain::{self, CertificateName, CertificateVersion, VaultName};
 use crate::inventory::{BackingKey, Certificate, Digest, Evidence, Policy, Reason, Records, Seen, VersionRecord, X509};
 use crate::keyvault::{self, ListedCertificate};
 use crate::pki;
-
-/// So many requests to vaults are under way at once.
-const READINGS_AT_ONCE: usize = 256;
 
 /// Certificates as an earlier run saw them: versions do not change, and there are never fewer.
 pub(super) type Known = HashMap<VaultName, KnownVault>;
@@ -34,12 +30,6 @@ pub(super) struct KnownVault {
     places: HashMap<CertificateName, usize>,
     certificates: Records<Certificate>,
 }
-
-/// Where a certificate is in the list of vaults.
-type Place = (usize, usize);
-
-/// Subscription and location of a vault.
-type Region<'v> = (&'v str, &'v str);
 
 /// What is to be read of one certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,6 +73,7 @@ pub(super) async fn read(
     let wanted = &wanted;
 
     let every = run.plan.all_certificates || wanted.has_stranger(&listed);
+    drop(listed);
     let to_list = places(vaults, |certificate| {
         (every || is_named(certificate, wanted)) && certificate.versions.reason() == Some(Reason::NotAsked)
     });
@@ -106,11 +97,9 @@ pub(super) async fn read(
 
 /// Whether the key of some credential may be in a vault under another certificate.
 fn is_any_issued_elsewhere(vaults: &Found, wanted: &Wanted) -> bool {
+    let issued = wanted.issued();
     // To compare all versions costs something, and certificates of an authority are not everywhere.
-    wanted.has_issued() && {
-        let (versions, keys) = all_versions(vaults);
-        wanted.has_issued_stranger(&versions, &keys)
-    }
+    !issued.is_empty() && issued.has_stranger(all_versions(vaults))
 }
 
 /// The certificates that are listed as current.
@@ -119,16 +108,14 @@ fn current(vaults: &Found) -> HashSet<Sha1> {
 }
 
 /// All certificates and keys that were seen.
-fn all_versions(vaults: &Found) -> (HashSet<Sha1>, HashSet<Digest>) {
-    let (mut digests, mut keys) = (HashSet::new(), HashSet::new());
-    for (_, certificate) in certificates(vaults) {
-        digests.extend(certificate.x5t.as_ref().and_then(join::of));
-        for version in certificate.versions.read().into_iter().flatten() {
-            digests.extend(version.x5t.as_ref().and_then(join::of));
-            keys.extend(version.x.read().map(|x| x.spki.clone()));
-        }
-    }
-    (digests, keys)
+fn all_versions(vaults: &Found) -> impl Iterator<Item = (Option<Sha1>, Option<Digest>)> + '_ {
+    certificates(vaults).flat_map(|(_, certificate)| {
+        let current = (certificate.x5t.as_ref().and_then(join::of), None);
+        let versions = certificate.versions.read().into_iter().flatten();
+        let versions =
+            versions.map(|version| (version.x5t.as_ref().and_then(join::of), version.x.read().map(|x| x.spki.clone())));
+        std::iter::once(current).chain(versions.collect::<Vec<_>>())
+    })
 }
 
 /// Whether the current version is named by a credential, or kvops made the certificate.
@@ -149,81 +136,28 @@ fn is_unread_key(version: &VersionRecord, wanted: &Wanted) -> bool {
     version.x.read().is_some_and(|x| wanted.has_key(&x.spki)) && version.key.read().is_none()
 }
 
-fn certificates(vaults: &Found) -> impl Iterator<Item = (Place, Certificate)> + '_ {
-    vaults.iter().enumerate().flat_map(|(vault, (_, record))| {
-        let certificates = record.certificates.read().into_iter().flat_map(Records::iter).enumerate();
-        certificates.map(move |(index, certificate)| ((vault, index), certificate))
-    })
-}
-
-/// The certificates that fulfil a condition, in groups of vaults and there one of each vault after the
-/// other: so that no vault is asked for everything at once, nor a connection kept open to each.
-fn places(vaults: &Found, is_meant: impl Fn(&Certificate) -> bool) -> Vec<Place> {
-    places_in(vaults, |_, certificate| is_meant(certificate))
-}
-
-fn places_in<'v>(vaults: &'v Found, is_meant: impl Fn(&domain::Vault, &Certificate) -> bool) -> Vec<Place> {
-    let is_meant = |(vault, _): &Place, certificate: &Certificate| {
-        vaults.get(*vault).is_some_and(|(vault, _)| is_meant(vault, certificate))
-    };
-    let meant = certificates(vaults).filter(|(place, certificate)| is_meant(place, certificate));
-    let mut places: Vec<_> = meant.map(|(place, _)| place).collect();
-    let region = |vault: &'v crate::inventory::Vault| {
-        vault.properties.read().map(|it| (&*it.subscription, &*it.location)).unwrap_or_default()
-    };
-    let turns = turns(vaults.iter().map(|(_, vault)| region(vault)));
-    let turn = |vault: usize| turns.get(vault).copied().unwrap_or_default();
-    places.sort_unstable_by_key(|(vault, index)| (turn(*vault) / READINGS_AT_ONCE, *index, turn(*vault)));
-    places
-}
-
-/// When it is each vault's turn: neighbours are of different regions, which have budgets of their own.
-fn turns<'v>(regions: impl Iterator<Item = Region<'v>>) -> Vec<usize> {
-    let (mut in_region, mut order) = (HashMap::<Region<'v>, usize>::new(), Vec::new());
-    for (vault, region) in regions.enumerate() {
-        let rank = in_region.entry(region).or_default();
-        order.push((*rank, vault));
-        *rank += 1;
-    }
-    order.sort_unstable();
-    let mut turns = vec![0; order.len()];
-    order.into_iter().enumerate().for_each(|(turn, (_, vault))| turns[vault] = turn);
-    turns
-}
-
-fn at(vaults: &Found, (vault, index): Place) -> Option<(&domain::Vault, Certificate)> {
-    let (place, record) = vaults.get(vault)?;
-    Some((place, record.certificates.read()?.get(index)?))
-}
-
-/// Puts what was read of certificates in its place.
-fn put_all<V: Serialize + DeserializeOwned>(
-    vaults: &mut Found,
-    read: Gathered<Place, V>,
-    put: impl Fn(&mut Certificate, V),
-) {
-    let read = read.by_key();
-    for (vault, (_, record)) in vaults.iter_mut().enumerate() {
-        let Seen::Read(certificates) = &mut record.certificates else { continue };
-        let mut index = 0..;
-        certificates.change(|certificate| {
-            if let Some(value) = index.next().and_then(|index| read.get(&(vault, index))) {
-                put(certificate, value);
-            }
-            true
-        });
-        certificates.shrink_to_fit();
-    }
-}
-
 async fn list_versions(
+    run: &Run<'_>,
+    vaults: &mut Found,
+    groups: &Groups,
+    wanted: &Wanted,
+    known: &Known,
+) -> Result<(), NotSignedIn> {
+    run.watcher.doing(&format!("listing the versions of {} certificates", number(groups)));
+    for places in groups {
+        list_versions_of(run, vaults, places, wanted, known).await?;
+        run.http.close_unused();
+    }
+    Ok(())
+}
+
+async fn list_versions_of(
     run: &Run<'_>,
     vaults: &mut Found,
     places: &[Place],
     wanted: &Wanted,
     known: &Known,
 ) -> Result<(), NotSignedIn> {
-    run.watcher.doing(&format!("listing the versions of {} certificates", places.len()));
     let found: &Found = vaults;
     let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
     let readings = readings.map(|(place, (vault, certificate))| async move {
@@ -309,11 +243,25 @@ fn version(listed: ListedCertificate) -> Option<VersionRecord> {
 async fn look_into(
     run: &Run<'_>,
     vaults: &mut Found,
+    groups: &Groups,
+    depth: Depth,
+    wanted: &Wanted,
+) -> Result<(), NotSignedIn> {
+    run.watcher.doing(&format!("reading {} certificates", number(groups)));
+    for places in groups {
+        look_into_group(run, vaults, places, depth, wanted).await?;
+        run.http.close_unused();
+    }
+    Ok(())
+}
+
+async fn look_into_group(
+    run: &Run<'_>,
+    vaults: &mut Found,
     places: &[Place],
     depth: Depth,
     wanted: &Wanted,
 ) -> Result<(), NotSignedIn> {
-    run.watcher.doing(&format!("reading {} certificates", places.len()));
     let found: &Found = vaults;
     let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
     let readings = readings.map(|(place, (vault, certificate))| async move {
@@ -410,16 +358,4 @@ async fn read_deleted(run: &Run<'_>, vaults: &mut Found, wanted: &Wanted) -> Res
 
 fn object(vault: &domain::Vault, name: &CertificateName) -> String {
     format!("{}/{name}", vault.name())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn vaults_of_one_region_do_not_follow_each_other() {
-        let regions = ["a", "a", "a", "b", "b", "c"].map(|name| ("s", name));
-        assert_eq!(turns(regions.into_iter()), [0, 3, 5, 1, 4, 2]);
-        assert!(turns(std::iter::empty()).is_empty());
-    }
 }
