@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use super::exit::Exit;
@@ -20,7 +21,7 @@ impl Interrupt {
         let (flag, pressed) = watch::channel(false);
         let is_left = Arc::new(AtomicBool::new(false));
         let left = Arc::clone(&is_left);
-        tokio::spawn(async move {
+        let listening = async move {
             while tokio::signal::ctrl_c().await.is_ok() {
                 if left.load(Ordering::Relaxed) {
                     continue;
@@ -30,7 +31,12 @@ impl Interrupt {
                     std::process::exit(u8::from(Exit::Interrupted).into());
                 }
             }
-        });
+        };
+        match Handle::current().runtime_flavor() {
+            // Whatever computes for a while there would keep the second Ctrl-C from being heard.
+            RuntimeFlavor::CurrentThread => listen_apart(listening),
+            _ => drop(tokio::spawn(listening)),
+        }
         Self { pressed, is_left }
     }
 
@@ -51,4 +57,14 @@ impl Interrupt {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Listens on a thread of its own, which nobody waits for.
+fn listen_apart(listening: impl Future<Output = ()> + Send + 'static) {
+    std::thread::spawn(move || {
+        // Where nothing can be listened to, Ctrl-C ends the process by itself.
+        if let Ok(runtime) = Builder::new_current_thread().enable_io().build() {
+            runtime.block_on(listening);
+        }
+    });
 }

@@ -207,7 +207,7 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
         Command::Apply(args) => block_on(apply::run(args, &cli.global, environment)),
         Command::Detach(args) => block_on(detach::run(args, None, &cli.global, environment)),
         Command::Harden(args) => block_on(harden::run(args, None, &cli.global, environment)),
-        Command::Audit(args) => block_on(audit::run(args, &cli.global, environment)),
+        Command::Audit(args) => block_on_alone(audit::run(args, &cli.global, environment)),
         Command::Cert(command) => block_on(cert::run(command, &cli.global, environment)),
         Command::Why(args) => block_on(why::run(args, &cli.global, environment)),
         Command::Explain(args) => explain::run(args, &cli.global, environment),
@@ -223,11 +223,23 @@ fn run(cli: &Cli, environment: &Environment) -> Result<ExitCode, Failure> {
     exit.map(ExitCode::from)
 }
 
+/// Runs a command that talks to a thousand vaults on this thread alone: what one thread takes and another
+/// gives back is free memory that nobody can use.
+fn block_on_alone<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    run_on(tokio::runtime::Builder::new_current_thread().enable_all().build(), command)
+}
+
 /// Runs a command that talks to services.
 fn block_on<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     // Two threads on one processor would take turns by the scheduler's slices, and answers would wait for theirs.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(2);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    run_on(tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(), command)
+}
+
+fn run_on<T>(
+    runtime: std::io::Result<tokio::runtime::Runtime>,
+    command: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let runtime = runtime.map_err(|error| Failure::from_error(Exit::Upstream, &error))?;
     let outcome = runtime.block_on(command);
     // A lookup of a name may hang in a thread that nobody waits for any more.
