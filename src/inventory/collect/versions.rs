@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use futures::StreamExt as _;
 use futures::stream;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::azure::Found;
 use super::gathered::Gathered;
@@ -136,6 +138,31 @@ fn is_unread_key(version: &VersionRecord, wanted: &Wanted) -> bool {
     version.x.read().is_some_and(|x| wanted.has_key(&x.spki)) && version.key.read().is_none()
 }
 
+/// Reads something of certificates, one group of vaults after the other, and puts it beside them.
+async fn in_groups<V: Serialize + DeserializeOwned>(
+    run: &Run<'_>,
+    vaults: &mut Found,
+    groups: &Groups,
+    read: impl AsyncFn(&domain::Vault, Certificate) -> Result<V, NotSignedIn>,
+    put: impl Fn(&mut Certificate, V),
+) -> Result<(), NotSignedIn> {
+    let read = &read;
+    for places in groups {
+        let found: &Found = vaults;
+        let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
+        let readings = readings.map(async |(place, (vault, certificate))| Ok((place, read(vault, certificate).await?)));
+        let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
+        let mut gathered: Gathered<Place, V> = Gathered::new();
+        while let Some(one) = reading.next().await {
+            gathered.extend([one?]);
+        }
+        drop(reading);
+        put_all(vaults, gathered, &put);
+        run.http.close_unused();
+    }
+    Ok(())
+}
+
 async fn list_versions(
     run: &Run<'_>,
     vaults: &mut Found,
@@ -144,46 +171,22 @@ async fn list_versions(
     known: &Known,
 ) -> Result<(), NotSignedIn> {
     run.watcher.doing(&format!("listing the versions of {} certificates", number(groups)));
-    for places in groups {
-        list_versions_of(run, vaults, places, wanted, known).await?;
-        run.http.close_unused();
-    }
-    Ok(())
-}
-
-async fn list_versions_of(
-    run: &Run<'_>,
-    vaults: &mut Found,
-    places: &[Place],
-    wanted: &Wanted,
-    known: &Known,
-) -> Result<(), NotSignedIn> {
-    let found: &Found = vaults;
-    let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
-    let readings = readings.map(|(place, (vault, certificate))| async move {
+    let list = async |vault: &domain::Vault, certificate: Certificate| {
         let before = before(known, vault, &certificate);
         if let Some(versions) = before.as_ref().and_then(|before| still_true(before, &certificate, wanted)) {
             run.read(Evidence::CertificateVersions, 1);
-            return Ok((place, Seen::Read(versions)));
+            return Ok(Seen::Read(versions));
         }
-        let versions = match run.vault(vault).versions(&certificate.name).await {
+        match run.vault(vault).versions(&certificate.name).await {
             Ok(listed) => {
                 run.read(Evidence::CertificateVersions, 1);
                 let before = before.as_ref().and_then(|before| before.versions.read());
-                Seen::Read(newest_first(listed, before.map(Vec::as_slice).unwrap_or_default()))
+                Ok(Seen::Read(newest_first(listed, before.map(Vec::as_slice).unwrap_or_default())))
             }
-            Err(error) => unread(run, Evidence::CertificateVersions, &object(vault, &certificate.name), &error)?,
-        };
-        Ok((place, versions))
-    });
-    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut read: Gathered<Place, Seen<Vec<VersionRecord>>> = Gathered::new();
-    while let Some(one) = reading.next().await {
-        read.extend([one?]);
-    }
-    drop(reading);
-    put_all(vaults, read, |certificate, versions| certificate.versions = versions);
-    Ok(())
+            Err(error) => unread(run, Evidence::CertificateVersions, &object(vault, &certificate.name), &error),
+        }
+    };
+    in_groups(run, vaults, groups, list, |certificate, versions| certificate.versions = versions).await
 }
 
 /// What an earlier run saw of a certificate that has no new version since.
@@ -248,34 +251,10 @@ async fn look_into(
     wanted: &Wanted,
 ) -> Result<(), NotSignedIn> {
     run.watcher.doing(&format!("reading {} certificates", number(groups)));
-    for places in groups {
-        look_into_group(run, vaults, places, depth, wanted).await?;
-        run.http.close_unused();
-    }
-    Ok(())
-}
-
-async fn look_into_group(
-    run: &Run<'_>,
-    vaults: &mut Found,
-    places: &[Place],
-    depth: Depth,
-    wanted: &Wanted,
-) -> Result<(), NotSignedIn> {
-    let found: &Found = vaults;
-    let readings = places.iter().filter_map(|place| Some((*place, at(found, *place)?)));
-    let readings = readings.map(|(place, (vault, certificate))| async move {
-        let client = run.vault(vault);
-        Ok((place, look_into_one(run, &client, certificate, depth, wanted).await?))
-    });
-    let mut reading = stream::iter(readings).buffer_unordered(READINGS_AT_ONCE);
-    let mut read: Gathered<Place, Certificate> = Gathered::new();
-    while let Some(one) = reading.next().await {
-        read.extend([one?]);
-    }
-    drop(reading);
-    put_all(vaults, read, |certificate, seen| *certificate = seen);
-    Ok(())
+    let look = async |vault: &domain::Vault, certificate: Certificate| {
+        look_into_one(run, &run.vault(vault), certificate, depth, wanted).await
+    };
+    in_groups(run, vaults, groups, look, |certificate, seen| *certificate = seen).await
 }
 
 async fn look_into_one(
