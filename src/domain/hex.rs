@@ -30,10 +30,15 @@ impl HexCase {
             }
     }
 
+    /// Adds bytes in this case.
+    pub fn write(self, bytes: &[u8], to: &mut Vec<u8>) {
+        bytes.iter().for_each(|byte| to.extend_from_slice(&self.digits(*byte)));
+    }
+
     /// Bytes in this case.
     pub fn text(self, bytes: &[u8]) -> String {
         let mut text = Vec::with_capacity(2 * bytes.len());
-        bytes.iter().for_each(|byte| text.extend_from_slice(&self.digits(*byte)));
+        self.write(bytes, &mut text);
         // Digits are ASCII.
         String::from_utf8(text).unwrap_or_default()
     }
@@ -60,6 +65,13 @@ pub fn write_hex(f: &mut fmt::Formatter<'_>, digest: &[u8]) -> fmt::Result {
 /// The bytes behind pairs of digits, whatever their case. What is no digit is the caller's to refuse.
 pub fn hex_bytes(digits: &[u8]) -> impl Iterator<Item = u8> + '_ {
     digits.chunks_exact(2).map(|pair| half(pair[0]) << 4 | half(pair[1]))
+}
+
+/// The same, as many as fill an array.
+pub fn hex_array<const N: usize>(digits: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.iter_mut().zip(hex_bytes(digits)).for_each(|(byte, read)| *byte = read);
+    bytes
 }
 
 const fn half(digit: u8) -> u8 {

@@ -26,7 +26,7 @@ pub use chain::Chain;
 pub use clock::{Clock, SystemClock};
 pub use cloud::{Cloud, InvalidCloud};
 pub use environment::Environment;
-pub use hex::{HexCase, hex, hex_bytes, write_hex};
+pub use hex::{HexCase, hex, hex_array, hex_bytes, write_hex};
 pub use ids::{AppId, CredentialId, InvalidId, ObjectId, TenantId};
 pub use secret::Secret;
 pub use tag::{

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
-use super::hex::{HexCase, hex_bytes};
+use super::hex::{HexCase, hex_array};
 
 /// The digest of a certificate's DER. `Display` is upper-case hex, as in the portal.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -93,8 +93,8 @@ impl FromStr for Thumbprint {
         let invalid = |found: String| InvalidThumbprint { text: text.to_owned(), found };
         let is_hex = compact.bytes().all(|b| b.is_ascii_hexdigit());
         let bytes = match compact.len() {
-            40 if is_hex => return Ok(Self::Sha1(digest(&compact))),
-            64 if is_hex => return Ok(Self::Sha256(digest(&compact))),
+            40 if is_hex => return Ok(Self::Sha1(hex_array(compact.as_bytes()))),
+            64 if is_hex => return Ok(Self::Sha256(hex_array(compact.as_bytes()))),
             27 | 28 | 43 | 44 => {
                 let alphabet = compact.trim_end_matches('=').replace('-', "+").replace('_', "/");
                 STANDARD_NO_PAD
@@ -111,14 +111,7 @@ impl FromStr for Thumbprint {
 /// The 32 bytes of a SHA-256 in 64 hex digits; `None` for any other text.
 pub fn sha256_of_hex(text: &str) -> Option<[u8; 32]> {
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hex.then(|| digest(text))
-}
-
-/// The bytes of as many hex digits as fill it.
-fn digest<const N: usize>(digits: &str) -> [u8; N] {
-    let mut digest = [0; N];
-    digest.iter_mut().zip(hex_bytes(digits.as_bytes())).for_each(|(byte, read)| *byte = read);
-    digest
+    is_hex.then(|| hex_array(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::domain::{HexCase, hex_bytes};
+use crate::domain::{HexCase, hex_array};
 
 /// An id as it is kept. Text that is spelled like one and would not come back as it was stays text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -132,7 +132,7 @@ impl<'a> Id<'a> {
     pub(super) fn write(self, to: &mut Vec<u8>) {
         match self {
             Self::Text(text) => to.extend_from_slice(text.as_bytes()),
-            Self::Hex(bytes) => write_hex(&bytes, HexCase::Lower, to),
+            Self::Hex(bytes) => HexCase::Lower.write(&bytes, to),
             Self::Guid(bytes) => {
                 let guid = Uuid::from_bytes(bytes).hyphenated();
                 to.extend_from_slice(guid.encode_lower(&mut Uuid::encode_buffer()).as_bytes());
@@ -154,9 +154,7 @@ pub(super) fn hex<const N: usize>(digits: &[u8], case: HexCase) -> Option<[u8; N
     if digits.len() != 2 * N || !digits.iter().all(|digit| case.has(*digit)) {
         return None;
     }
-    let mut bytes = [0; N];
-    bytes.iter_mut().zip(hex_bytes(digits)).for_each(|(byte, known)| *byte = known);
-    Some(bytes)
+    Some(hex_array(digits))
 }
 
 /// The bytes of a GUID in lower case.
@@ -166,10 +164,6 @@ pub(super) fn guid(text: &[u8]) -> Option<[u8; 16]> {
         return None;
     }
     Uuid::try_parse_ascii(text).ok().map(Uuid::into_bytes)
-}
-
-pub(super) fn write_hex(bytes: &[u8], case: HexCase, to: &mut Vec<u8>) {
-    to.extend(bytes.iter().flat_map(|byte| case.digits(*byte)));
 }
 
 #[cfg(test)]

@@ -18,13 +18,11 @@ impl Findings {
     /// others, which are not compared again.
     pub(crate) fn sort(&mut self) {
         let sorted = self.sorted.min(self.rows.len());
-        if sorted == 0 {
-            let mut rows = std::mem::take(&mut self.rows);
-            self.sort_rows(&mut rows);
-            self.rows = rows;
-        } else {
-            let mut added = self.rows.split_off(sorted);
-            self.sort_rows(&mut added);
+        let mut rows = std::mem::take(&mut self.rows);
+        self.sort_rows(&mut rows[sorted..]);
+        self.rows = rows;
+        if sorted > 0 {
+            let added = self.rows.split_off(sorted);
             self.merge(&added);
         }
         self.sorted = self.rows.len();

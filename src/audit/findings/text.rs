@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use super::bytes::{Id, Reader, Writer, guid, hex, write_hex};
+use super::bytes::{Id, Reader, Writer, guid, hex};
 use crate::audit::finding::Subject;
 use crate::domain::HexCase;
 
@@ -308,9 +308,9 @@ fn fill(letter: u8, from: &mut Reader<'_>, ids: &Ids<'_>, to: &mut Vec<u8>) {
         b'a' => ids.app.into_iter().for_each(|app| Id::Guid(app).write(to)),
         b'i' => ids.id.write(to),
         b'g' => Id::Guid(from.array()).write(to),
-        b'h' => write_hex(&from.array::<16>(), case, to),
-        b'k' => write_hex(&from.array::<20>(), case, to),
-        b'm' => write_hex(&from.array::<32>(), case, to),
+        b'h' => case.write(&from.array::<16>(), to),
+        b'k' => case.write(&from.array::<20>(), to),
+        b'm' => case.write(&from.array::<32>(), to),
         b'n' => to.extend_from_slice(from.number().to_string().as_bytes()),
         b'd' => write_date(from.number(), to),
         b't' => {
