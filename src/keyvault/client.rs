@@ -1,8 +1,9 @@
 //! One vault, and how a call gets there.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use azure_core::error::ErrorKind;
 use azure_security_keyvault_certificates::{CertificateClient, CertificateClientOptions};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use url::Url;
@@ -15,6 +16,22 @@ use crate::http::{Auth, Operation, Pace, Pages, Request, Response, RetryPolicy, 
 
 /// The version of the service's interface, for the calls that do not go through the SDK.
 const API_VERSION: &str = "2025-07-01";
+
+/// The SDK's clients, for any vault.
+static CERTIFICATES: LazyLock<azure_core::Result<CertificateClient>> = LazyLock::new(|| {
+    let options = CertificateClientOptions { client_options: azure::client_options(), ..Default::default() };
+    CertificateClient::new(azure::ENDPOINT, azure::placeholder(), Some(options))
+});
+static KEYS: LazyLock<azure_core::Result<KeyClient>> = LazyLock::new(|| {
+    let options = KeyClientOptions { client_options: azure::client_options(), ..Default::default() };
+    KeyClient::new(azure::ENDPOINT, azure::placeholder(), Some(options))
+});
+
+fn usable<C>(client: &'static LazyLock<azure_core::Result<C>>) -> azure_core::Result<&'static C> {
+    LazyLock::force(client)
+        .as_ref()
+        .map_err(|error| azure_core::Error::with_message(ErrorKind::Other, error.to_string()))
+}
 
 /// Certificates and keys of one vault. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,40 +85,26 @@ impl Client {
     pub(super) async fn certificates<T, F>(
         &self,
         operation: &Operation,
-        call: impl FnOnce(CertificateClient) -> F + Send,
+        call: impl FnOnce(&'static CertificateClient) -> F + Send,
     ) -> Result<Response, http::Error>
     where
         F: Future<Output = azure_core::Result<T>> + Send,
-        T: Send,
     {
-        let exchange = Exchange::new(&self.http, operation, &self.auth);
-        let options = CertificateClientOptions { client_options: exchange.client_options(), ..Default::default() };
-        let client = CertificateClient::new(self.vault.url().as_str(), azure::placeholder(), Some(options));
-        let ended = match client {
-            Ok(client) => call(client).await.map(drop),
-            Err(error) => Err(error),
-        };
-        exchange.finish(self.vault.url(), ended)
+        let call = Box::pin(async move { call(usable(&CERTIFICATES)?).await });
+        Exchange::carry(&self.http, operation, &self.auth, self.vault.url(), call).await
     }
 
     /// The same with the SDK's key client.
     pub(super) async fn keys<T, F>(
         &self,
         operation: &Operation,
-        call: impl FnOnce(KeyClient) -> F + Send,
+        call: impl FnOnce(&'static KeyClient) -> F + Send,
     ) -> Result<Response, http::Error>
     where
         F: Future<Output = azure_core::Result<T>> + Send,
-        T: Send,
     {
-        let exchange = Exchange::new(&self.http, operation, &self.auth);
-        let options = KeyClientOptions { client_options: exchange.client_options(), ..Default::default() };
-        let client = KeyClient::new(self.vault.url().as_str(), azure::placeholder(), Some(options));
-        let ended = match client {
-            Ok(client) => call(client).await.map(drop),
-            Err(error) => Err(error),
-        };
-        exchange.finish(self.vault.url(), ended)
+        let call = Box::pin(async move { call(usable(&KEYS)?).await });
+        Exchange::carry(&self.http, operation, &self.auth, self.vault.url(), call).await
     }
 
     /// A list that begins at `path` below the vault.
