@@ -1,6 +1,6 @@
 //! A clock that stands elsewhere: a lab's, so that waiting takes no time and both agree on it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +38,9 @@ struct Reading {
     now: OffsetDateTime,
     #[serde(default)]
     frozen: bool,
+    /// In a simulation: so often somebody who only waits for answers has to look at the clock, in milliseconds.
+    #[serde(default)]
+    tick_ms: Option<u64>,
 }
 
 impl Reading {
@@ -54,7 +57,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 impl RemoteClock {
     /// Reads the clock at `address`, which must be plain `http` on this machine: whoever sets the
     /// time decides which certificates and tokens are valid.
-    pub(crate) async fn at(address: &str) -> Result<Self, Failure> {
+    pub(crate) async fn at(address: &str) -> Result<Arc<Self>, Failure> {
         let unusable = |problem: String| Failure::new(Exit::Usage, format!("KVOPS_CLOCK={address}: {problem}"));
         let url = Url::parse(address).map_err(|error| unusable(error.to_string()))?;
         let is_loopback = match url.host() {
@@ -73,7 +76,19 @@ impl RemoteClock {
         let asked_at = SystemClock.now();
         let reading = async { http.get(clock).send().await?.error_for_status()?.json::<Reading>().await }.await;
         let reading = reading.map_err(|error| unusable(crate::domain::Chain(&error).to_string()))?;
-        Ok(Self { wait, http, pace: Mutex::new(reading.pace(asked_at)) })
+        let clock = Arc::new(Self { wait, http, pace: Mutex::new(reading.pace(asked_at)) });
+        if let Some(tick) = reading.tick_ms {
+            tokio::spawn(keep_up(Arc::downgrade(&clock), tick));
+        }
+        Ok(clock)
+    }
+
+    /// Waits for a moment, and takes over the time at which that ends.
+    async fn follow(&self, until: OffsetDateTime) -> Result<Reading, Failed> {
+        let asked_at = SystemClock.now();
+        let reading = self.wait_until(until).await?;
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = reading.pace(asked_at);
+        Ok(reading)
     }
 
     async fn wait_until(&self, until: OffsetDateTime) -> Result<Reading, Failed> {
@@ -98,11 +113,20 @@ impl Clock for RemoteClock {
     async fn sleep(&self, duration: Duration) {
         // A moment, not a span: what begins to wait together ends together.
         let span = time::Duration::try_from(duration).unwrap_or(time::Duration::MAX);
-        let asked_at = SystemClock.now();
-        match self.wait_until(self.now().saturating_add(span)).await {
-            Ok(reading) => *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = reading.pace(asked_at),
+        if self.follow(self.now().saturating_add(span)).await.is_err() {
             // Its lab is gone; the machine's clock still passes.
-            Err(_) => SystemClock.sleep(duration).await,
+            SystemClock.sleep(duration).await;
+        }
+    }
+}
+
+/// Looks at the clock of a simulation every so many milliseconds, until it ends.
+async fn keep_up(clock: Weak<RemoteClock>, mut tick: u64) {
+    while let Some(clock) = clock.upgrade() {
+        let until = clock.now() + Duration::from_millis(tick);
+        match clock.follow(until).await {
+            Ok(Reading { tick_ms: Some(next), .. }) => tick = next,
+            _ => return,
         }
     }
 }

@@ -63,7 +63,7 @@ impl Context {
         };
         let console = Console::new(format, global.no_color, global.quiet, environment);
         let clock: Arc<dyn Clock> = match environment.get(env::CLOCK) {
-            Some(address) => Arc::new(RemoteClock::at(address).await?),
+            Some(address) => RemoteClock::at(address).await?,
             None => Arc::new(SystemClock),
         };
         let cloud = settings.cloud().map_err(|error| Failure::from_error(Exit::Usage, &error))?;

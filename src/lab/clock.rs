@@ -38,6 +38,8 @@ struct Time {
 struct Simulation {
     /// How long nothing may happen, in real time, until everybody is taken to be waiting.
     quiet: Duration,
+    /// How often clients are to look at the clock, if they are.
+    tick: Option<Duration>,
     waiting: BTreeMap<(OffsetDateTime, u64), oneshot::Sender<()>>,
     next: u64,
     /// Requests that are being answered.
@@ -102,13 +104,18 @@ impl LabClock {
         self.lock().simulation.is_some()
     }
 
+    /// How often clients are to look at the clock of a simulation.
+    pub(crate) fn tick(&self) -> Option<Duration> {
+        self.lock().simulation.as_ref()?.tick
+    }
+
     /// Begins a simulation at the present, or ends one. Whoever waits in it goes on when it ends.
-    pub(crate) fn simulate(&self, quiet: Option<Duration>) {
+    pub(crate) fn simulate(&self, quiet: Option<Duration>, tick: Option<Duration>) {
         let mut time = self.lock();
         let now = time.now();
         (time.frozen_at, time.offset) = (Some(now), time::Duration::ZERO);
         time.simulation =
-            quiet.map(|quiet| Simulation { quiet, waiting: BTreeMap::new(), next: 0, busy: 0, events: 0 });
+            quiet.map(|quiet| Simulation { quiet, tick, waiting: BTreeMap::new(), next: 0, busy: 0, events: 0 });
     }
 
     /// Somebody begins to work.
@@ -230,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn a_simulation_goes_from_one_end_of_waiting_to_the_next() {
         let clock = LabClock::frozen(START);
-        clock.simulate(Some(Duration::from_millis(2)));
+        clock.simulate(Some(Duration::from_millis(2)), None);
         let driver = tokio::spawn(clock.clone().drive());
         let short = async {
             let mut ends = Vec::new();
@@ -251,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn time_stands_while_somebody_works() {
         let clock = LabClock::frozen(START);
-        clock.simulate(Some(Duration::from_millis(1)));
+        clock.simulate(Some(Duration::from_millis(1)), None);
         let busy = clock.busy();
         let mut waiting = Box::pin(clock.wait_until(START + time::Duration::SECOND));
         assert!(futures::poll!(&mut waiting).is_pending());
@@ -269,10 +276,10 @@ mod tests {
     #[tokio::test]
     async fn the_end_of_a_simulation_lets_everybody_go_on() {
         let clock = LabClock::frozen(START);
-        clock.simulate(Some(Duration::from_secs(1)));
+        clock.simulate(Some(Duration::from_secs(1)), None);
         let mut waiting = Box::pin(clock.wait_until(START + time::Duration::HOUR));
         assert!(futures::poll!(&mut waiting).is_pending());
-        clock.simulate(None);
+        clock.simulate(None, None);
         waiting.await;
         assert_eq!(passed(&clock), 0);
     }

@@ -263,6 +263,22 @@ fn in_a_simulation_answers_that_take_two_seconds_at_once_take_two_seconds_togeth
 }
 
 #[test]
+fn time_passes_in_a_simulation_while_a_client_only_reads_if_the_simulation_has_a_tick() {
+    let bench = crate::audit::small();
+    let passed = |simulation: Value| {
+        bench.lab().control("PUT", "/clock", &simulation).unwrap();
+        let before = bench.lab().clock().now();
+        bench.kvops(&["audit", "--fail-on", "none", "--activity", "never"]).ends_with(0);
+        bench.lab().clock().now() - before
+    };
+    assert_eq!(passed(json!({ "simulated": true, "quiet_ms": 1 })), time::Duration::ZERO);
+    assert!(passed(json!({ "simulated": true, "quiet_ms": 1, "tick_ms": 250 })) >= time::Duration::milliseconds(250));
+    assert_eq!(get(bench.lab(), "/clock")["tick_ms"], 250);
+    bench.lab().control("PUT", "/clock", &json!({ "simulated": false })).unwrap();
+    assert_eq!(get(bench.lab(), "/clock")["tick_ms"], Value::Null);
+}
+
+#[test]
 fn a_wait_outside_a_simulation_moves_the_clock_there_and_never_back() {
     let lab = lab();
     let runtime = tokio::runtime::Runtime::new().unwrap();

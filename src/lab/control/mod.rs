@@ -35,7 +35,7 @@ const HELP: &str = "\
 GET    /requests?since=N&service=entra|graph|keyvault|arm|identity    DELETE /requests
 GET    /counts
 GET    /clock            PUT /clock {\"now\":\"2026-01-01T00:00:00Z\"}    POST /clock/advance {\"seconds\":60}
-POST   /clock/wait {\"until\":\"2026-01-01T00:00:00Z\"}    PUT /clock {\"simulated\":true,\"quiet_ms\":10}
+POST   /clock/wait {\"until\":\"2026-01-01T00:00:00Z\"}    PUT /clock {\"simulated\":true,\"quiet_ms\":10,\"tick_ms\":250}
 GET    /settings         PUT /settings {…}    PATCH /settings {\"token_propagation\":40}
 GET    /latency          PUT /latency {\"ms\":20}
 GET    /faults           POST /faults {\"match\":{\"service\":\"graph\",\"method\":\"PATCH\"},\"result\":{\"status\":503},\"times\":1}
@@ -220,6 +220,7 @@ fn reading(shared: &Shared) -> Value {
         "now": clock.now().format(&Rfc3339).unwrap_or_default(),
         "frozen": clock.is_frozen(),
         "simulated": clock.is_simulated(),
+        "tick_ms": clock.tick().map(|tick| tick.as_millis() as u64),
     })
 }
 
@@ -227,13 +228,14 @@ fn clock(shared: &Shared, method: &Method, segments: &[&str], body: Value) -> An
     match (method, segments) {
         (&Method::GET, ["clock"]) => {}
         (&Method::PUT, ["clock"]) => {
-            let SetClock { now, simulated, quiet_ms } = parsed(body)?;
+            let SetClock { now, simulated, quiet_ms, tick_ms } = parsed(body)?;
             if let Some(now) = now {
                 shared.clock.set(now);
             }
             if let Some(simulated) = simulated {
                 let quiet = Duration::from_millis(quiet_ms.unwrap_or(QUIET_MS));
-                shared.clock.simulate(simulated.then_some(quiet));
+                let tick = tick_ms.map(|tick| Duration::from_millis(tick.max(1)));
+                shared.clock.simulate(simulated.then_some(quiet), tick);
             }
         }
         (&Method::POST, ["clock", "advance"]) => {
@@ -379,6 +381,7 @@ bodies! {
         #[serde(default, with = "time::serde::rfc3339::option")] now: Option<OffsetDateTime>,
         simulated: Option<bool>,
         quiet_ms: Option<u64>,
+        tick_ms: Option<u64>,
     }
     Wait { #[serde(with = "time::serde::rfc3339")] until: OffsetDateTime }
     Advance { seconds: f64 }
