@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures::future::{join, join4};
+use futures::future::{join, join3, join4};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -88,6 +88,7 @@ async fn all(
             in_parts(run, &others, principals, teller.principals),
         );
         let (applications, principals) = Box::pin(both).await;
+        run.close_unused().await;
         let (applications, principals) = (applications?, principals?);
         let wanted = match applications.0.is_proven() && principals.0.is_proven() {
             true => tell_wanted(run, &applications.0, &principals.0, teller.wanted),
@@ -175,6 +176,7 @@ async fn of_applications(
 ) -> Result<(Owners, Federation), NotSignedIn> {
     let owners = relations::owners_of_all(run, Class::Applications, parts, created);
     let (owners, federation) = join(owners, relations::federation_of_all(run)).await;
+    run.close_unused().await;
     Ok((owners?, federation?))
 }
 
@@ -201,13 +203,13 @@ async fn of_principals(
             false => Ok(None),
         }
     };
-    let (holders, owners, grants, roles) = Box::pin(join4(
-        roles::holders(run, parts, created),
-        owners,
-        grants::all(run, before, parts.len() > 1),
-        tenant::directory_roles(run),
-    ))
-    .await;
+    let in_parts = async {
+        let both = join(roles::holders(run, parts, created), owners).await;
+        run.close_unused().await;
+        both
+    };
+    let ((holders, owners), grants, roles) =
+        Box::pin(join3(in_parts, grants::all(run, before, parts.len() > 1), tenant::directory_roles(run))).await;
     Ok(OfPrincipals { holders: holders?, grants: grants?, roles: roles?, owners: owners? })
 }
 

@@ -12,18 +12,19 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::bucket::Bucket;
+use super::window::Window;
 use crate::domain::Clock;
 use crate::http::{Operation, Pace, Permit, Scarce, Seen, Service, StatusCode};
 
 /// Resource units of Graph: 8,000 in ten seconds for a large tenant, and 3,500 for a small one,
 /// which has little to read. What the service answers pulls the brake where this is too much.
 const GRAPH: Bucket = Bucket::new(700.0, 700.0);
-/// 150 in a minute.
-const KEY_CREDENTIALS: Bucket = Bucket::new(2.4, 1.0);
+/// 150 in a minute, of the whole tenant: a few are left for others.
+const KEY_CREDENTIALS: Window = Window::new(147, Duration::from_secs(60));
 /// 5 in ten seconds.
-const REPORTS: Bucket = Bucket::new(0.48, 1.0);
+const REPORTS: Window = Window::new(5, Duration::from_secs(10));
 /// 15 in five seconds.
-const RESOURCE_GRAPH: Bucket = Bucket::new(2.0, 4.0);
+const RESOURCE_GRAPH: Window = Window::new(15, Duration::from_secs(5));
 /// 250 in a subscription, and 25 more each second.
 const RESOURCE_MANAGER: Bucket = Bucket::new(24.5, 240.0);
 /// 4,000 in ten seconds for a vault.
@@ -32,32 +33,38 @@ const VAULT: Bucket = Bucket::new(340.0, 500.0);
 const REGION: Bucket = Bucket::new(1_750.0, 2_000.0);
 
 /// Requests under way at once, by service.
-const GRAPH_AT_ONCE: usize = 96;
+const GRAPH_AT_ONCE: usize = 64;
+/// Pages of megabytes: half of one waits in each connection until somebody reads it.
+const LARGE_AT_ONCE: usize = 24;
 const VAULTS_AT_ONCE: usize = 256;
 const MANAGEMENT_AT_ONCE: usize = 32;
 
 /// What is left of a budget from which on Graph says so in each answer.
 const USE_HEADER: &str = "x-ms-throttle-limit-percentage";
 
-/// One budget.
+/// One budget that refills with time.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Budget {
     Graph,
-    Scarce(Scarce),
     /// Of one subscription, or of the tenant.
     ResourceManager(String),
     Vault(String),
     Region(Arc<str>),
 }
 
+/// Budgets whose requests are counted one by one.
+type Windows = Arc<Mutex<HashMap<Scarce, Window>>>;
+
 /// All budgets of a run.
 #[derive(Debug)]
 pub(super) struct Limits {
     clock: Arc<dyn Clock>,
     buckets: Mutex<HashMap<Budget, Bucket>>,
+    windows: Windows,
     /// Subscription and region of a vault, by its host.
     regions: Mutex<HashMap<String, Arc<str>>>,
     graph: Arc<Semaphore>,
+    large: Arc<Semaphore>,
     vaults: Arc<Semaphore>,
     management: Arc<Semaphore>,
 }
@@ -68,8 +75,10 @@ impl Limits {
         Self {
             clock: Arc::clone(clock),
             buckets: Mutex::default(),
+            windows: Windows::default(),
             regions: Mutex::default(),
             graph: Arc::new(Semaphore::new(GRAPH_AT_ONCE)),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
             vaults: Arc::new(Semaphore::new(VAULTS_AT_ONCE)),
             management: Arc::new(Semaphore::new(MANAGEMENT_AT_ONCE)),
         }
@@ -84,7 +93,7 @@ impl Limits {
     }
 
     fn budgets(&self, operation: &Operation, url: &Url) -> Vec<Budget> {
-        let mut budgets = match (operation.service, operation.cost.scarce) {
+        match (operation.service, operation.cost.scarce) {
             (Service::Graph, _) => vec![Budget::Graph],
             (Service::ResourceManager, None) => vec![Budget::ResourceManager(subscription(url))],
             (Service::KeyVault, _) => {
@@ -94,9 +103,7 @@ impl Limits {
                 vec![Budget::Vault(host.to_owned()), Budget::Region(region)]
             }
             _ => Vec::new(),
-        };
-        budgets.extend(operation.cost.scarce.map(Budget::Scarce));
-        budgets
+        }
     }
 
     /// What takes from a scarce budget waits long, and must not stand in the way of the rest.
@@ -109,6 +116,28 @@ impl Limits {
         }
     }
 
+    async fn admit_to(&self, places: Option<&Arc<Semaphore>>, operation: &Operation, url: &Url) -> Permit {
+        let counted = match operation.cost.scarce {
+            Some(scarce) => Some(Counted::enter(self, scarce).await),
+            None => None,
+        };
+        // A place first, then the time: whoever had both in the other order would leave late, with others.
+        let place = match places {
+            // Nobody closes it.
+            Some(places) => Arc::clone(places).acquire_owned().await.ok(),
+            None => None,
+        };
+        let permit = Permit::holding((counted, place));
+        let now = self.clock.now();
+        let units = f64::from(operation.cost.units);
+        let budgets = self.budgets(operation, url).into_iter();
+        let wait = budgets.map(|budget| self.with(budget, |bucket| bucket.take(units, now))).max().unwrap_or_default();
+        if wait > Duration::ZERO {
+            self.clock.sleep(wait).await;
+        }
+        permit
+    }
+
     fn with<R>(&self, budget: Budget, act: impl FnOnce(&mut Bucket) -> R) -> R {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = budget.fresh();
@@ -116,33 +145,63 @@ impl Limits {
     }
 }
 
+/// A request that counts in a window, until it is dropped.
+#[derive(Debug)]
+struct Counted {
+    scarce: Scarce,
+    windows: Windows,
+    clock: Arc<dyn Clock>,
+}
+
+impl Counted {
+    /// Waits for room in a window.
+    async fn enter(Limits { windows, clock, .. }: &Limits, scarce: Scarce) -> Self {
+        loop {
+            let now = clock.now();
+            match within(windows, scarce, |window| window.enter(now)) {
+                Ok(()) => return Self { scarce, windows: Arc::clone(windows), clock: Arc::clone(clock) },
+                Err(wait) => clock.sleep(wait).await,
+            }
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let now = self.clock.now();
+        within(&self.windows, self.scarce, |window| window.leave(now));
+    }
+}
+
+fn within<R>(windows: &Windows, scarce: Scarce, act: impl FnOnce(&mut Window) -> R) -> R {
+    let mut windows = windows.lock().unwrap_or_else(PoisonError::into_inner);
+    let fresh = || match scarce {
+        Scarce::KeyCredentials => KEY_CREDENTIALS,
+        Scarce::Reports => REPORTS,
+        Scarce::ResourceGraph => RESOURCE_GRAPH,
+    };
+    act(windows.entry(scarce).or_insert_with(fresh))
+}
+
 #[async_trait]
 impl Pace for Limits {
     async fn admit(&self, operation: &Operation, url: &Url) -> Permit {
-        // A place first, then the time: whoever had both in the other order would leave late, with others.
-        let permit = match self.places(operation) {
-            Some(places) => Arc::clone(places).acquire_owned().await.map(Permit::holding).unwrap_or_default(),
-            None => Permit::default(),
-        };
-        let now = self.clock.now();
-        let units = f64::from(operation.cost.units);
-        let wait = self.budgets(operation, url).into_iter().map(|budget| {
-            let units = if matches!(budget, Budget::Scarce(_)) { 1.0 } else { units };
-            self.with(budget, |bucket| bucket.take(units, now))
-        });
-        let wait = wait.max().unwrap_or_default();
-        if wait > Duration::ZERO {
-            self.clock.sleep(wait).await;
-        }
-        permit
+        self.admit_to(self.places(operation), operation, url).await
     }
 
     fn seen(&self, operation: &Operation, url: &Url, seen: &Seen<'_>) {
         let now = self.clock.now();
         let is_refused = seen.status == StatusCode::TOO_MANY_REQUESTS
             || (seen.status == StatusCode::SERVICE_UNAVAILABLE && seen.retry_after.is_some());
+        // Which of the budgets it was is not always said, but the narrowest is the likeliest.
+        if let Some(scarce) = operation.cost.scarce {
+            // Of these all that there is may be spent, and a warning says no more than that it is.
+            return within(&self.windows, scarce, |window| match is_refused {
+                true => window.refused(seen.retry_after, now),
+                false => window.served(),
+            });
+        }
         if is_refused {
-            // Which of the budgets it was is not always said, but the narrowest is the likeliest.
             if let Some(budget) = self.budgets(operation, url).pop().map(|budget| match budget {
                 Budget::Region(_) => Budget::Vault(url.host_str().unwrap_or_default().to_owned()),
                 other => other,
@@ -158,13 +217,26 @@ impl Pace for Limits {
     }
 }
 
+/// The same budgets for large pages, which have places of their own: they do not stand in line behind
+/// many small ones.
+#[derive(Debug)]
+pub(super) struct Large(pub(super) Arc<Limits>);
+
+#[async_trait]
+impl Pace for Large {
+    async fn admit(&self, operation: &Operation, url: &Url) -> Permit {
+        self.0.admit_to(Some(&self.0.large), operation, url).await
+    }
+
+    fn seen(&self, operation: &Operation, url: &Url, seen: &Seen<'_>) {
+        self.0.seen(operation, url, seen);
+    }
+}
+
 impl Budget {
     fn fresh(&self) -> Bucket {
         match self {
             Self::Graph => GRAPH,
-            Self::Scarce(Scarce::KeyCredentials) => KEY_CREDENTIALS,
-            Self::Scarce(Scarce::Reports) => REPORTS,
-            Self::Scarce(Scarce::ResourceGraph) => RESOURCE_GRAPH,
             Self::ResourceManager(_) => RESOURCE_MANAGER,
             Self::Vault(_) => VAULT,
             Self::Region(_) => REGION,
@@ -199,6 +271,7 @@ mod tests {
 
         async fn sleep(&self, duration: Duration) {
             *self.0.lock().unwrap() += duration;
+            tokio::task::yield_now().await;
         }
     }
 
@@ -216,10 +289,31 @@ mod tests {
         let (limits, clock, start) = limits();
         let url: Url = "https://graph.microsoft.com/v1.0/applications".parse().unwrap();
         for _ in 0..300 {
-            limits.admit(&KEYS, &url).await;
+            drop(limits.admit(&KEYS, &url).await);
         }
         let took = clock.now() - start;
         assert!(took >= time::Duration::seconds(119) && took < time::Duration::seconds(127), "{took}");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_for_a_scarce_budget_makes_no_room_in_it() {
+        let (limits, ..) = limits();
+        let url: Url = "https://graph.microsoft.com/beta/reports".parse().unwrap();
+        let report = Operation::safe(Service::Graph, "x", "y").taking(Scarce::Reports);
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            held.push(limits.admit(&report, &url).await);
+        }
+        for _ in 0..3 {
+            let mut waiting = std::pin::pin!(limits.admit(&report, &url));
+            assert!(futures::poll!(waiting.as_mut()).is_pending());
+        }
+        held.pop();
+        held.push(limits.admit(&report, &url).await);
+        let mut another = std::pin::pin!(limits.admit(&report, &url));
+        for _ in 0..200 {
+            assert!(futures::poll!(another.as_mut()).is_pending(), "one was over, and one has left");
+        }
     }
 
     #[tokio::test]
@@ -248,9 +342,9 @@ mod tests {
             retry_after: Some(Duration::from_secs(17)),
         };
         limits.seen(&KEYS, &url, &refused);
-        limits.admit(&LIST, &url).await;
+        drop(limits.admit(&LIST, &url).await);
         assert_eq!(clock.now(), start);
-        limits.admit(&KEYS, &url).await;
+        drop(limits.admit(&KEYS, &url).await);
         assert!(clock.now() - start >= time::Duration::seconds(17));
     }
 
@@ -266,6 +360,19 @@ mod tests {
         }
         let took = clock.now() - start;
         assert!(took > time::Duration::milliseconds(1_500), "{took}");
+    }
+
+    #[tokio::test]
+    async fn a_scarce_budget_that_is_nearly_spent_slows_down_nothing_else() {
+        let (limits, clock, start) = limits();
+        let url: Url = "https://graph.microsoft.com/v1.0/applications".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(USE_HEADER, HeaderValue::from_static("0.99"));
+        limits.seen(&KEYS, &url, &Seen { status: StatusCode::OK, headers: &headers, retry_after: None });
+        for _ in 0..350 {
+            drop(limits.admit(&LIST, &url).await);
+        }
+        assert_eq!(clock.now(), start);
     }
 
     #[tokio::test]

@@ -27,6 +27,7 @@ mod run;
 mod tenant;
 mod vaults;
 mod versions;
+mod window;
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -114,9 +115,11 @@ pub async fn collect(
     let limits = Arc::new(Limits::new(clients.http.clock()));
     let pace: Arc<dyn Pace> = Arc::clone(&limits) as Arc<dyn Pace>;
     let http = clients.http.paced(&pace, PATIENCE).apart(FEW);
+    let large: Arc<dyn Pace> = Arc::new(limits::Large(Arc::clone(&limits)));
+    let large = clients.http.paced(&large, PATIENCE).apart(LARGE);
     let mut run = Run {
         graph: graph::Client::new(&http.apart(FEW), &clients.graph),
-        large: graph::Client::new(&http.apart(LARGE), &clients.graph),
+        large: graph::Client::new(&large, &clients.graph),
         arm: arm::Client::new(&http, &clients.vaults),
         vault_tokens: Arc::clone(&clients.vaults),
         limits,
@@ -127,7 +130,6 @@ pub async fn collect(
         coverage: Mutex::default(),
         lists_have_bytes: AtomicBool::new(true),
         arrived: AtomicUsize::new(0),
-        large_pages: Semaphore::new(run::LARGE_PAGES_AT_ONCE),
         http,
     };
     let header = header(&run).await?;

@@ -226,20 +226,15 @@ async fn listing<T: Listed>(
 ) -> Result<Listing<T>, NotSignedIn> {
     let mut start = Some(start);
     let (mut found, mut wanted) = (Gathered::new(), Wanted::default());
-    let mut ids: HashSet<ObjectId> = HashSet::new();
     let mut unreadable: BTreeMap<Option<String>, Unreadable> = BTreeMap::new();
     let (mut restarts, mut wanting) = (0, 0);
     let mut list = T::list(&run.large, part);
     loop {
-        let _place = run.large_page().await;
         match list.next().await {
             Ok(Some(page)) => {
                 run.arrived(page.items.len());
                 for wire in page.items {
                     let mut record = T::record(wire);
-                    if !ids.insert(record.id()) {
-                        continue;
-                    }
                     bytes::put(&mut record, |which| run.known.get(which), run.now);
                     wanting += usize::from(bytes::is_wanting(record.keys(), run.now));
                     wanted.note(record.keys(), run.now);

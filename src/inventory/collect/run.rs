@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limits::Limits;
 use super::plan::{Plan, Watcher};
@@ -17,9 +16,6 @@ use crate::graph::{self, List, Page};
 use crate::http::{self, TokenSource};
 use crate::inventory::{Coverage, Evidence, Gap, Reason, Seen};
 use crate::keyvault;
-
-/// So many of the largest pages are under way at once.
-pub(super) const LARGE_PAGES_AT_ONCE: usize = 16;
 
 /// A list whose pages get lost is begun anew so often.
 pub(super) const MOST_RESTARTS: usize = 8;
@@ -44,8 +40,6 @@ pub(super) struct Run<'a> {
     pub(super) lists_have_bytes: AtomicBool,
     /// Objects of the directory that have come so far.
     pub(super) arrived: AtomicUsize,
-    /// Places for the largest pages, which are megabytes of text until they are read.
-    pub(super) large_pages: Semaphore,
 }
 
 impl Run<'_> {
@@ -60,12 +54,6 @@ impl Run<'_> {
         self.large.http().close_unused();
         // They end on other threads, or as soon as this one lets them.
         tokio::task::yield_now().await;
-    }
-
-    /// A place for a large page, to be kept until it is read.
-    pub(super) async fn large_page(&self) -> Option<SemaphorePermit<'_>> {
-        // Nobody closes it.
-        self.large_pages.acquire().await.ok()
     }
 
     /// Notes what was read.
