@@ -33,7 +33,7 @@ const VAULT: Bucket = Bucket::new(340.0, 500.0);
 const REGION: Bucket = Bucket::new(1_750.0, 2_000.0);
 
 /// Requests under way at once, by service.
-const GRAPH_AT_ONCE: usize = 64;
+const GRAPH_AT_ONCE: usize = 96;
 /// Pages of megabytes: half of one waits in each connection until somebody reads it.
 const LARGE_AT_ONCE: usize = 24;
 const VAULTS_AT_ONCE: usize = 256;
