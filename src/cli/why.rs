@@ -135,8 +135,8 @@ impl Answer<'_> {
         let mut lines = Lines::default();
         if let Some(x) = found.certificate {
             lines.add("certificate", printable(&x.subject));
-            lines.add("SHA-1", spelled(&x.sha1.0));
-            lines.add("SHA-256", spelled(&x.sha256.0));
+            lines.add("SHA-1", spelled(x.sha1.as_str()));
+            lines.add("SHA-256", spelled(x.sha256.as_str()));
         }
         for place in &found.places {
             lines.add("lives in", kept(place, console));

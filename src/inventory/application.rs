@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::credential::{FederatedCredential, KeyCredential, Moment, PasswordCredential};
 use super::seen::{Seen, exact};
+use super::word::Word;
 use crate::domain::{AppId, ObjectId};
 
 /// An application registration.
@@ -23,8 +24,8 @@ pub struct Application {
     #[serde(default, with = "super::compact::moment::option")]
     pub created_at: Option<OffsetDateTime>,
     /// `AzureADMyOrg`, `AzureADMultipleOrgs`, `AzureADandPersonalMicrosoftAccount`, `PersonalMicrosoftAccount`.
-    #[serde(default, with = "super::compact::word::option")]
-    pub sign_in_audience: Option<Box<str>>,
+    #[serde(default)]
+    pub sign_in_audience: Option<Word>,
     /// Hostile text.
     #[serde(default)]
     pub tags: Box<[Box<str>]>,
@@ -136,8 +137,8 @@ pub struct Owner {
     #[serde(default)]
     pub kind: OwnerKind,
     /// `Member` or `Guest`; absent when it may not be read.
-    #[serde(default, with = "super::compact::word::option")]
-    pub user_type: Option<Box<str>>,
+    #[serde(default)]
+    pub user_type: Option<Word>,
     /// Absent when it may not be read.
     #[serde(default)]
     pub account_enabled: Option<bool>,
@@ -174,14 +175,14 @@ pub struct ServicePrincipal {
     #[serde(default)]
     pub account_enabled: Option<bool>,
     /// `Application`, `ManagedIdentity`, `Legacy`, `SocialIdp`.
-    #[serde(rename = "type", default, with = "super::compact::word::option")]
-    pub kind: Option<Box<str>>,
+    #[serde(rename = "type", default)]
+    pub kind: Option<Word>,
     /// The tenant of the application behind it.
     #[serde(default)]
     pub owner_tenant: Option<Uuid>,
     /// `saml`, `oidc`, `password`, `notSupported`.
-    #[serde(default, with = "super::compact::word::option")]
-    pub single_sign_on_mode: Option<Box<str>>,
+    #[serde(default)]
+    pub single_sign_on_mode: Option<Word>,
     /// `applicationTemplateId`: what it was made from in the gallery.
     #[serde(default)]
     pub template: Option<Uuid>,
@@ -234,8 +235,7 @@ pub struct DelegatedGrant {
     /// Object id of the resource's service principal.
     pub resource: ObjectId,
     /// Names of the scopes, such as `User.Read`.
-    #[serde(with = "super::compact::word::list")]
-    pub scopes: Box<[Box<str>]>,
+    pub scopes: Box<[Word]>,
     /// Whether it is for every user.
     #[serde(default)]
     pub is_for_all: bool,

@@ -43,18 +43,22 @@ impl Visitor<'_> for Packed {
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        let Some((kind, bytes)) = bytes.split_first() else { return Ok(Hex(Box::default())) };
-        let text = match *kind {
-            TEXT => std::str::from_utf8(bytes).map_err(E::custom)?.into(),
-            kind => digits(kind, bytes),
+        let text = match kind(bytes) {
+            (Some(case), bytes) => case.text(bytes).into(),
+            (None, text) => std::str::from_utf8(text).map_err(E::custom)?.into(),
         };
         Ok(Hex(text))
     }
 }
 
-fn digits(kind: u8, bytes: &[u8]) -> Box<str> {
-    let case = if kind == UPPER { HexCase::Upper } else { HexCase::Lower };
-    case.text(bytes).into()
+/// What was packed: bytes behind digits of a case, or a text.
+pub(super) fn kind(packed: &[u8]) -> (Option<HexCase>, &[u8]) {
+    match packed.split_first() {
+        Some((&UPPER, bytes)) => (Some(HexCase::Upper), bytes),
+        Some((&LOWER, bytes)) => (Some(HexCase::Lower), bytes),
+        Some((_, text)) => (None, text),
+        None => (None, packed),
+    }
 }
 
 fn packed(text: &str) -> Vec<u8> {
@@ -86,187 +90,6 @@ pub(super) mod hex {
 
     pub(in crate::inventory) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Box<str>>, D::Error> {
         Ok(Option::<Hex<Box<str>>>::deserialize(from)?.map(|Hex(text)| text))
-    }
-}
-
-/// Texts that most records have some of. Their order is no format: nothing packed is kept in a file.
-const WORDS: &[&str] = &[
-    "RSA",
-    "RSA-HSM",
-    "EC",
-    "EC-HSM",
-    "P-256",
-    "P-256K",
-    "P-384",
-    "P-521",
-    "sha256WithRSAEncryption",
-    "sha384WithRSAEncryption",
-    "sha512WithRSAEncryption",
-    "sha1WithRSAEncryption",
-    "ecdsa-with-SHA256",
-    "ecdsa-with-SHA384",
-    "ecdsa-with-SHA512",
-    "digitalSignature",
-    "nonRepudiation",
-    "keyEncipherment",
-    "dataEncipherment",
-    "keyAgreement",
-    "keyCertSign",
-    "cRLSign",
-    "1.3.6.1.5.5.7.3.1",
-    "1.3.6.1.5.5.7.3.2",
-    "AsymmetricX509Cert",
-    "X509CertAndPassword",
-    "Symmetric",
-    "Verify",
-    "Sign",
-    "Encrypt",
-    "Self",
-    "Unknown",
-    "sign",
-    "verify",
-    "encrypt",
-    "decrypt",
-    "wrapKey",
-    "unwrapKey",
-    "import",
-    "AzureADMyOrg",
-    "AzureADMultipleOrgs",
-    "AzureADandPersonalMicrosoftAccount",
-    "PersonalMicrosoftAccount",
-    "Member",
-    "Guest",
-    "Application",
-    "ManagedIdentity",
-    "Legacy",
-    "SocialIdp",
-    "saml",
-    "oidc",
-    "password",
-    "notSupported",
-    "User.Read",
-    "openid",
-    "profile",
-    "offline_access",
-    "email",
-];
-
-/// Text that is one of [`WORDS`] most of the time: in memory such a one takes two bytes.
-struct Word<T>(T);
-
-impl Serialize for Word<&str> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            return serializer.serialize_str(self.0);
-        }
-        match WORDS.iter().position(|word| *word == self.0) {
-            // The first byte says which; none of them is the last, which says that a text follows.
-            Some(number) => serializer.serialize_bytes(&[number as u8]),
-            None => serializer.serialize_bytes(&[&[u8::MAX], self.0.as_bytes()].concat()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Word<Box<str>> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.is_human_readable() {
-            true => Box::<str>::deserialize(deserializer).map(Word),
-            false => deserializer.deserialize_bytes(Numbered),
-        }
-    }
-}
-
-struct Numbered;
-
-impl Visitor<'_> for Numbered {
-    type Value = Word<Box<str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a packed word")
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        let text = match bytes {
-            [u8::MAX, text @ ..] => std::str::from_utf8(text).map_err(E::custom)?,
-            [number] => WORDS.get(usize::from(*number)).ok_or_else(|| E::custom("no such word"))?,
-            _ => return Err(E::custom("neither a word nor a text")),
-        };
-        Ok(Word(text.into()))
-    }
-}
-
-/// [`Word`], for `#[serde(with)]`.
-pub(super) mod word {
-    use super::{Deserialize, Deserializer, Serialize, Serializer, Word};
-
-    pub(in crate::inventory) fn serialize<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
-        Word(text).serialize(to)
-    }
-
-    pub(in crate::inventory) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<str>, D::Error> {
-        Word::deserialize(from).map(|Word(text)| text)
-    }
-
-    /// The same where there may be none.
-    pub(in crate::inventory) mod option {
-        use super::{Deserialize, Deserializer, Serialize, Serializer, Word};
-
-        #[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
-        pub(in crate::inventory) fn serialize<S: Serializer>(
-            text: &Option<Box<str>>,
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            text.as_deref().map(Word).serialize(to)
-        }
-
-        pub(in crate::inventory) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Option<Box<str>>, D::Error> {
-            Ok(Option::<Word<Box<str>>>::deserialize(from)?.map(|Word(text)| text))
-        }
-    }
-
-    /// Several.
-    pub(in crate::inventory) mod list {
-        use super::{Deserialize, Deserializer, Serialize, Serializer, Word};
-
-        type Words = Box<[Box<str>]>;
-
-        pub(in crate::inventory) fn serialize<S: Serializer>(list: &[Box<str>], to: S) -> Result<S::Ok, S::Error> {
-            to.collect_seq(list.iter().map(|text| Word(&**text)))
-        }
-
-        pub(in crate::inventory) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Words, D::Error> {
-            Ok(Vec::<Word<Box<str>>>::deserialize(from)?.into_iter().map(|Word(text)| text).collect())
-        }
-
-        /// There may be no list.
-        pub(in crate::inventory) mod option {
-            use super::{Deserialize, Deserializer, Serialize, Serializer, Word, Words};
-
-            struct List<'l>(&'l [Box<str>]);
-
-            impl Serialize for List<'_> {
-                fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                    super::serialize(self.0, to)
-                }
-            }
-
-            #[expect(clippy::ref_option, reason = "serde hands a reference to the field")]
-            pub(in crate::inventory) fn serialize<S: Serializer>(
-                list: &Option<Words>,
-                to: S,
-            ) -> Result<S::Ok, S::Error> {
-                list.as_deref().map(List).serialize(to)
-            }
-
-            pub(in crate::inventory) fn deserialize<'de, D: Deserializer<'de>>(
-                from: D,
-            ) -> Result<Option<Words>, D::Error> {
-                let list = Option::<Vec<Word<Box<str>>>>::deserialize(from)?;
-                Ok(list.map(|list| list.into_iter().map(|Word(text)| text).collect()))
-            }
-        }
     }
 }
 
@@ -331,29 +154,5 @@ pub(super) mod moment {
         {
             Ok(Option::<Wrapped>::deserialize(from)?.map(|Wrapped(moment)| moment))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn there_and_back(text: &str) -> (usize, Box<str>) {
-        let packed = postcard::to_extend(&Word(text), Vec::new()).unwrap();
-        let Word(read) = postcard::from_bytes::<Word<Box<str>>>(&packed).unwrap();
-        (packed.len(), read)
-    }
-
-    #[test]
-    fn a_known_word_takes_two_bytes_and_any_other_text_comes_back_too() {
-        for word in WORDS {
-            assert_eq!(there_and_back(word), (2, (*word).into()));
-        }
-        for text in ["", "rsa", "RSA ", "\u{1b}[31m", "\0"] {
-            assert_eq!(there_and_back(text), (2 + text.len(), text.into()));
-        }
-        assert!(WORDS.len() < usize::from(u8::MAX));
-        assert!(postcard::from_bytes::<Word<Box<str>>>(&[1, 200]).is_err(), "no such word");
-        assert_eq!(serde_json::to_value(Word("RSA")).unwrap(), "RSA", "files have texts");
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::seen::Seen;
+use super::word::Word;
 use super::x509::X509;
 use crate::domain::{CredentialId, Thumbprint};
 
@@ -14,11 +15,11 @@ pub struct KeyCredential {
     /// Identifies the entry; what it names never changes.
     pub key_id: CredentialId,
     /// `AsymmetricX509Cert`, `X509CertAndPassword`, `Symmetric`.
-    #[serde(rename = "type", default, with = "super::compact::word::option")]
-    pub kind: Option<Box<str>>,
+    #[serde(rename = "type", default)]
+    pub kind: Option<Word>,
     /// `Verify` for sign-in, `Sign` for SAML, `Encrypt` for tokens.
-    #[serde(default, with = "super::compact::word::option")]
-    pub usage: Option<Box<str>>,
+    #[serde(default)]
+    pub usage: Option<Word>,
     /// `customKeyIdentifier`: whatever the caller wrote, most often the SHA-1 thumbprint. Never proof.
     #[serde(default, with = "super::compact::hex")]
     pub label: Option<Box<str>>,

@@ -10,11 +10,13 @@ mod compact;
 mod convert;
 mod coverage;
 mod credential;
+mod digest;
 mod directory;
 mod records;
 mod seen;
 mod state;
 mod vault;
+mod word;
 mod x509;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,7 @@ pub use application::{
 pub use collect::{Activity, Clients, Error, InvalidSought, Plan, Sought, Unwatched, Watcher, collect};
 pub use coverage::{Count, Coverage, Evidence, Gap};
 pub use credential::{FederatedCredential, KeyCredential, Moment, PasswordCredential};
+pub use digest::{Digest, TooLong};
 pub use directory::{
     AppManagementPolicy, AuthorizationPolicy, CustomAppManagementPolicy, DirectoryRole, Policies, Restriction,
     Restrictions,
@@ -38,7 +41,8 @@ pub use vault::{
     AccessPolicy, Assignment, BackingKey, Certificate, DeletedCertificate, Policy, RoleDefinition, RolePermissions,
     Vault, VaultProperties, VersionRecord,
 };
-pub use x509::{Digest, X509};
+pub use word::Word;
+pub use x509::X509;
 
 use crate::domain::{AppId, TenantId};
 

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::digest::Digest;
 use super::records::Records;
 use super::seen::{Seen, exact};
-use super::x509::{Digest, X509};
+use super::word::Word;
+use super::x509::X509;
 use crate::domain::{CertificateName, VaultName, Version};
 
 /// A vault.
@@ -179,11 +181,9 @@ pub struct Certificate {
 #[serde(rename_all = "camelCase", default)]
 pub struct Policy {
     /// `Self`, `Unknown`, or a CA.
-    #[serde(with = "super::compact::word::option")]
-    pub issuer: Option<Box<str>>,
+    pub issuer: Option<Word>,
     /// `RSA`, `RSA-HSM`, `EC`, `EC-HSM`.
-    #[serde(with = "super::compact::word::option")]
-    pub key_type: Option<Box<str>>,
+    pub key_type: Option<Word>,
     /// Bits.
     pub key_size: Option<u32>,
     /// Curve.
@@ -193,11 +193,9 @@ pub struct Policy {
     /// `key_props.reuse_key`.
     pub reuse_key: Option<bool>,
     /// Key usages.
-    #[serde(with = "super::compact::word::list")]
-    pub key_usage: Box<[Box<str>]>,
+    pub key_usage: Box<[Word]>,
     /// Extended key usages.
-    #[serde(with = "super::compact::word::list")]
-    pub extended_key_usage: Box<[Box<str>]>,
+    pub extended_key_usage: Box<[Word]>,
     /// Months of validity.
     pub validity_months: Option<u32>,
     /// Whether the vault renews by itself.
@@ -252,11 +250,9 @@ pub struct VersionRecord {
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingKey {
     /// `RSA`, `RSA-HSM`, `EC`, `EC-HSM`.
-    #[serde(with = "super::compact::word::option")]
-    pub kty: Option<Box<str>>,
+    pub kty: Option<Word>,
     /// What it may do.
-    #[serde(with = "super::compact::word::list")]
-    pub key_ops: Box<[Box<str>]>,
+    pub key_ops: Box<[Word]>,
     /// `attributes.exportable`. The managed key behind an exportable certificate lacks it too.
     pub exportable: Option<bool>,
     /// Whether it may be used.

@@ -1,9 +1,10 @@
 //! What a certificate says, without its bytes.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::compact::Hex;
+use super::digest::Digest;
+use super::word::Word;
 use crate::domain::Thumbprint;
 use crate::pki::{Certificate, PublicKey};
 
@@ -33,13 +34,12 @@ pub struct X509 {
     #[serde(with = "super::compact::moment")]
     pub not_after: OffsetDateTime,
     /// `RSA` or `EC`.
-    #[serde(with = "super::compact::word")]
-    pub alg: Box<str>,
+    pub alg: Word,
     /// Bits of the modulus, or of the curve.
     pub bits: u32,
     /// Curve of an EC key, in JWK's spelling, if it is one that has a name there.
-    #[serde(default, with = "super::compact::word::option")]
-    pub curve: Option<Box<str>>,
+    #[serde(default)]
+    pub curve: Option<Word>,
     /// Public exponent of an RSA key; `None` when it does not fit.
     #[serde(default)]
     pub exponent: Option<u64>,
@@ -47,33 +47,17 @@ pub struct X509 {
     #[serde(default)]
     pub is_roca: bool,
     /// Signature algorithm in the spelling of RFC 4055 and RFC 5758, such as `sha256WithRSAEncryption`, else its OID.
-    #[serde(default, with = "super::compact::word")]
-    pub sig: Box<str>,
+    #[serde(default)]
+    pub sig: Word,
     /// Key usage; `None` when there is no extension, which permits everything.
-    #[serde(default, with = "super::compact::word::list::option")]
-    pub ku: Option<Box<[Box<str>]>>,
+    #[serde(default)]
+    pub ku: Option<Box<[Word]>>,
     /// Extended key usages as object identifiers; empty when there is no extension.
-    #[serde(default, with = "super::compact::word::list")]
-    pub eku: Box<[Box<str>]>,
+    #[serde(default)]
+    pub eku: Box<[Word]>,
     /// Basic constraints say that it is a CA.
     #[serde(default)]
     pub ca: bool,
-}
-
-/// A digest as upper-case hex.
-#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Digest(pub Box<str>);
-
-impl Serialize for Digest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Hex(&*self.0).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Digest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Hex::<Box<str>>::deserialize(deserializer).map(|Hex(text)| Self(text))
-    }
 }
 
 impl X509 {
@@ -85,9 +69,9 @@ impl X509 {
             PublicKey::Ec { .. } => ("EC", None),
         };
         Self {
-            sha1: Digest(certificate.sha1().hex().into()),
-            sha256: Digest(certificate.sha256().hex().into()),
-            spki: Digest(certificate.spki_sha256().hex().into()),
+            sha1: certificate.sha1().into(),
+            sha256: certificate.sha256().into(),
+            spki: certificate.spki_sha256().into(),
             subject: certificate.subject().into(),
             issuer: certificate.issuer().into(),
             self_signed: certificate.is_self_issued(),
@@ -108,11 +92,11 @@ impl X509 {
     /// Whether a thumbprint is that of these bytes.
     pub fn has(&self, thumbprint: &Thumbprint) -> bool {
         let hex = thumbprint.hex();
-        *self.sha1.0 == *hex || *self.sha256.0 == *hex
+        self.sha1.as_str() == hex || self.sha256.as_str() == hex
     }
 }
 
-fn boxed(texts: &[String]) -> Box<[Box<str>]> {
+fn boxed(texts: &[String]) -> Box<[Word]> {
     texts.iter().map(|text| text.as_str().into()).collect()
 }
 

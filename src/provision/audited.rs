@@ -100,7 +100,7 @@ fn application(x: &X509) -> Application {
         key_id: CredentialId::new(Uuid::nil()),
         kind: Some("AsymmetricX509Cert".into()),
         usage: Some("Verify".into()),
-        label: Some(x.sha1.0.clone()),
+        label: Some(x.sha1.as_str().into()),
         display_name: None,
         start: Some(x.not_before),
         end: Some(x.not_after),

@@ -14,7 +14,7 @@ use super::audited::{self, Made};
 use super::lifetime::add_months;
 use super::spec::{CLIENT_AUTH, CertificateSpec, MAX_VALIDITY_MONTHS};
 use crate::domain::{CertificatePolicy, KeyUsage, VaultKey};
-use crate::inventory::{self, BackingKey, Digest, X509};
+use crate::inventory::{self, BackingKey, Digest, Word, X509};
 use crate::pki::{Certificate, PublicKey};
 
 /// The service dates certificates back by this.
@@ -131,7 +131,7 @@ fn add(gaps: &mut Vec<Gap>, more: Vec<Gap>) {
 }
 
 /// What the vault lets a key do, by the usages of its certificate.
-fn operations(usages: &[KeyUsage]) -> Box<[Box<str>]> {
+fn operations(usages: &[KeyUsage]) -> Box<[Word]> {
     let of = |usage: &KeyUsage| match usage.0.to_ascii_lowercase().as_str() {
         "digitalsignature" | "nonrepudiation" | "keycertsign" | "crlsign" => ["sign", "verify"],
         "keyencipherment" => ["wrapKey", "unwrapKey"],

@@ -131,7 +131,7 @@ impl Index {
                 if let Some(x5t) = &certificate.x5t
                     && !versions.iter().any(|version| version.x5t.as_ref() == Some(x5t))
                 {
-                    add(Some(&x5t.0), None, position, At::Listed);
+                    add(Some(x5t.as_str()), None, position, At::Listed);
                 }
                 for (number, version) in versions.iter().enumerate() {
                     let place = Place::Version(version);
@@ -189,8 +189,8 @@ impl Index {
             return found.into_iter().flatten().map(|(_, found)| found).collect();
         };
         // A place whose bytes were not read is known by what the vault states of itself, and a vault does not lie.
-        let mut found = self.at(&self.by_sha1, &x.sha1.0, Level::Der, inventory, desk);
-        for place in self.at(&self.by_spki, &x.spki.0, Level::Spki, inventory, desk) {
+        let mut found = self.at(&self.by_sha1, x.sha1.as_str(), Level::Der, inventory, desk);
+        for place in self.at(&self.by_spki, x.spki.as_str(), Level::Spki, inventory, desk) {
             if !found.iter().any(|(known, _)| *known == place.0) {
                 found.push(place);
             }
@@ -291,7 +291,7 @@ impl Trusts {
             let label = key.thumbprint().map(|label| index.hash(&label.hex()));
             match key.x.get() {
                 Ok(x) => {
-                    let spki = index.hash(&x.spki.0);
+                    let spki = index.hash(x.spki.as_str());
                     self.holders.push((spki, (identity, number as u32)));
                     self.labels.extend(label.map(|label| (label, spki)));
                 }
@@ -308,7 +308,7 @@ pub(super) fn sha1_of<'a>(place: Place<'a>, certificate: Option<&'a Certificate>
         Place::Deleted(deleted) => (deleted.x.read(), deleted.x5t.as_ref()),
         Place::Listed => (None, certificate.and_then(|certificate| certificate.x5t.as_ref())),
     };
-    x.map(|x| &x.sha1).or(stated).map(|digest| &*digest.0)
+    x.map(|x| &x.sha1).or(stated).map(|digest| digest.as_str())
 }
 
 fn spki_of(place: Place<'_>) -> Option<&str> {
@@ -317,7 +317,7 @@ fn spki_of(place: Place<'_>) -> Option<&str> {
         Place::Deleted(deleted) => deleted.x.read(),
         Place::Listed => None,
     };
-    x.map(|x| &*x.spki.0)
+    x.map(|x| x.spki.as_str())
 }
 
 impl<'a> Match<'a> {

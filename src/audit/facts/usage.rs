@@ -1,15 +1,15 @@
 //! What a key may be used for beyond signing: as the policy asks, as the certificate says, and as
 //! the vault lets it.
 
-use crate::inventory::{Certificate, VersionRecord};
+use crate::inventory::{Certificate, VersionRecord, Word};
 
 /// The key usages that are more than Digital Signature.
-pub fn beyond_signature(usages: &[Box<str>]) -> Vec<&str> {
+pub fn beyond_signature(usages: &[Word]) -> Vec<&str> {
     others(usages, &["digitalSignature"])
 }
 
 /// The key operations that are more than signing and verifying.
-pub fn beyond_signing(operations: &[Box<str>]) -> Vec<&str> {
+pub fn beyond_signing(operations: &[Word]) -> Vec<&str> {
     others(operations, &["sign", "verify"])
 }
 
@@ -21,7 +21,7 @@ pub fn goes_beyond_everywhere(certificate: &Certificate, version: &VersionRecord
     in_policy && in_bytes && in_key
 }
 
-fn others<'a>(words: &'a [Box<str>], known: &[&str]) -> Vec<&'a str> {
+fn others<'a>(words: &'a [Word], known: &[&str]) -> Vec<&'a str> {
     let is_known = |word: &&str| known.iter().any(|known| known.eq_ignore_ascii_case(word));
     words.iter().map(AsRef::as_ref).filter(|word| !is_known(word)).collect()
 }

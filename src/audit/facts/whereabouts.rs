@@ -201,8 +201,8 @@ impl<'a> Search<'_, 'a> {
 
     fn know(&mut self, x: Option<&'a X509>) {
         let Some(x) = x else { return };
-        self.sha1.insert(x.sha1.0.to_string());
-        self.spki.insert(&x.spki.0);
+        self.sha1.insert(x.sha1.as_str().to_string());
+        self.spki.insert(x.spki.as_str());
         self.certificate.get_or_insert(x);
     }
 
@@ -264,7 +264,7 @@ impl<'a> Search<'_, 'a> {
     }
 
     fn has_key(&self, found: &Match<'_>) -> bool {
-        bytes(found).is_some_and(|x| self.spki.contains(&*x.spki.0))
+        bytes(found).is_some_and(|x| self.spki.contains(x.spki.as_str()))
     }
 
     fn kept_at(&self, found: Match<'a>) -> Option<KeptAt<'a>> {
@@ -284,7 +284,8 @@ impl<'a> Search<'_, 'a> {
             name,
             version: found.version().map(|version| &version.version),
             is_same_certificate,
-            is_current: current.is_some_and(|current| sha1_of(found.place, found.certificate) == Some(&*current.0)),
+            is_current: current
+                .is_some_and(|current| sha1_of(found.place, found.certificate) == Some(current.as_str())),
             enabled,
             custody,
             custody_why,
@@ -313,8 +314,8 @@ impl<'a> Search<'_, 'a> {
         let is_labelled = key.thumbprint().is_some_and(|label| self.sha1.contains(&label.hex()));
         let is_asked = self.sought == Sought::KeyId(key.key_id);
         match key.x.read() {
-            Some(x) if self.sha1.contains(&*x.sha1.0) => Some(Claim::SameCertificate),
-            Some(x) if self.spki.contains(&*x.spki.0) => Some(Claim::SameKey),
+            Some(x) if self.sha1.contains(x.sha1.as_str()) => Some(Claim::SameCertificate),
+            Some(x) if self.spki.contains(x.spki.as_str()) => Some(Claim::SameKey),
             Some(_) if is_labelled => Some(Claim::Mislabelled),
             None if is_labelled || is_asked => Some(Claim::Labelled),
             _ => None,

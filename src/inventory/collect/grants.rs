@@ -12,7 +12,7 @@ use crate::domain::ObjectId;
 use crate::graph::{self, ChangedGrant, Consent, Grant, LARGEST_PAGE, List};
 use crate::http::Unreadable;
 use crate::inventory::state::Mark;
-use crate::inventory::{DelegatedGrant, Evidence, Reason, Records, Seen};
+use crate::inventory::{DelegatedGrant, Evidence, Reason, Records, Seen, Word};
 
 /// Fewer pages than these follow each other quickly enough.
 const LONG: usize = 4 * LARGEST_PAGE;
@@ -197,7 +197,7 @@ fn delegated(grants: impl IntoIterator<Item = Grant>) -> Vec<DelegatedGrant> {
     let mut all: Vec<_> = grants
         .into_iter()
         .map(|grant| {
-            let mut scopes: Vec<Box<str>> =
+            let mut scopes: Vec<Word> =
                 grant.scope.as_deref().unwrap_or_default().split_whitespace().map(Into::into).collect();
             scopes.sort_unstable();
             scopes.dedup();
@@ -234,6 +234,6 @@ mod tests {
         let people = ["7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f12", "7b0b8a3e-7d2e-4c3f-9d4b-1c9d7d3e2f13"];
         let read = delegated([grant(people[0], "User.Read  Mail.Read"), grant(people[1], "Mail.Read User.Read ")]);
         assert_eq!(read.len(), 1);
-        assert_eq!(*read[0].scopes, ["Mail.Read".into(), "User.Read".into()]);
+        assert_eq!(*read[0].scopes, [Word::from("Mail.Read"), Word::from("User.Read")]);
     }
 }

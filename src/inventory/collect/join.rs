@@ -160,7 +160,7 @@ impl Credential {
 
 /// A digest of a record as bytes.
 pub(super) fn of(digest: &Digest) -> Option<Sha1> {
-    sha1(digest.0.parse().ok()?)
+    sha1(digest.as_str().parse().ok()?)
 }
 
 fn sha1(thumbprint: Thumbprint) -> Option<Sha1> {
@@ -197,13 +197,13 @@ mod tests {
     }
 
     fn listed(digests: &[&str]) -> HashSet<Sha1> {
-        digests.iter().filter_map(|digest| of(&Digest((*digest).into()))).collect()
+        digests.iter().filter_map(|digest| of(&digest.parse().unwrap())).collect()
     }
 
     #[test]
     fn a_label_points_at_a_certificate_but_the_bytes_decide_whether_it_is_known() {
         let spoofed = wanted(A, Some(B), true);
-        assert!(spoofed.names(Some(&Digest(A.into()))), "what the label names is looked at");
+        assert!(spoofed.names(Some(&A.parse().unwrap())), "what the label names is looked at");
         assert!(spoofed.has_stranger(&listed(&[A])), "and is not the credential");
         assert!(!spoofed.has_stranger(&listed(&[B])));
         let unread = wanted(A, None, true);
@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn only_what_an_authority_has_issued_may_hide_behind_another_certificate() {
-        let other = || [(of(&Digest(B.into())), None)];
+        let other = || [(of(&B.parse().unwrap()), None)];
         assert!(wanted(A, Some(A), false).issued().has_stranger(other()));
         assert!(wanted(A, Some(A), true).issued().is_empty());
-        assert!(!wanted(A, Some(A), false).issued().has_stranger([(of(&Digest(A.into())), None)]));
-        let key = (None, Some(Digest("key".into())));
+        assert!(!wanted(A, Some(A), false).issued().has_stranger([(of(&A.parse().unwrap()), None)]));
+        let key = (None, Some("key".parse().unwrap()));
         assert!(!wanted(A, Some(A), false).issued().has_stranger(other().into_iter().chain([key])));
     }
 
@@ -229,10 +229,10 @@ mod tests {
     fn what_is_looked_for_is_read_though_no_credential_names_it() {
         let seek = |text: &str| Wanted::seeking(Some(text.parse().unwrap())).noted();
         let by_sha1 = seek(B);
-        assert!(by_sha1.names(Some(&Digest(B.into()))));
+        assert!(by_sha1.names(Some(&B.parse().unwrap())));
         assert!(!by_sha1.has_stranger(&listed(&[B])) && by_sha1.has_stranger(&listed(&[A])));
         let by_sha256 = seek(&"C".repeat(64));
-        let listed = [A, B].map(|digest| (of(&Digest(digest.into())), None));
+        let listed = [A, B].map(|digest| (of(&digest.parse().unwrap()), None));
         assert!(by_sha256.issued().has_stranger(listed), "only bytes would show it");
     }
 }

@@ -10,7 +10,7 @@ use crate::graph;
 use crate::inventory::{
     AppManagementPolicy, Application, CustomAppManagementPolicy, DeletedApplication, FederatedCredential, Implicit,
     KeyCredential, Lock, Owner, OwnerKind, PasswordCredential, Reason, Records, RedirectUris, RequiredAccess,
-    RequiredKind, Restriction, Restrictions, Seen, ServicePrincipal, X509,
+    RequiredKind, Restriction, Restrictions, Seen, ServicePrincipal, Word, X509,
 };
 use crate::pki::Certificate;
 
@@ -40,7 +40,7 @@ pub(super) fn application(read: graph::Registration) -> Application {
         app_id: read.app_id,
         display_name: read.display_name.unwrap_or_default(),
         created_at: read.created_date_time,
-        sign_in_audience: read.sign_in_audience,
+        sign_in_audience: read.sign_in_audience.map(Word::from),
         tags: read.tags.into(),
         has_notes: read.notes.is_some_and(|notes| !notes.trim().is_empty()),
         service_management_reference: read.service_management_reference,
@@ -77,9 +77,9 @@ pub(super) fn principal(read: graph::Principal) -> ServicePrincipal {
         app_id: read.app_id,
         display_name: read.display_name.unwrap_or_default(),
         account_enabled: read.account_enabled,
-        kind: read.service_principal_type,
+        kind: read.service_principal_type.map(Word::from),
         owner_tenant: read.app_owner_organization_id.and_then(|id| Uuid::try_parse(&id).ok()),
-        single_sign_on_mode: read.preferred_single_sign_on_mode,
+        single_sign_on_mode: read.preferred_single_sign_on_mode.map(Word::from),
         template: read.application_template_id.and_then(|id| Uuid::try_parse(&id).ok()),
         preferred_signing_key: read.preferred_token_signing_key_thumbprint,
         reply_urls: read.reply_urls.into(),
@@ -133,8 +133,8 @@ fn keys(read: Vec<graph::ListedKey>) -> Box<[KeyCredential]> {
         .map(|key| KeyCredential {
             x: key.key.as_deref().filter(|text| !text.is_empty()).map(parsed).unwrap_or_default(),
             key_id: key.key_id,
-            kind: key.kind,
-            usage: key.usage,
+            kind: key.kind.map(Word::from),
+            usage: key.usage.map(Word::from),
             label: key.custom_key_identifier,
             display_name: key.display_name,
             start: key.start_date_time,
@@ -187,7 +187,13 @@ pub(super) fn owner(read: graph::Owner) -> Owner {
         None if read.user_type.is_some() => OwnerKind::User,
         _ => OwnerKind::Other,
     };
-    Owner { id: read.id, kind, user_type: read.user_type, account_enabled: read.account_enabled, is_external: None }
+    Owner {
+        id: read.id,
+        kind,
+        user_type: read.user_type.map(Word::from),
+        account_enabled: read.account_enabled,
+        is_external: None,
+    }
 }
 
 /// A federated credential.

@@ -91,7 +91,7 @@ pub(super) fn unread<T>(
 fn certificate(listed: ListedCertificate) -> Certificate {
     Certificate {
         name: listed.name,
-        x5t: listed.thumbprint.map(|thumbprint| Digest(thumbprint.hex().into())),
+        x5t: listed.thumbprint.map(Digest::from),
         enabled: listed.attributes.enabled,
         created: listed.attributes.created,
         expires: listed.attributes.not_after,
@@ -104,7 +104,7 @@ fn certificate(listed: ListedCertificate) -> Certificate {
 fn deleted_certificate(listed: domain::DeletedCertificate) -> DeletedCertificate {
     DeletedCertificate {
         name: listed.name,
-        x5t: listed.thumbprint.map(|thumbprint| Digest(thumbprint.hex().into())),
+        x5t: listed.thumbprint.map(Digest::from),
         x: Seen::default(),
         deleted_at: listed.deleted_at,
         purge_at: listed.purge_at,

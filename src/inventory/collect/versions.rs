@@ -232,7 +232,7 @@ fn newest_first(listed: Vec<ListedCertificate>, known: &[VersionRecord]) -> Vec<
 fn version(listed: ListedCertificate) -> Option<VersionRecord> {
     Some(VersionRecord {
         version: listed.version?,
-        x5t: listed.thumbprint.map(|thumbprint| Digest(thumbprint.hex().into())),
+        x5t: listed.thumbprint.map(Digest::from),
         enabled: listed.attributes.enabled,
         created: listed.attributes.created,
         updated: listed.attributes.updated,

@@ -70,7 +70,7 @@ fn matters(index: usize, pair: &[VersionFacts<'_>]) -> bool {
 }
 
 fn spki<'v>(version: &'v VersionFacts<'_>) -> Option<&'v str> {
-    version.version.x.read().map(|x| &*x.spki.0)
+    version.version.x.read().map(|x| x.spki.as_str())
 }
 
 /// Why it cannot be told whether a version has the key of the one before. A version that the vault

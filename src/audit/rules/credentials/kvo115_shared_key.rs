@@ -62,7 +62,7 @@ fn first_of_each<'f, 'a>(keys: &'f [KeyFacts<'a>], subject: &Subject, out: &mut 
 
 fn report(key: &KeyFacts<'_>, own: AppId, subject: Subject, facts: &Facts<'_>, out: &mut Verdicts<'_>) {
     let Some(x) = key.key.x.read() else { return };
-    let holders = facts.holders(&x.spki.0).iter().filter(|trust| trust.is_for_sign_in());
+    let holders = facts.holders(x.spki.as_str()).iter().filter(|trust| trust.is_for_sign_in());
     let others: BTreeSet<AppId> = holders.map(|trust| trust.app_id()).filter(|other| *other != own).collect();
     if others.is_empty() {
         return;
@@ -74,7 +74,7 @@ fn report(key: &KeyFacts<'_>, own: AppId, subject: Subject, facts: &Facts<'_>, o
     };
     let finding = out
         .finding(subject.part(key.key.key_id), format!("the same key lets somebody sign in as {others_are}"))
-        .evidence(Evidence::KeyBytes, "subjectPublicKeyInfo", &x.spki.0)
+        .evidence(Evidence::KeyBytes, "subjectPublicKeyInfo", x.spki.as_str())
         .evidence(Evidence::Applications, "appId", listed(&others));
     if others.iter().any(|other| differ(&facts.tier(own), &facts.tier(*other))) {
         // The difference between the tiers is the fault: it is not counted twice.

@@ -5,7 +5,7 @@ use crate::audit::finding::Subject;
 use crate::audit::rule::{Case, Check, Group, Rule};
 use crate::audit::severity::Severity;
 use crate::audit::verdict::Verdicts;
-use crate::inventory::{Evidence, ServicePrincipal};
+use crate::inventory::{Evidence, ServicePrincipal, Word};
 
 pub(super) const RULE: Rule = Rule {
     id: "KVO117",
@@ -57,7 +57,7 @@ fn is_saml(principal: &ServicePrincipal) -> bool {
 
 fn report(key: &KeyFacts<'_>, subject: Subject, evidence: Evidence, out: &mut Verdicts<'_>) {
     let field = |name: &str| format!("keyCredentials[{}].{name}", key.key.key_id);
-    let text = |value: &Option<Box<str>>| value.as_deref().unwrap_or("absent").to_owned();
+    let text = |value: &Option<Word>| value.as_deref().unwrap_or("absent").to_owned();
     out.finding(
         subject.part(key.key.key_id),
         "the directory holds the private key, and nothing signs SAML tokens with it",

@@ -47,7 +47,7 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
         let finding = out
             .finding(subject, message)
             .evidence(Evidence::Applications, format!("keyCredentials[{id}].customKeyIdentifier"), label.hex())
-            .evidence(Evidence::KeyBytes, format!("keyCredentials[{id}].key.sha1"), &x.sha1.0);
+            .evidence(Evidence::KeyBytes, format!("keyCredentials[{id}].key.sha1"), x.sha1.as_str());
         match posing {
             Some(found) => finding
                 .evidence(Evidence::CertificateVersions, "x5t", found.path())

@@ -44,7 +44,9 @@ fn check(app: &ApplicationFacts<'_>, case: &Case<'_>, out: &mut Verdicts<'_>) {
                 .finding(subject, "a key lets somebody sign in, and its private half is in none of the vaults")
                 .evidence(Evidence::Vaults, "custody", &key.custody_why);
             let finding = match key.key.x.read() {
-                Some(x) => finding.evidence(Evidence::KeyBytes, format!("keyCredentials[{id}].key.sha1"), &x.sha1.0),
+                Some(x) => {
+                    finding.evidence(Evidence::KeyBytes, format!("keyCredentials[{id}].key.sha1"), x.sha1.as_str())
+                }
                 None => finding,
             };
             unless_settling(finding, key.key.start, case).report();

@@ -90,5 +90,5 @@ fn unread(certificate: &CertificateFacts<'_>, facts: &Facts<'_>) -> Option<(Evid
     let kinds = [Evidence::Applications, Evidence::ServicePrincipals, Evidence::KeyBytes];
     let gap = kinds.into_iter().find_map(|kind| Some((kind, facts.gap(kind)?)));
     let mut thumbprints = certificate.versions.iter().filter_map(|version| version.version.x5t.as_ref());
-    gap.or_else(|| thumbprints.find_map(|x5t| Some((Evidence::KeyBytes, facts.unread_label(&x5t.0)?))))
+    gap.or_else(|| thumbprints.find_map(|x5t| Some((Evidence::KeyBytes, facts.unread_label(x5t.as_str())?))))
 }

@@ -47,7 +47,7 @@ fn check(certificate: &CertificateFacts<'_>, case: &Case<'_>, out: &mut Verdicts
         if !is_app_wrong && !is_key_wrong {
             continue;
         }
-        let unread = version.version.x5t.as_ref().and_then(|x5t| case.facts.unread_label(&x5t.0));
+        let unread = version.version.x5t.as_ref().and_then(|x5t| case.facts.unread_label(x5t.as_str()));
         if let Some(reason) = unread {
             out.unknown(subject, Evidence::KeyBytes, reason, "an entry that carries its thumbprint was not read");
             continue;

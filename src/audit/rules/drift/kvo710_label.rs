@@ -50,7 +50,7 @@ fn report(keys: &[KeyFacts<'_>], subject: &Subject, evidence: Evidence, case: &C
                 continue;
             }
         };
-        let others = case.facts.others_labelled(&label, &x.spki.0);
+        let others = case.facts.others_labelled(&label, x.spki.as_str());
         // The one whose thumbprint it is did not borrow it.
         if others == 0 || key.is_label_true == Some(true) {
             continue;
@@ -59,7 +59,7 @@ fn report(keys: &[KeyFacts<'_>], subject: &Subject, evidence: Evidence, case: &C
         let finding = out
             .finding(subject, format!("{keys} the same thumbprint for a label, and the bytes of this one have another"))
             .evidence(evidence, format!("keyCredentials[{id}].customKeyIdentifier"), &label)
-            .evidence(Evidence::KeyBytes, format!("keyCredentials[{id}].key.sha1"), &x.sha1.0);
+            .evidence(Evidence::KeyBytes, format!("keyCredentials[{id}].key.sha1"), x.sha1.as_str());
         unless_settling(finding, key.key.start, case).report();
     }
 }

@@ -84,7 +84,7 @@ fn draft<'v, 'a>(
 /// Whether a certificate has a SHA-1 thumbprint, by its bytes or, without them, by its label.
 fn is(key: &KeyFacts<'_>, thumbprint: &str) -> bool {
     match (key.key.x.read(), key.label) {
-        (Some(x), _) => x.sha1.0.eq_ignore_ascii_case(thumbprint),
+        (Some(x), _) => x.sha1.as_str().eq_ignore_ascii_case(thumbprint),
         (None, Some(label)) => label.hex().eq_ignore_ascii_case(thumbprint),
         (None, None) => false,
     }
