@@ -40,8 +40,8 @@ def main(names):
 
 
 def measure(name, *, warm=False):
-    apps, vaults, certificates = TENANTS[name]
     tenant, tick_ms = TENANTS[name], TICK_MS.get(name)
+    apps, vaults, certificates = tenant
     with tempfile.TemporaryDirectory(prefix="kvops-bench-") as folder, Lab(folder, tenant, tick_ms) as lab:
         state = ["--state", f"{folder}/state"] if warm else []
         ran = lab.audit(state)
