@@ -61,23 +61,9 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.is_human_readable() {
-            true => deserializer.deserialize_str(Text),
+            true => Box::<str>::deserialize(deserializer)?.parse().map_err(D::Error::custom),
             false => deserializer.deserialize_bytes(Packed),
         }
-    }
-}
-
-struct Text;
-
-impl Visitor<'_> for Text {
-    type Value = Digest;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a digest as hex digits")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Digest, E> {
-        text.parse().map_err(E::custom)
     }
 }
 

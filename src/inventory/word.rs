@@ -135,23 +135,9 @@ impl Serialize for Word {
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match deserializer.is_human_readable() {
-            true => deserializer.deserialize_str(Text),
+            true => Box::<str>::deserialize(deserializer).map(Self::from),
             false => deserializer.deserialize_bytes(Numbered),
         }
-    }
-}
-
-struct Text;
-
-impl Visitor<'_> for Text {
-    type Value = Word;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Word, E> {
-        Ok(text.into())
     }
 }
 
